@@ -1,0 +1,252 @@
+"""
+`Component`, the record that a plugin returns, and how a component declares its parameters.
+
+A component is a plain dataclass of its hyper-parameters::
+
+    @dataclass
+    class GCE:
+        q: float = parameter(0.7, "0 gives cross-entropy, 1 the mean absolute error", range="(0, 1]")
+
+From this one declaration come the option ``--loss.q``, its help, the table in a recipe, the keyword in Python and the
+error that each of them gives for a wrong value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import numbers
+import re
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from nlcore.errors import ParameterError, did_you_mean
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z")
+
+
+@dataclasses.dataclass(frozen=True)
+class Component:
+    """
+    What a plugin says about one component without importing it.
+
+    Attributes:
+        name: what users type; lower-case letters, digits and underscores.
+        target: ``"module:Class"``, imported only when the component is used.
+        summary: one line for lists.
+        paper: where it is defined (``"arXiv:1412.6596"``, a DOI, a URL), or empty.
+
+    Raises:
+        ValueError: a name or a target that is not of this form, or no summary.
+
+    """
+
+    name: str
+    target: str
+    summary: str
+    paper: str = ""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if not isinstance(getattr(self, field.name), str):
+                raise ValueError(f"Component: {field.name} must be a string, not {getattr(self, field.name)!r}")
+        if not _NAME.match(self.name):
+            raise ValueError(f"Component: the name {self.name!r} is not made of a-z, 0-9 and _")
+        if not _TARGET.match(self.target):
+            raise ValueError(f"Component {self.name}: the target {self.target!r} is not 'module:Class'")
+        if not self.summary.strip() or "\n" in self.summary:
+            raise ValueError(f"Component {self.name}: the summary must be one line of text")
+
+
+@dataclasses.dataclass(frozen=True)
+class Interval:
+    """A range of numbers, written as in mathematics: ``[0, 1]`` with its ends, ``(0, inf)`` without."""
+
+    text: str
+
+    def __contains__(self, value: float) -> bool:
+        low, high = (float(end) for end in self.text[1:-1].split(","))
+        above = value >= low if self.text[0] == "[" else value > low
+        return above and (value <= high if self.text[-1] == "]" else value < high)
+
+    def __str__(self) -> str:
+        """Return words for the common one-sided cases, the interval itself otherwise."""
+        low, high = (end.strip() for end in self.text[1:-1].split(","))
+        if high == "inf":
+            return f"at least {low}" if self.text[0] == "[" else f"above {low}"
+        return self.text
+
+
+def parameter(default: Any, help: str, *, range: str | None = None) -> Any:
+    """
+    Declare a field of a component's dataclass.
+
+    Args:
+        default: the value where none is given. The field's annotation gives the type: ``bool``, ``int``, ``float``,
+            ``str``, a ``Literal`` of strings, or one of these ``| None``.
+        help: a few words for ``--help`` and ``nl show``, with units where there are any.
+        range: the allowed interval, as in ``"[0, 1]"`` or ``"(0, inf)"``.
+
+    """
+    return dataclasses.field(default=default, metadata={"help": help, "range": Interval(range) if range else None})
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """One declared parameter: its name, type, default, help and what it allows."""
+
+    name: str
+    type: type
+    default: Any
+    help: str
+    interval: Interval | None = None
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+
+    @property
+    def allowed(self) -> str:
+        """What may be given, in words: ``"a number in [0, 1]"``."""
+        if self.choices:
+            words = " or ".join(self.choices) if len(self.choices) < 3 else "one of " + ", ".join(self.choices)
+        else:
+            words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[self.type]
+        if self.interval:
+            words += f" in {self.interval}" if str(self.interval)[0] in "[(" else f" {self.interval}"
+        return words + (", or none" if self.optional else "")
+
+    def convert(self, value: object, label: str) -> Any:
+        """
+        Return `value` (from Python, TOML or the command line) as this parameter's type.
+
+        Raises:
+            ParameterError: it is of another type or outside the range; the message begins with `label`.
+
+        """
+        wrong = ParameterError(f"{label} = {value!s}: must be {self.allowed} (default: {show_value(self.default)}).")
+        if value is None or (self.optional and isinstance(value, str) and value.lower() == "none"):
+            if self.optional:
+                return None
+            raise wrong
+        try:
+            result = _READERS[self.type](value)
+        except (ValueError, TypeError, OverflowError):
+            raise wrong from None
+        if (self.choices and result not in self.choices) or (self.interval and result not in self.interval):
+            raise wrong
+        return result
+
+
+def parameters_of(cls: type) -> dict[str, Parameter]:
+    """
+    Return the declared parameters of a component class, by name, in order.
+
+    A dataclass declares them as fields; any other class as keyword arguments of its constructor.
+
+    Raises:
+        TypeError: a parameter without a default or of a type that cannot be written on a command line.
+
+    """
+    found = {}
+    if dataclasses.is_dataclass(cls):
+        hints = typing.get_type_hints(cls)
+        for field in dataclasses.fields(cls):
+            if not field.init:
+                continue
+            default = field.default
+            if default is dataclasses.MISSING:
+                raise TypeError(f"{cls.__name__}: parameter {field.name} has no default")
+            found[field.name] = _declare(cls, field.name, hints[field.name], default, field.metadata)
+    elif cls.__init__ is not object.__init__:  # type: ignore[misc]
+        constructor = cls.__init__  # type: ignore[misc]
+        hints = typing.get_type_hints(constructor)
+        for argument in list(inspect.signature(constructor).parameters.values())[1:]:
+            if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+                continue
+            if argument.default is argument.empty:
+                raise TypeError(f"{cls.__name__}: parameter {argument.name} has no default")
+            hint = hints.get(argument.name, type(argument.default))
+            found[argument.name] = _declare(cls, argument.name, hint, argument.default, {})
+    return found
+
+
+def check_parameters(cls: type, given: Mapping[str, object], role: str, name: str) -> dict[str, Any]:
+    """
+    Return `given` converted and checked against what `cls` declares.
+
+    Raises:
+        ParameterError: an unknown parameter or a wrong value.
+
+    """
+    declared = parameters_of(cls)
+    result = {}
+    for key, value in given.items():
+        if key not in declared:
+            has = f"It has {', '.join(declared)}." if declared else "It has none."
+            raise ParameterError(
+                f"{role}.{key}: the {role} {name!r} has no parameter {key!r}.{did_you_mean(key, declared)} {has}"
+            )
+        result[key] = declared[key].convert(value, f"{role}.{key}")
+    return result
+
+
+def show_value(value: object) -> str:
+    """Return a parameter's value as it is typed on the command line and in a recipe."""
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _declare(cls: type, name: str, hint: Any, default: Any, metadata: Mapping[str, Any]) -> Parameter:
+    optional = False
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        arms = [arm for arm in typing.get_args(hint) if arm is not type(None)]
+        optional = len(arms) < len(typing.get_args(hint))
+        hint = arms[0] if len(arms) == 1 else None
+    choices: tuple[str, ...] = ()
+    if typing.get_origin(hint) is typing.Literal:
+        choices, hint = typing.get_args(hint), str
+    if hint not in _READERS:
+        raise TypeError(f"{cls.__name__}: parameter {name} is of no type that a command line can give")
+    return Parameter(name, hint, default, metadata.get("help", ""), metadata.get("range"), choices, optional)
+
+
+def _read_bool(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if isinstance(value, str) and value.lower() in words:
+        return words[value.lower()]
+    raise ValueError
+
+
+def _read_int(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, (str, numbers.Integral)):
+        raise ValueError
+    return int(value)
+
+
+def _read_float(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (str, numbers.Real)):
+        raise ValueError
+    result = float(value)
+    if not math.isfinite(result):
+        raise ValueError
+    return result
+
+
+def _read_str(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    return value
+
+
+_READERS: dict[type, typing.Callable[[object], Any]] = {
+    bool: _read_bool,
+    int: _read_int,
+    float: _read_float,
+    str: _read_str,
+}

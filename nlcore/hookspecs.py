@@ -1,0 +1,89 @@
+"""
+The five hooks. A plugin is a module that implements any of them and says ``NLCORE_API = 1``.
+
+Each hook takes no arguments, has no side effects and returns a list of `Component` records::
+
+    from nlcore import Component, hookimpl
+
+    NLCORE_API = 1
+
+    @hookimpl
+    def nl_losses():
+        return [Component("my_loss", "my_package.my_loss:MyLoss", "One line on what it is.", "arXiv:2101.00001")]
+
+and the package names that module as an entry point::
+
+    [project.entry-points.nlcore]
+    my_plugin = "my_package.nlcore_plugin"
+
+The module must not import torch: it is loaded by every command, also by ``nl list-plugins``. The target of a component
+is a string and is imported only when the component is used; its module may import what it likes.
+"""
+
+from __future__ import annotations
+
+import pluggy
+
+from nlcore.components import Component
+
+#: The version of the hooks and contracts. A plugin states the one it was written for as ``NLCORE_API``.
+NLCORE_API = 1
+
+hookspec = pluggy.HookspecMarker("nlcore")
+hookimpl = pluggy.HookimplMarker("nlcore")
+
+#: The kinds of component, in the order in which a run uses them, and the hook that yields each.
+HOOKS = {
+    "dataset": "nl_datasets",
+    "noise": "nl_noise_models",
+    "architecture": "nl_architectures",
+    "loss": "nl_losses",
+    "strategy": "nl_strategies",
+}
+
+
+@hookspec
+def nl_datasets() -> list[Component]:  # type: ignore[empty-body]
+    """
+    Datasets: where images and labels come from.
+
+    The target is a class with ``load(source) -> Data``; see `nlcore.roles.Dataset`. It may declare its own defaults for
+    the run (a network width that suits it, noise or none) as a mapping ``defaults``.
+    """
+
+
+@hookspec
+def nl_noise_models() -> list[Component]:  # type: ignore[empty-body]
+    """
+    Noise models: how given labels come to differ from true ones.
+
+    The target is a class with ``corrupt(labels, num_classes, rng, data=None) -> labels``; see
+    `nlcore.roles.NoiseModel`. It never changes its input and draws from `rng` alone.
+    """
+
+
+@hookspec
+def nl_architectures() -> list[Component]:  # type: ignore[empty-body]
+    """
+    Architectures: networks for any number of classes and any image size.
+
+    The target is a class with ``build(num_classes, image_shape) -> nn.Module``; see `nlcore.roles.Architecture`.
+    """
+
+
+@hookspec
+def nl_losses() -> list[Component]:  # type: ignore[empty-body]
+    """
+    Losses: one value for each sample, so that a strategy can weight, select or mix them.
+
+    The target is a class with ``__call__(logits, targets, index) -> (B,)``; see `nlcore.roles.Loss`.
+    """
+
+
+@hookspec
+def nl_strategies() -> list[Component]:  # type: ignore[empty-body]
+    """
+    Training strategies: what happens in an epoch, with how many networks, on which samples.
+
+    The target is a class with ``setup``, ``step`` and ``predict``; see `nlcore.roles.Strategy`.
+    """

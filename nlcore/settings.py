@@ -1,0 +1,47 @@
+"""
+The settings of a run besides its components: how it is trained, and where things lie.
+
+They are declared like a component's parameters, so that the command line, recipes and Python take them from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from nlcore.components import parameter
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is trained: what decides its numbers."""
+
+    epochs: int = parameter(20, "how often every training image is seen", range="[1, inf)")
+    batch_size: int = parameter(128, "images in a step; the last, partial batch counts", range="[2, inf)")
+    lr: float = parameter(0.1, "learning rate of SGD; for one_cycle its peak", range="(0, inf)")
+    momentum: float = parameter(0.9, "momentum of SGD", range="[0, 1)")
+    weight_decay: float = parameter(5e-4, "weight decay of SGD, on all parameters", range="[0, inf)")
+    lr_schedule: Literal["constant", "step", "cosine", "one_cycle"] = parameter(
+        "constant", "how the learning rate goes over the run; step divides it by 10 at 1/2 and 3/4"
+    )
+    ema: float | None = parameter(
+        None, "decay of an average of the weights that is evaluated and saved instead", range="(0, 1)"
+    )
+    validation: float = parameter(0.0, "fraction of the noisy training set to hold out", range="[0, 1)")
+    seed: int = parameter(1, "seed of weights, order and augmentation", range="[0, inf)")
+    noise_seed: int = parameter(1, "seed of the noise and of what is held out", range="[0, inf)")
+    device: str = parameter("auto", "auto, cpu, cuda or cuda:N")
+    precision: Literal["auto", "fp32", "bf16"] = parameter(
+        "auto", "auto takes bf16 where the hardware computes in it; weights stay fp32"
+    )
+    threads: str = parameter("auto", "CPU threads, or auto: one or all, whichever trains faster here and now")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things lie: what changes nothing about the numbers of a run."""
+
+    data_dir: str | None = parameter(None, "folder of the data (default: NL_DATA_DIR, else your cache directory)")
+    no_download: bool = parameter(False, "never download data")
+    runs_dir: str = parameter("runs", "folder that run directories are made in")
+    name: str | None = parameter(None, "name of the run directory (default: made from the configuration)")
