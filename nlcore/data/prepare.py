@@ -1,0 +1,212 @@
+"""
+From a dataset and a noise model to the samples of a run: subset (the dataset's own), then noise, then validation split.
+
+The labels that training sees and the true ones part here: `TrainingData` keeps the true ones under `Truth`, which only
+the evaluator and the record of the run are given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlcore.data import stores
+from nlcore.data.seeds import key
+from nlcore.errors import UserError
+from nlcore.roles import (
+    Augmentation,
+    Data,
+    Dataset,
+    DataSource,
+    ImageStore,
+    Labels,
+    NoiseInfo,
+    NoiseModel,
+    SampleData,
+    Split,
+)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Images with the labels they were given, and their ids."""
+
+    images: ImageStore
+    given: Labels
+    ids: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of the truth: the true labels of the training samples (None where unknown), never for training."""
+
+    clean: Labels | None
+
+    def realised_rate(self, given: Labels) -> float | None:
+        """Return the fraction of `given` that is wrong, None where the truth is unknown."""
+        return None if self.clean is None else float(np.mean(given != self.clean))
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """
+    Everything about the data of a run.
+
+    Attributes:
+        train: the training samples with given labels.
+        validation: held-out samples with given (noisy) labels, or None.
+        test: the test samples; their labels are the true ones.
+        truth: the true labels of the training samples.
+        declared: what the noise model declares, None where it declares nothing or the dataset's own truth is unknown.
+        realised: (K, K) counts [true, given] over train and validation, None where the truth is unknown.
+
+    """
+
+    train: Samples
+    validation: Samples | None
+    test: Samples
+    truth: Truth
+    validation_truth: Truth
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    augmentation: Augmentation
+    declared: NoiseInfo | None
+    realised: NDArray[np.int64] | None
+    noise_rate: float | None
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return len(self.classes)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        return self.train.images.image_shape
+
+    @property
+    def labels_sha256(self) -> str:
+        """SHA-256 over ids and given labels of train and validation, sorted by id: which labels a result stands on."""
+        parts = [self.train, self.validation] if self.validation else [self.train]
+        ids = np.concatenate([part.ids for part in parts])
+        given = np.concatenate([part.given for part in parts])
+        order = np.argsort(ids, kind="stable")
+        text = "\n".join(f"{sample},{label}" for sample, label in zip(ids[order], given[order], strict=True))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def prepare(
+    dataset: Dataset, noise: NoiseModel, source: DataSource, *, noise_seed: int, validation: float = 0.0
+) -> TrainingData:
+    """
+    Load, corrupt and split.
+
+    Args:
+        dataset: where images and labels come from.
+        noise: how labels are corrupted, with draws from ``np.random.default_rng(noise_seed)`` alone.
+        source: where the dataset may look.
+        noise_seed: also draws which samples are held out.
+        validation: the fraction of the noisy training set to hold out, 0 for none.
+
+    Raises:
+        UserError: the data are not there or not what they should be.
+
+    """
+    data = dataset.load(source)
+    images, given, clean = _corrupt(data, noise, noise_seed)
+    classes = len(data.classes)
+    everything = Samples(images, given, data.train.ids)
+    held_out = _draw_held_out(given, validation, noise_seed)
+    positions = np.arange(len(given))
+    kept = np.setdiff1d(positions, held_out)
+
+    def part(chosen: Labels) -> tuple[Samples, Truth]:
+        samples = Samples(stores.subset(images, chosen), given[chosen], data.train.ids[chosen])
+        return samples, Truth(None if clean is None else clean[chosen])
+
+    train, truth = part(kept) if len(held_out) else (everything, Truth(clean))
+    validation_samples, validation_truth = part(held_out) if len(held_out) else (None, Truth(None))
+    realised = None
+    if clean is not None:
+        realised = np.zeros((classes, classes), dtype=np.int64)
+        ours = clean >= 0
+        np.add.at(realised, (clean[ours], given[ours]), 1)
+    declares = getattr(noise, "declared", None)
+    return TrainingData(
+        train=train,
+        validation=validation_samples,
+        test=Samples(stores.as_store(data.test.images), data.test.labels, data.test.ids),
+        truth=truth,
+        validation_truth=validation_truth,
+        classes=tuple(data.classes),
+        mean=data.mean,
+        std=data.std,
+        augmentation=data.augmentation,
+        declared=declares(classes) if declares and clean is not None else None,
+        realised=realised,
+        noise_rate=Truth(clean).realised_rate(given),
+    )
+
+
+def _corrupt(data: Data, noise: NoiseModel, noise_seed: int) -> tuple[ImageStore, Labels, Labels | None]:
+    """Return images, given labels and true labels (None where unknown) after the noise model had its way."""
+    for split in (data.train, data.test):
+        _check(split, data)
+    images = stores.as_store(data.train.images)
+    clean = data.train.clean
+    samples = SampleData(data.train.ids, images, tuple(data.classes))
+    if hasattr(noise, "replace_images"):
+        positions, replacements = noise.replace_images(samples, np.random.default_rng([noise_seed, 1]))
+        images = stores.replace(images, positions, replacements)
+        samples = SampleData(data.train.ids, images, tuple(data.classes))
+        if clean is not None:
+            clean = clean.copy()
+            clean[positions] = -1
+    rng = np.random.default_rng(noise_seed)
+    given = np.asarray(noise.corrupt(data.train.labels.copy(), len(data.classes), rng, samples))
+    if given.shape != data.train.labels.shape or given.dtype != np.int64:
+        raise UserError(
+            f"The noise model {type(noise).__name__} returned {given.dtype} {given.shape}, "
+            f"not int64 {data.train.labels.shape}."
+        )
+    if len(given) and not (given.min() >= 0 and given.max() < len(data.classes)):
+        raise UserError(f"The noise model {type(noise).__name__} returned labels outside 0..{len(data.classes) - 1}.")
+    return images, given, clean
+
+
+def _check(split: Split, data: Data) -> None:
+    """Raise where a dataset's arrays do not fit each other."""
+    wrong, classes = "The dataset is inconsistent:", len(data.classes)
+    if isinstance(split.images, np.ndarray) and (split.images.dtype != np.uint8 or split.images.ndim != 4):
+        found = f"{split.images.dtype} {split.images.shape}"
+        raise UserError(f"{wrong} its images are not uint8 (N, H, W, C) but {found}.")
+    store = stores.as_store(split.images)
+    clean = [] if split.clean is None else [split.clean]
+    if len({len(array) for array in (store, split.labels, split.ids, *clean)}) > 1:
+        raise UserError(f"{wrong} images, labels and ids differ in number.")
+    if len(store) == 0:
+        raise UserError("The dataset is empty: it has no images in its training or test part.")
+    for labels, lowest in ((split.labels, 0), *((array, -1) for array in clean)):
+        if labels.dtype != np.int64 or labels.min() < lowest or labels.max() >= classes:
+            raise UserError(f"{wrong} its labels are not int64 within {lowest}..{classes - 1}.")
+    channels = store.image_shape[0]
+    if not (len(data.mean) == len(data.std) == channels and min(data.std) > 0):
+        raise UserError(f"{wrong} mean {data.mean} and std {data.std} do not fit images of {channels} channels.")
+
+
+def _draw_held_out(given: Labels, fraction: float, noise_seed: int) -> Labels:
+    """Return the sorted positions held out for validation: the same share of each given label, at random."""
+    rng = np.random.default_rng(key(noise_seed, "validation"))
+    held_out = []
+    for label in np.unique(given):
+        members = np.flatnonzero(given == label)
+        held_out.append(rng.permutation(members)[: round(fraction * len(members))])
+    return np.sort(np.concatenate(held_out))
