@@ -1,0 +1,1 @@
+"""The loop for every method, evaluation, and what device they run on."""

@@ -1,0 +1,55 @@
+"""
+An exponential moving average of all networks' weights, evaluated in place of the weights that are trained.
+
+    θ̄ ← d θ̄ + (1 − d) θ    after every step, with d = min(decay, (1 + n) / (10 + n)) after n steps,
+
+so that the average follows quickly while it is young. Running statistics of batch normalisation are averaged too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+class Average:
+    """The averaged weights of several networks, by network name."""
+
+    def __init__(self, networks: Mapping[str, nn.Module], decay: float) -> None:
+        self._networks = networks
+        self._decay = decay
+        self._steps = 0
+        self._averages = {name: [t.detach().clone() for t in _floats(net)] for name, net in networks.items()}
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take the weights after a step into the average."""
+        self._steps += 1
+        decay = min(self._decay, (1 + self._steps) / (10 + self._steps))
+        for name, network in self._networks.items():
+            if name not in self._averages:  # a strategy may make networks between epochs
+                self._averages[name] = [t.detach().clone() for t in _floats(network)]
+            torch._foreach_lerp_(self._averages[name], [t.detach() for t in _floats(network)], 1 - decay)
+
+    @contextlib.contextmanager
+    def swapped_in(self) -> Iterator[None]:
+        """Let the networks have the averaged weights inside, their own outside."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    @torch.no_grad()
+    def _swap(self) -> None:
+        for name, averages in self._averages.items():
+            for average, tensor in zip(averages, _floats(self._networks[name]), strict=True):
+                average.data, tensor.data = tensor.data, average.data
+
+
+def _floats(network: nn.Module) -> list[Tensor]:
+    tensors = [*network.parameters(), *network.buffers()]
+    return [tensor for tensor in tensors if tensor.is_floating_point()]

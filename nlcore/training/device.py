@@ -1,0 +1,136 @@
+"""
+The device, the precision and the number of threads of a run. This is the one file that imports Fabric.
+
+They are resolved once, before anything is trained, and recorded: the same three give the same numbers again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from nlcore.errors import ParameterError, UserError
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """
+    What a run computes on.
+
+    Attributes:
+        device: where everything lies and happens.
+        precision: ``fp32`` or ``bf16`` (autocast; weights stay float32).
+        threads: CPU threads for one operation.
+
+    """
+
+    device: torch.device
+    precision: str
+    threads: int
+    _fabric: Fabric = field(repr=False)
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """Return the network on the device, in channels_last, with its forward pass in the run's precision."""
+        placed: nn.Module = self._fabric.setup_module(network.to(memory_format=torch.channels_last))
+        for name in ("features",):
+            if hasattr(network, name):
+                placed.mark_forward_method(name)  # type: ignore[operator]
+        return placed
+
+    def wrap(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+        """Return the optimiser set up for the device."""
+        return cast(torch.optim.Optimizer, self._fabric.setup_optimizers(optimizer))
+
+    def backward(self, objective: Tensor) -> None:
+        """Compute gradients."""
+        self._fabric.backward(objective)
+
+    @property
+    def name(self) -> str:
+        """The device's model, as its maker calls it."""
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "CPU"
+
+
+def resolve_hardware(device: str, precision: str, threads: str) -> Hardware:
+    """
+    Return the hardware for what was asked.
+
+    Args:
+        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``auto`` (bf16 where the hardware computes in it), ``fp32`` or ``bf16``.
+        threads: ``auto`` (the processors this process may use; see `nlcore.training.threads`) or a number.
+
+    Raises:
+        UserError: a device that is not there, or no such precision or number.
+
+    """
+    chosen = _resolve_device(device)
+    name = ("bf16" if _has_bf16(chosen) else "fp32") if precision == "auto" else precision
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the plan says what Fabric would
+    fabric = Fabric(
+        accelerator=chosen.type,
+        devices=[chosen.index or 0] if chosen.type == "cuda" else 1,
+        precision="bf16-mixed" if name == "bf16" else "32-true",
+    )
+    return Hardware(chosen, name, resolve_threads(threads), fabric)
+
+
+def resolve_threads(threads: str) -> int:
+    """Return the number of threads for ``auto`` or a number given as text."""
+    if threads == "auto":
+        return available_cpus()
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", threads):
+        raise ParameterError(f"threads = {threads}: must be auto or a whole number of at least 1 (default: auto).")
+    return int(threads)
+
+
+def available_cpus() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def using_threads(threads: int) -> Iterator[None]:
+    """Compute with this many threads inside, with as many as before outside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _resolve_device(device: str) -> torch.device:
+    match = re.fullmatch(r"auto|cpu|cuda(?::(\d+))?", device)
+    if not match:
+        raise ParameterError(f"device = {device}: must be auto, cpu, cuda or cuda:N (default: auto).")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device == "auto":
+        device = "cuda" if count else "cpu"
+    if device == "cpu":
+        return torch.device("cpu")
+    index = int(match.group(1) or 0)
+    if index >= count:
+        there = f"cuda:0 to cuda:{count - 1}" if count > 1 else "cuda:0" if count else "no CUDA device"
+        raise UserError(f"device = {device}: there is {there} here. Use --device cpu or --device auto.")
+    return torch.device("cuda", index)
+
+
+def _has_bf16(device: torch.device) -> bool:
+    """Tell by capability: without such instructions bfloat16 works but is slower than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.get_device_capability(device) >= (8, 0))
+    cpu: Any = torch.cpu
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(cpu, probe)() for probe in probes if hasattr(cpu, probe))
