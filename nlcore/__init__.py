@@ -1,0 +1,35 @@
+"""
+nlcore: learning with noisy labels.
+
+    import nlcore
+
+    result = nlcore.run(dataset="digits", loss="gce", **{"loss.q": 0.7})
+    model = nlcore.load(result.run_dir)
+    loss = nlcore.create("loss", "gce", q=0.7)
+
+Importing nlcore does not import torch.
+"""
+
+from __future__ import annotations
+
+from nlcore.api import create, load, run
+from nlcore.components import Component, parameter
+from nlcore.errors import ParameterError, PluginError, UserError
+from nlcore.hookspecs import NLCORE_API, hookimpl
+from nlcore.runs.result import Result
+from nlcore.version import __version__
+
+__all__ = [
+    "NLCORE_API",
+    "Component",
+    "ParameterError",
+    "PluginError",
+    "Result",
+    "UserError",
+    "__version__",
+    "create",
+    "hookimpl",
+    "load",
+    "parameter",
+    "run",
+]

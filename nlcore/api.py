@@ -1,0 +1,65 @@
+"""The Python door: the names, checks and defaults of the command line. What is heavy is imported when called."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nlcore.registry import registry
+from nlcore.runs.result import Result
+
+if TYPE_CHECKING:
+    from nlcore.model import TrainedModel
+
+
+def run(recipe: str | os.PathLike[str] | None = None, *, quiet: bool = False, **settings: Any) -> Result:
+    """
+    Run an experiment, as ``nl run`` does, and return its result.
+
+    Args:
+        recipe: a TOML file; what else is given here goes before it.
+        quiet: print nothing on stderr.
+        settings: the names of ``nl run`` with underscores: components (``loss="gce"``), settings (``epochs=5``,
+            ``runs_dir="runs"``) and, in a mapping, components' parameters (``**{"loss.q": 0.7}``).
+
+    Raises:
+        UserError: an unknown name or parameter, a value that is not allowed, data that are not there.
+
+    """
+    from nlcore.execution import execute
+    from nlcore.experiment import read_recipe, resolve
+    from nlcore.terminal import Terminal
+
+    layers = [read_recipe(Path(recipe))] if recipe is not None else []
+    plain = {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in settings.items()}
+    return execute(resolve(*layers, plain), Terminal(quiet))
+
+
+def load(run_dir: str | os.PathLike[str], device: str = "cpu") -> TrainedModel:
+    """
+    Return the trained model of a finished run, ready to predict.
+
+    Raises:
+        UserError: no run, an unfinished one, or one whose components are not installed.
+
+    """
+    from nlcore.model import load_model
+
+    return load_model(Path(run_dir), device)
+
+
+def create(kind: str, name: str, **params: Any) -> Any:
+    """
+    Return a component by name: ``create("loss", "gce", q=0.7)``.
+
+    Args:
+        kind: ``dataset``, ``noise``, ``architecture``, ``loss`` or ``strategy``.
+        name: as ``nl list-plugins`` shows it.
+        params: its parameters; the others have their defaults.
+
+    Raises:
+        UserError: an unknown kind, name or parameter, or a value that is not allowed.
+
+    """
+    return registry().create(kind, name, params)

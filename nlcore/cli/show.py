@@ -1,0 +1,47 @@
+"""``nl show NAME``: one component's manual page."""
+
+from __future__ import annotations
+
+import inspect
+
+import click
+
+from nlcore.components import parameters_of, show_value
+from nlcore.errors import UserError, did_you_mean
+from nlcore.registry import KINDS, Entry, Registry, registry
+
+
+@click.command()
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), help="where a name is one of several kinds")
+def show(name: str, kind: str | None) -> None:
+    """Show a component's equation, parameters and paper."""
+    known = registry()
+    entry = _find(known, name, kind)
+    cls = known.load(entry)
+    click.echo(f"{entry.kind} {known.display_name(entry)} ({entry.distribution} {entry.version})\n")
+    click.echo(inspect.getdoc(cls) or entry.component.summary)
+    declared = parameters_of(cls).values()
+    if declared:
+        from nlcore.cli.output import print_table
+
+        click.echo()
+        rows = [(f"--{entry.kind}.{i.name}", show_value(i.default), i.allowed, i.help) for i in declared]
+        print_table(("parameter", "default", "allowed", "meaning"), rows)
+    click.echo()
+    if entry.component.paper:
+        click.echo(f"paper:  {entry.component.paper}")
+    click.echo(f"source: {inspect.getsourcefile(cls)}")
+
+
+def _find(known: Registry, name: str, kind: str | None) -> Entry:
+    if kind:
+        return known.find(kind, name)
+    bare = name.rpartition("/")[2]
+    kinds = [one for one in KINDS if any(entry.name == bare for entry in known.of_kind(one))]
+    if len(kinds) > 1:
+        raise UserError(f"{name!r} is a {' and a '.join(kinds)}. Say which with --kind.")
+    if not kinds:
+        names = [known.display_name(entry) for entry in known.entries]
+        raise UserError(f"There is no component {name!r}.{did_you_mean(name, names)} 'nl list-plugins' lists all.")
+    return known.find(kinds[0], name)

@@ -1,0 +1,228 @@
+"""What to run: one typed, serialisable configuration, made from layers of settings that all have the same names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from nlcore.components import check_parameters, parameters_of, show_value
+from nlcore.errors import ParameterError, UserError, did_you_mean
+from nlcore.registry import KINDS, Registry, registry
+from nlcore.settings import Places, Settings
+from nlcore.version import __version__
+
+DEFAULTS = {
+    "dataset": "cifar10",
+    "noise": "symmetric",
+    "architecture": "resnet18",
+    "loss": "cross_entropy",
+    "strategy": "standard",
+}
+
+#: A layer of settings by flat name: ``{"loss": "gce", "loss.q": 0.7, "epochs": 5}``.
+Layer = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A component by name, with all its parameters."""
+
+    name: str
+    params: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        inside = ", ".join(f"{key} {show_value(value)}" for key, value in self.params.items())
+        return f"{self.name} ({inside})" if inside else self.name
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A complete, checked experiment."""
+
+    dataset: Choice
+    noise: Choice
+    architecture: Choice
+    loss: Choice
+    strategy: Choice
+    settings: Settings
+    places: Places
+
+    def choice(self, kind: str) -> Choice:
+        """Return the component chosen for this kind."""
+        choice: Choice = getattr(self, kind)
+        return choice
+
+    def create(self, kind: str) -> Any:
+        """Return a new instance of the component chosen for this kind."""
+        choice = self.choice(kind)
+        return registry().create(kind, choice.name, choice.params)
+
+    def config(self) -> dict[str, Any]:
+        """Return the experiment as a recipe, with every parameter: what decides the numbers, not where things lie."""
+        config: dict[str, Any] = {field.name: getattr(self.settings, field.name) for field in fields(Settings)}
+        for kind in KINDS:
+            choice = self.choice(kind)
+            config[kind] = {"name": choice.name, **choice.params}
+        return {key: _without_none(value) for key, value in config.items()}
+
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits of the SHA-256 over the configuration and nlcore's version."""
+        text = json.dumps({"version": __version__, **self.config()}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @property
+    def run_dir(self) -> Path:
+        """The run's directory: the name that was given, or one made from the configuration."""
+        parts = [*(self.choice(kind).name for kind in KINDS), f"seed{self.settings.seed}", self.digest]
+        name = self.places.name or "-".join(part.replace("/", ".") for part in parts)
+        return Path(self.places.runs_dir) / name
+
+    @property
+    def data_dir(self) -> Path:
+        """Where data lie: ``--data-dir``, else ``NL_DATA_DIR``, else the user's cache directory."""
+        given = self.places.data_dir or os.environ.get("NL_DATA_DIR")
+        if given:
+            return Path(given).expanduser()
+        import platformdirs
+
+        return Path(platformdirs.user_cache_dir("nlcore", appauthor=False))
+
+
+def resolve(*layers: Layer) -> Experiment:
+    """
+    Return the experiment that these layers of settings describe; a later layer wins.
+
+    Below them all lie the defaults and then the chosen dataset's own defaults. A layer that names another component
+    than those below drops the parameters that they gave for its role.
+
+    Raises:
+        UserError: an unknown name or parameter, or a value that is not allowed.
+
+    """
+    for layer in layers:
+        _check_names(layer)
+    known = registry()
+    suggested = _dataset_defaults(known, layers)
+    names: dict[str, str] = {}
+    params: dict[str, dict[str, object]] = {kind: {} for kind in KINDS}
+    below: list[Layer] = [DEFAULTS, {kind: suggested[kind] for kind in KINDS if kind in suggested}]
+    for layer in (*below, *layers):
+        for kind in KINDS:
+            if kind in layer:
+                name = known.display_name(known.find(kind, _text(kind, layer[kind])))
+                if name != names.get(kind):
+                    names[kind], params[kind] = name, {}
+            prefix = f"{kind}."
+            params[kind] |= {key.removeprefix(prefix): value for key, value in layer.items() if key.startswith(prefix)}
+    choices = {kind: _choose(known, kind, names[kind], params[kind], suggested) for kind in KINDS}
+    flat = {key: value for layer in (suggested, *layers) for key, value in layer.items()}
+    return Experiment(**choices, settings=_settings(Settings, flat), places=_settings(Places, flat))
+
+
+def read_recipe(path: Path) -> dict[str, object]:
+    """
+    Return a TOML recipe as a layer.
+
+    Raises:
+        UserError: it cannot be read, is no TOML (with the line), or has a key that is none.
+
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"There is no recipe {path}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"The recipe {path} cannot be read: {error}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"The recipe {path} is no valid TOML: {error}.") from None
+    layer: dict[str, object] = {}
+    for key, value in content.items():
+        name = key.replace("-", "_")
+        if isinstance(value, dict):
+            if name not in KINDS:
+                raise UserError(f"{path}: there is no table [{key}].{did_you_mean(name, KINDS)} Tables are {_kinds()}.")
+            layer |= {name if part == "name" else f"{name}.{part.replace('-', '_')}": v for part, v in value.items()}
+        else:
+            layer[name] = value
+    try:
+        _check_names(layer)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return layer
+
+
+def compatibility() -> list[tuple[str, str, str]]:
+    """Return the pairs of loss and strategy that refuse each other, with the reason: (loss, strategy, reason)."""
+    known = registry()
+    rows = []
+    for loss in known.of_kind("loss"):
+        for strategy in known.of_kind("strategy"):
+            names = known.display_name(loss), known.display_name(strategy)
+            reason = refusal(known.create("loss", names[0]), known.create("strategy", names[1]))
+            if reason:
+                rows.append((*names, reason))
+    return rows
+
+
+def refusal(loss: Any, strategy: Any) -> str | None:
+    """Return why this loss and this strategy make no sense together, None where they do."""
+    for one, other in ((strategy, loss), (loss, strategy)):
+        reason: str | None = one.refuses(other) if hasattr(one, "refuses") else None
+        if reason:
+            return reason
+    return None
+
+
+def _choose(known: Registry, kind: str, name: str, params: Mapping[str, object], suggested: Layer) -> Choice:
+    """Check one component's parameters and complete them: what the dataset suggests where it fits, then defaults."""
+    cls = known.load(known.find(kind, name))
+    declared = parameters_of(cls)
+    fitting = {key: suggested[f"{kind}.{key}"] for key in declared if f"{kind}.{key}" in suggested}
+    checked = check_parameters(cls, {**fitting, **params}, kind, name)
+    known.create(kind, name, checked)  # a component's own checks
+    return Choice(name, {key: checked.get(key, item.default) for key, item in declared.items()})
+
+
+def _dataset_defaults(known: Registry, layers: Iterable[Layer]) -> Layer:
+    named = [layer["dataset"] for layer in (DEFAULTS, *layers) if "dataset" in layer]
+    cls = known.load(known.find("dataset", _text("dataset", named[-1])))
+    defaults: Layer = getattr(cls, "defaults", {})
+    return defaults
+
+
+def _settings(cls: type[Any], flat: Layer) -> Any:
+    declared = parameters_of(cls)
+    return cls(**{key: declared[key].convert(value, key) for key, value in flat.items() if key in declared})
+
+
+def _check_names(layer: Layer) -> None:
+    settings = [field.name for cls in (Settings, Places) for field in fields(cls)]
+    for key in layer:
+        if key not in settings and key.partition(".")[0] not in KINDS:
+            raise ParameterError(
+                f"There is no setting {key!r}.{did_you_mean(key, [*settings, *KINDS])} 'nl run --help' lists all."
+            )
+
+
+def _text(kind: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ParameterError(f"{kind} = {value}: must be the name of a {kind}, as text.")
+    return value
+
+
+def _kinds() -> str:
+    return ", ".join(f"[{kind}]" for kind in KINDS)
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null: write it as the word that stands for it."""
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items()}
+    return "none" if value is None else value

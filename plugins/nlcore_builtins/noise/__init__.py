@@ -1,0 +1,21 @@
+"""The noise models that come with nlcore."""
+
+from __future__ import annotations
+
+from nlcore import Component, hookimpl
+
+NLCORE_API = 1
+
+
+@hookimpl
+def nl_noise_models() -> list[Component]:
+    """Return the built-in noise models."""
+    return [
+        Component("none", "nlcore_builtins.noise.none:NoNoise", "The labels as they come with the dataset."),
+        Component(
+            "symmetric",
+            "nlcore_builtins.noise.symmetric:Symmetric",
+            "Labels redrawn uniformly, whatever the true class.",
+            "arXiv:1505.07634",
+        ),
+    ]
