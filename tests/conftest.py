@@ -1,0 +1,39 @@
+"""What every test relies on: one torch thread, no plugins but ours, and the real CIFAR-10 where it is to be had."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["NL_PLUGINS"] = "nlcore"  # whatever else is installed beside us stays out
+os.environ.setdefault("MPLBACKEND", "agg")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """More threads than free processors make training forty times slower, and other numbers."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run directories are made under the working directory by default."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def cifar10_dir() -> Path:
+    """Return the folder that holds the real CIFAR-10, or skip."""
+    import platformdirs
+
+    places = [os.environ.get("NL_DATA_DIR"), platformdirs.user_cache_dir("nlcore", appauthor=False)]
+    for place in places:
+        if place and (Path(place) / "cifar-10-batches-bin").is_dir():
+            return Path(place).resolve()
+    if os.environ.get("NL_REQUIRE_CIFAR10") == "1":
+        pytest.fail("the real CIFAR-10 is required here (NL_REQUIRE_CIFAR10=1) and was not found")
+    pytest.skip(f"no real CIFAR-10 in {' or '.join(str(place) for place in places if place)}; set NL_DATA_DIR")
