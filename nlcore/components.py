@@ -147,12 +147,13 @@ def parameters_of(cls: type) -> dict[str, Parameter]:
     A dataclass declares them as fields; any other class as keyword arguments of its constructor.
 
     Raises:
-        TypeError: a parameter without a default or of a type that cannot be written on a command line.
+        TypeError: a parameter without a default, of a type that cannot be written on a command line, or whose
+            annotation names what is not there.
 
     """
     found = {}
     if dataclasses.is_dataclass(cls):
-        hints = typing.get_type_hints(cls)
+        hints = _hints(cls, cls)
         for field in dataclasses.fields(cls):
             if not field.init:
                 continue
@@ -162,7 +163,7 @@ def parameters_of(cls: type) -> dict[str, Parameter]:
             found[field.name] = _declare(cls, field.name, hints[field.name], default, field.metadata)
     elif cls.__init__ is not object.__init__:  # type: ignore[misc]
         constructor = cls.__init__  # type: ignore[misc]
-        hints = typing.get_type_hints(constructor)
+        hints = _hints(cls, constructor)
         for argument in list(inspect.signature(constructor).parameters.values())[1:]:
             if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
                 continue
@@ -198,6 +199,13 @@ def show_value(value: object) -> str:
     if value is None:
         return "none"
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _hints(cls: type, owner: Any) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(owner)
+    except NameError as error:  # imported for type checkers only
+        raise TypeError(f"{cls.__name__}: its annotations cannot be read, {error}") from error
 
 
 def _declare(cls: type, name: str, hint: Any, default: Any, metadata: Mapping[str, Any]) -> Parameter:

@@ -23,7 +23,7 @@ from typing import Any
 import pluggy
 
 from nlcore import hookspecs, roles
-from nlcore.components import Component, check_parameters
+from nlcore.components import Component, Parameter, check_parameters, parameters_of
 from nlcore.errors import PluginError, UserError, did_you_mean
 
 GROUP = "nlcore"
@@ -153,6 +153,21 @@ class Registry:
             raise PluginError(f"The {who} does not fit its role: it has no method {', '.join(lacking)}.")
         return target
 
+    def declared(self, kind: str, name: str) -> tuple[type, dict[str, Parameter]]:
+        """
+        Return a component's class and the parameters that it declares.
+
+        Raises:
+            UserError: unknown name, or a plugin that does not work.
+
+        """
+        entry = self.find(kind, name)
+        cls = self.load(entry)
+        try:
+            return cls, parameters_of(cls)
+        except TypeError as error:
+            raise PluginError(f"The {kind} {entry.full_name} declares its parameters wrongly: {error}.") from error
+
     def create(self, kind: str, name: str, params: Mapping[str, object] | None = None) -> Any:
         """
         Return a component with these parameters; the others have their defaults.
@@ -161,12 +176,8 @@ class Registry:
             UserError: unknown name or parameter, a wrong value, or a plugin that does not work.
 
         """
-        entry = self.find(kind, name)
-        cls = self.load(entry)
-        try:
-            checked = check_parameters(cls, params or {}, kind, name)
-        except TypeError as error:
-            raise PluginError(f"The {kind} {entry.full_name} declares its parameters wrongly: {error}.") from error
+        cls, _ = self.declared(kind, name)
+        checked = check_parameters(cls, params or {}, kind, name)
         try:
             return cls(**checked)
         except ValueError as error:  # a component's own check, across parameters

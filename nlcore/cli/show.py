@@ -6,7 +6,7 @@ import inspect
 
 import click
 
-from nlcore.components import parameters_of, show_value
+from nlcore.components import show_value
 from nlcore.errors import UserError, did_you_mean
 from nlcore.registry import KINDS, Entry, Registry, registry
 
@@ -18,15 +18,14 @@ def show(name: str, kind: str | None) -> None:
     """Show a component's equation, parameters and paper."""
     known = registry()
     entry = _find(known, name, kind)
-    cls = known.load(entry)
+    cls, parameters = known.declared(entry.kind, known.display_name(entry))
     click.echo(f"{entry.kind} {known.display_name(entry)} ({entry.distribution} {entry.version})\n")
     click.echo(inspect.getdoc(cls) or entry.component.summary)
-    declared = parameters_of(cls).values()
-    if declared:
+    if parameters:
         from nlcore.cli.output import print_table
 
         click.echo()
-        rows = [(f"--{entry.kind}.{i.name}", show_value(i.default), i.allowed, i.help) for i in declared]
+        rows = [(f"--{entry.kind}.{i.name}", show_value(i.default), i.allowed, i.help) for i in parameters.values()]
         print_table(("parameter", "default", "allowed", "meaning"), rows)
     click.echo()
     if entry.component.paper:

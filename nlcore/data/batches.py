@@ -9,6 +9,7 @@ the two are treated alike and give the same numbers.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -102,13 +103,14 @@ class TrainingBatches:
             beside = self._forever(walk.beside, epoch, f"{purpose}/beside")
         steps = torch.arange(first_step, first_step + len(self.lengths(walk)), device=self._device)
         for number, (index, views) in enumerate(self._cut(walk, epoch, purpose)):
+            step = steps[number : number + 1]
             yield Batch(
                 views=views,
                 targets=self.given[index],
                 index=index,
-                step=steps[number : number + 1],
+                step=step,
                 label=walk.label,
-                beside=next(beside) if beside else None,
+                beside=replace(next(beside), step=step) if beside else None,
             )
 
     def _forever(self, walk: Pass, epoch: int, purpose: str) -> Iterator[Batch]:

@@ -152,6 +152,7 @@ def _download(source: DataSource) -> Path:
             "or let it be downloaded (leave --no-download out)."
         )
     source.report(f"CIFAR-10 is not there ({looked}): downloading {ARCHIVE_MEGABYTES} MB from {URL}")
+    import http.client
     import tarfile
     import tempfile
 
@@ -165,7 +166,7 @@ def _download(source: DataSource) -> Path:
             with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
                 tar.extractall(temporary, filter="data")
             (Path(temporary) / BINARY).rename(source.directory / BINARY)
-    except (OSError, RuntimeError, tarfile.TarError) as error:
+    except (OSError, RuntimeError, http.client.HTTPException, tarfile.TarError) as error:
         raise UserError(
             f"CIFAR-10 could not be downloaded to {source.directory}: {error}. Fetch {URL} yourself, "
             f"unpack it there, or give its folder with --data-dir."

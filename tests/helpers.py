@@ -1,0 +1,277 @@
+"""What several tests need: plugins that are installed for one test, a tiny problem, and a tiny network for it."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nlcore.data.batches import TrainingBatches
+from nlcore.data.prepare import TrainingData, prepare
+from nlcore.roles import Augmentation, Data, DataSource, Labels, NoiseModel, SampleData, Split, Strategy
+from nlcore.settings import Settings
+from nlcore.training.average import Average
+from nlcore.training.context import Context, Facts
+from nlcore.training.device import resolve_hardware
+from nlcore.training.evaluate import Evaluator
+from nlcore.training.loop import Row, Trainer
+
+
+def install_plugin(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, distribution: str, source: str, version: str = "1.0"
+) -> None:
+    """
+    Install a distribution for the length of a test: one module of this source, which is its entry point.
+
+    The module is called like the distribution, with ``_`` for ``-``. Distributions installed before in the same test
+    stay allowed.
+    """
+    site, module = tmp_path / "site-packages", distribution.replace("-", "_")
+    info = site / f"{module}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (site / f"{module}.py").write_text(source, encoding="utf-8")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+    (info / "entry_points.txt").write_text(f"[nlcore]\n{module} = {module}\n")
+    (info / "RECORD").write_text("")
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("NL_PLUGINS", f"{distribution},{_allowed()}")
+    # Forget the module when the test ends: another test may install one of the same name.
+    monkeypatch.setitem(sys.modules, module, types.ModuleType(module))
+    del sys.modules[module]
+
+
+def _allowed() -> str:
+    import os
+
+    return os.environ.get("NL_PLUGINS", "")
+
+
+def plugin_source(**hooks: dict[str, str]) -> str:
+    """Return a plugin module: for each hook the components by name, with their targets."""
+    lines = ["from nlcore import Component, hookimpl", "", "NLCORE_API = 1", ""]
+    for hook, components in hooks.items():
+        records = ", ".join(f"Component({name!r}, {target!r}, 'For a test.')" for name, target in components.items())
+        lines += ["", "@hookimpl", f"def {hook}():", f"    return [{records}]", ""]
+    return "\n".join(lines)
+
+
+class OnDemand:
+    """A store that hands out images only when they are asked for."""
+
+    def __init__(self, images: NDArray[np.uint8]) -> None:
+        self._images = images
+        self.fetched = 0
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        _, height, width, channels = self._images.shape
+        return channels, height, width
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def fetch(self, indices: Labels) -> NDArray[np.uint8]:
+        """Return these images, one after the other."""
+        self.fetched += len(indices)
+        return np.stack([self._images[int(position)] for position in indices])
+
+
+@dataclass(frozen=True)
+class FixedDataset:
+    """A dataset that loads what it was given."""
+
+    data: Data
+
+    def load(self, source: DataSource) -> Data:
+        """Return it."""
+        return self.data
+
+
+@dataclass(frozen=True)
+class AsGiven:
+    """No noise."""
+
+    def corrupt(
+        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+    ) -> Labels:
+        """Return a copy."""
+        return labels.copy()
+
+
+@dataclass(frozen=True)
+class SomeWrong:
+    """Labels moved on by 1..K-1 with a probability."""
+
+    rate: float = 0.4
+
+    def corrupt(
+        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+    ) -> Labels:
+        """Return given labels."""
+        moved = (labels + rng.integers(1, num_classes, size=len(labels))) % num_classes
+        return np.where(rng.random(len(labels)) < self.rate, moved, labels)
+
+
+def squares(count: int, seed: int = 0, channels: int = 1) -> tuple[NDArray[np.uint8], Labels]:
+    """Return 8×8 images of four classes, told apart by the quarter that is bright, and their labels."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count, dtype=np.int64) % 4
+    images = rng.integers(0, 120, (count, 8, 8, channels))
+    for number, label in enumerate(labels):
+        top, left = 4 * (label // 2), 4 * (label % 2)
+        images[number, top : top + 4, left : left + 4] += 100
+    return images.astype(np.uint8), labels
+
+
+def make_data(
+    images: NDArray[np.uint8] | OnDemand,
+    labels: Labels,
+    *,
+    test: tuple[NDArray[np.uint8], Labels] | None = None,
+    clean: Labels | None = None,
+    truth_known: bool = True,
+    augmentation: Augmentation | None = None,
+    mean: Sequence[float] = (0.4,),
+    std: Sequence[float] = (0.25,),
+    classes: int | None = None,
+) -> Data:
+    """Return a dataset's data; without a test part the training images are tested."""
+    known = (labels if clean is None else clean) if truth_known else None
+    train = Split(images, labels, np.arange(len(labels)), known)
+    return Data(
+        train=train,
+        test=Split(*test, np.arange(len(test[1])), test[1]) if test else train,
+        classes=tuple(f"class{number}" for number in range(classes or int(labels.max()) + 1)),
+        mean=tuple(mean),
+        std=tuple(std),
+        augmentation=augmentation or Augmentation(padding=1, flip=False),
+    )
+
+
+def prepared(data: Data, noise: NoiseModel | None = None, noise_seed: int = 1, validation: float = 0.0) -> TrainingData:
+    """Return the data of a run."""
+    source = DataSource(Path("nowhere"), download=False)
+    return prepare(FixedDataset(data), noise or AsGiven(), source, noise_seed=noise_seed, validation=validation)
+
+
+class Net(nn.Module):
+    """A small convolutional network with batch normalisation and dropout."""
+
+    def __init__(self, num_classes: int, channels: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, width, 3, padding=1)
+        self.norm = nn.BatchNorm2d(width)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(width * 4, num_classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, D)."""
+        pooled = nn.functional.adaptive_avg_pool2d(self.norm(self.conv(x)).relu(), 2)
+        dropped: Tensor = self.dropout(pooled.flatten(1))
+        return dropped
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, K)."""
+        logits: Tensor = self.head(self.features(x))
+        return logits
+
+    def stages(self) -> list[nn.Module]:
+        """Return the parts."""
+        return [self.conv, self.norm, self.head]
+
+
+@dataclass(frozen=True)
+class NetArchitecture:
+    """Builds `Net`."""
+
+    width: int = 8
+    dropout: float = 0.1
+
+    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+        """Return a network."""
+        return Net(num_classes, image_shape[0], self.width, self.dropout)
+
+
+class Linear(nn.Module):
+    """One linear layer on the pixels."""
+
+    def __init__(self, num_classes: int, inputs: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(inputs, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, K)."""
+        logits: Tensor = self.head(x.flatten(1))
+        return logits
+
+
+@dataclass(frozen=True)
+class LinearArchitecture:
+    """Builds `Linear`: no batch normalisation, no dropout, so that a step can be done by hand."""
+
+    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+        """Return a network."""
+        channels, height, width = image_shape
+        return Linear(num_classes, channels * height * width)
+
+
+class MeanLoss:
+    """Cross-entropy by its definition."""
+
+    def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
+        """Return the losses (B,)."""
+        return -logits.log_softmax(1).gather(1, targets[:, None]).squeeze(1)
+
+
+def make_context(
+    data: TrainingData, architecture: Any = None, make_loss: Callable[[], Any] = MeanLoss, **settings: Any
+) -> Context:
+    """Return a run's context on one CPU thread in fp32."""
+    chosen = Settings(**{"batch_size": 32, "epochs": 2, "lr": 0.1, **settings})
+    hardware = resolve_hardware("cpu", "fp32", "1")
+    batches = TrainingBatches(data, chosen.batch_size, chosen.seed, hardware.device)
+    facts = Facts(data.num_classes, data.image_shape, batches.given, data.declared)
+    return Context(chosen, facts, architecture or NetArchitecture(), make_loss, hardware, batches)
+
+
+class Silent:
+    """Watches without a word."""
+
+    def progress(self, epoch: int, step: int, steps: int, images_per_second: float, elapsed: float) -> None:
+        """Say nothing."""
+
+    def epoch(self, row: Row) -> None:
+        """Say nothing."""
+
+
+def train(strategy: Strategy, data: TrainingData, ctx: Context, ema: float | None = None, seed: int = 1) -> list[Row]:
+    """Set the strategy up, train it for all epochs and return the metrics, without what the clock says."""
+    strategy.setup(ctx)
+    batches = ctx._batches
+    assert batches is not None
+    average = Average(ctx.networks, ema) if ema else None
+    rows: list[Row] = []
+    Trainer(strategy, ctx, batches, Evaluator(strategy, ctx, data, batches.pixels), average, seed).run(
+        Silent(), rows.append
+    )
+    return [without_clock(row) for row in rows]
+
+
+def without_clock(row: Row) -> Row:
+    """Return the metrics of an epoch that the same seed gives again."""
+    return {key: value for key, value in row.items() if "second" not in key}
+
+
+def same_tensors(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
+    """Tell whether two lists of tensors are equal, bit for bit."""
+    return len(one) == len(other) and all(torch.equal(a, b) for a, b in zip(one, other, strict=True))

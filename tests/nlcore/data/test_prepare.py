@@ -1,0 +1,335 @@
+"""From dataset and noise to the samples of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import AsGiven, OnDemand, SomeWrong, make_data, prepared, squares
+from numpy.typing import NDArray
+
+from nlcore import UserError
+from nlcore.data.prepare import TrainingData
+from nlcore.roles import Data, Labels, NoiseInfo, SampleData, Split
+
+
+def some_data(count: int = 200, *, truth_known: bool = True, on_demand: bool = False) -> Data:
+    images, labels = squares(count)
+    shown = OnDemand(images) if on_demand else images
+    return make_data(shown, labels, test=squares(8, seed=1), truth_known=truth_known)
+
+
+def by_id(data: TrainingData) -> dict[Any, int]:
+    """Return the given label of every sample, held out or not."""
+    parts = [data.train, data.validation] if data.validation else [data.train]
+    pairs = [pair for part in parts for pair in zip(part.ids.tolist(), part.given.tolist(), strict=True)]
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+# ------------------------------------------------------------------------------------------------- noise
+
+
+@pytest.mark.parametrize("noise_seed", [0, 1, 12345])
+def test_the_noise_stream_depends_on_the_noise_seed_alone(noise_seed: int) -> None:
+    data = some_data()
+    np.random.seed(noise_seed + 1)
+    np.random.rand(3)
+    expected = SomeWrong().corrupt(data.train.labels, 4, np.random.default_rng(noise_seed))
+    np.testing.assert_array_equal(prepared(data, SomeWrong(), noise_seed).train.given, expected)
+
+
+def test_noise_does_not_depend_on_what_is_held_out() -> None:
+    without, with_validation = (by_id(prepared(some_data(), SomeWrong(), 3, share)) for share in (0.0, 0.25))
+    assert without == with_validation
+
+
+def test_another_noise_seed_gives_other_labels_and_another_validation_set() -> None:
+    one, other = (prepared(some_data(), SomeWrong(), seed, 0.2) for seed in (1, 2))
+    assert by_id(one) != by_id(other)
+    assert one.validation is not None
+    assert other.validation is not None
+    assert one.validation.ids.tolist() != other.validation.ids.tolist()
+
+
+def test_noise_sees_the_labels_ids_images_and_class_names_of_the_dataset() -> None:
+    seen: list[tuple[Labels, int, SampleData | None]] = []
+
+    class Spy:
+        def corrupt(
+            self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+        ) -> Labels:
+            seen.append((labels.copy(), num_classes, data))
+            labels[:] = 0  # what it is given is its own
+            return labels
+
+    data = some_data(40)
+    result = prepared(data, Spy())
+    (labels, num_classes, samples), *others = seen
+    assert not others
+    np.testing.assert_array_equal(labels, data.train.labels)
+    assert num_classes == 4
+    assert samples is not None
+    assert samples.ids.tolist() == list(range(40))
+    assert samples.classes == ("class0", "class1", "class2", "class3")
+    np.testing.assert_array_equal(samples.images.fetch(np.arange(40)), data.train.images)
+    assert not result.train.given.any()
+    np.testing.assert_array_equal(data.train.labels, np.arange(40) % 4)  # untouched
+    assert result.truth.clean is not None
+    np.testing.assert_array_equal(result.truth.clean, np.arange(40) % 4)
+
+
+def test_the_test_labels_are_never_corrupted() -> None:
+    data = some_data()
+    test = prepared(data, SomeWrong(1.0)).test
+    np.testing.assert_array_equal(test.given, data.test.labels)
+    np.testing.assert_array_equal(test.ids, data.test.ids)
+
+
+def test_what_is_realised_is_counted_over_training_and_validation() -> None:
+    data = some_data()
+    result = prepared(data, SomeWrong(), noise_seed=3, validation=0.25)
+    expected = np.zeros((4, 4), np.int64)
+    given = by_id(result)
+    for sample, true in zip(data.train.ids.tolist(), data.train.labels.tolist(), strict=True):
+        expected[true, given[sample]] += 1
+    assert result.realised is not None
+    np.testing.assert_array_equal(result.realised, expected)
+    assert result.realised.sum() == 200
+    assert result.noise_rate == pytest.approx(1 - np.trace(expected) / 200, abs=1e-12)
+    assert 0.2 < result.noise_rate < 0.6  # type: ignore[operator]
+
+
+def test_labels_that_come_with_noise_of_their_own_are_measured_against_the_truth() -> None:
+    images, clean = squares(8)
+    given = clean.copy()
+    given[:2] = 3
+    result = prepared(make_data(images, given, clean=clean))
+    assert result.noise_rate == 2 / 8
+    assert result.truth.clean is not None
+    np.testing.assert_array_equal(result.truth.clean, clean)
+    np.testing.assert_array_equal(result.train.given, given)
+
+
+@dataclass(frozen=True)
+class Declaring(SomeWrong):
+    def declared(self, num_classes: int) -> NoiseInfo:
+        return NoiseInfo(self.rate, np.full((num_classes, num_classes), 1 / num_classes))
+
+
+def test_what_a_noise_model_declares_is_passed_on() -> None:
+    declared = prepared(some_data(), Declaring(0.3)).declared
+    assert declared is not None
+    assert declared.rate == 0.3
+    assert declared.transition is not None
+    assert declared.transition.shape == (4, 4)
+    assert prepared(some_data(), SomeWrong()).declared is None
+
+
+def test_where_the_truth_is_unknown_all_that_needs_it_is_none() -> None:
+    result = prepared(some_data(truth_known=False), Declaring(), validation=0.25)
+    assert result.truth.clean is None
+    assert result.validation_truth.clean is None
+    assert result.realised is None
+    assert result.noise_rate is None
+    assert result.declared is None
+    assert result.truth.realised_rate(result.train.given) is None
+
+
+# -------------------------------------------------------------------------------------------- validation
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
+def test_validation_takes_the_same_share_of_every_given_label(share: float) -> None:
+    everything = np.array(list(by_id(prepared(some_data(), SomeWrong())).values()))
+    result = prepared(some_data(), SomeWrong(), validation=share)
+    assert result.validation is not None
+    for label in range(4):
+        held_out = int((result.validation.given == label).sum())
+        assert abs(held_out - share * (everything == label).sum()) <= 0.5
+
+
+def test_train_and_validation_are_disjoint_complete_and_fit_together() -> None:
+    data = some_data()
+    result = prepared(data, SomeWrong(), validation=0.3)
+    assert result.validation is not None
+    assert sorted([*result.train.ids.tolist(), *result.validation.ids.tolist()]) == list(range(200))
+    for part, truth in ((result.train, result.truth), (result.validation, result.validation_truth)):
+        assert len(part) == len(part.images) == len(part.ids)
+        assert truth.clean is not None
+        np.testing.assert_array_equal(part.images.fetch(np.arange(len(part))), _images(data)[part.ids])
+        np.testing.assert_array_equal(truth.clean, data.train.labels[part.ids])
+
+
+def test_without_validation_nothing_is_held_out() -> None:
+    result = prepared(some_data(), SomeWrong())
+    assert result.validation is None
+    assert result.train.ids.tolist() == list(range(200))
+
+
+def test_which_samples_are_held_out_is_drawn_and_not_the_first_ones() -> None:
+    validation = prepared(some_data(), validation=0.5).validation
+    assert validation is not None
+    assert 80 < validation.ids.mean() < 120
+    assert validation.ids.tolist() != list(range(100))
+
+
+# ---------------------------------------------------------------------------------------------- open-set
+
+
+@dataclass(frozen=True)
+class FromElsewhere(AsGiven):
+    def replace_images(self, data: SampleData, rng: np.random.Generator) -> tuple[Labels, NDArray[np.uint8]]:
+        positions = rng.permutation(len(data.ids))[:30]
+        return positions, np.full((30, 8, 8, 1), 255, np.uint8)
+
+
+@pytest.mark.parametrize("on_demand", [False, True])
+def test_replaced_images_are_shown_and_belong_to_no_class(on_demand: bool) -> None:
+    result = prepared(some_data(on_demand=on_demand), FromElsewhere(), validation=0.25)
+    assert result.validation is not None
+    original = _images(some_data())
+    replaced = 0
+    for part, truth in ((result.train, result.truth), (result.validation, result.validation_truth)):
+        assert truth.clean is not None
+        elsewhere = truth.clean == -1
+        replaced += int(elsewhere.sum())
+        shown = part.images.fetch(np.arange(len(part)))
+        assert (shown[elsewhere] == 255).all()
+        np.testing.assert_array_equal(shown[~elsewhere], original[part.ids[~elsewhere]])
+        np.testing.assert_array_equal(part.given, part.ids % 4)  # the given labels stay
+    assert replaced == 30
+    assert result.noise_rate == 30 / 200  # whatever is given for them is wrong
+    assert result.realised is not None
+    assert result.realised.sum() == 170  # of no class, so in no row
+
+
+def test_replacing_images_leaves_the_dataset_as_it_was() -> None:
+    data = some_data()
+    before, clean = _images(data).copy(), data.train.labels.copy()
+    prepared(data, FromElsewhere())
+    np.testing.assert_array_equal(data.train.images, before)
+    assert data.train.clean is not None
+    np.testing.assert_array_equal(data.train.clean, clean)
+
+
+def test_replacing_images_does_not_move_the_noise() -> None:
+    class Both(FromElsewhere):
+        def corrupt(
+            self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+        ) -> Labels:
+            return SomeWrong().corrupt(labels, num_classes, rng, data)
+
+    np.testing.assert_array_equal(
+        prepared(some_data(), Both()).train.given, prepared(some_data(), SomeWrong()).train.given
+    )
+
+
+# ------------------------------------------------------------------------------------------- fingerprint
+
+
+def reordered(data: Data, order: Labels) -> Data:
+    train = data.train
+    return replace(data, train=Split(_images(data)[order], train.labels[order], train.ids[order], None))
+
+
+def test_the_fingerprint_of_labels_depends_on_neither_order_nor_split() -> None:
+    data = some_data()
+    order = np.random.default_rng(0).permutation(200)
+    fingerprint = prepared(data).labels_sha256
+    assert len(fingerprint) == 64
+    assert prepared(reordered(data, order)).labels_sha256 == fingerprint
+    assert prepared(data, validation=0.3).labels_sha256 == fingerprint
+    assert prepared(data, validation=0.3, noise_seed=2).labels_sha256 == fingerprint
+
+
+def test_the_fingerprint_of_labels_changes_with_a_label_and_with_an_id() -> None:
+    data = some_data()
+    labels = data.train.labels.copy()
+    labels[17] = (labels[17] + 1) % 4
+    ids = data.train.ids.copy()
+    ids[17] = 1000
+    swapped = data.train.labels.copy()
+    swapped[[0, 1]] = swapped[[1, 0]]
+    changed = [
+        replace(data, train=replace(data.train, **change))
+        for change in ({"labels": labels}, {"ids": ids}, {"labels": swapped})
+    ]
+    fingerprints = {prepared(one).labels_sha256 for one in (data, *changed)}
+    assert len(fingerprints) == 4
+
+
+def test_ids_may_be_names() -> None:
+    data = some_data(20)
+    names = np.array([f"folder/image{number}.png" for number in range(20)])
+    result = prepared(replace(data, train=replace(data.train, ids=names)), validation=0.4)
+    assert result.validation is not None
+    assert sorted([*result.train.ids, *result.validation.ids]) == sorted(names)
+    assert len(result.labels_sha256) == 64
+
+
+# -------------------------------------------------------------------------------------- bad data and noise
+
+
+def _images(data: Data) -> NDArray[np.uint8]:
+    images = data.train.images
+    assert isinstance(images, np.ndarray)
+    return images
+
+
+NUMBER, TYPE = "differ in number", "are not uint8"
+INCONSISTENT: dict[str, tuple[Callable[[Any], Split], str]] = {
+    "too few labels": (lambda split: replace(split, labels=split.labels[1:]), NUMBER),
+    "too few ids": (lambda split: replace(split, ids=split.ids[1:]), NUMBER),
+    "too few true labels": (lambda split: replace(split, clean=np.zeros(3, np.int64)), NUMBER),
+    "a label too high": (lambda split: replace(split, labels=split.labels + 1), r"within 0\.\.3"),
+    "a negative label": (lambda split: replace(split, labels=split.labels - 1), r"within 0\.\.3"),
+    "labels of another type": (lambda split: replace(split, labels=split.labels / 1), r"not int64 within 0\.\.3"),
+    "true labels too high": (lambda split: replace(split, clean=np.full(len(split.ids), 4)), r"within -1\.\.3"),
+    "nothing": (lambda split: Split(split.images[:0], split.labels[:0], split.ids[:0], None), "is empty"),
+    "images of floats": (lambda split: replace(split, images=split.images / 255), TYPE),
+    "images without channels": (lambda split: replace(split, images=split.images[..., 0]), TYPE),
+    "images of three channels": (lambda split: replace(split, images=np.repeat(split.images, 3, 3)), "do not fit"),
+}
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+@pytest.mark.parametrize("name", INCONSISTENT)
+def test_a_dataset_that_does_not_fit_together_is_refused(name: str, part: str) -> None:
+    data = some_data(20)
+    change, match = INCONSISTENT[name]
+    changed: dict[str, Any] = {part: change(getattr(data, part))}
+    with pytest.raises(UserError, match=match):
+        prepared(replace(data, **changed))
+
+
+@pytest.mark.parametrize("given", [{"mean": (0.5, 0.5, 0.5)}, {"std": (0.2, 0.2, 0.2)}, {"std": (0.0,)}])
+def test_a_normalisation_that_does_not_fit_the_images_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="do not fit images of 1 channels"):
+        prepared(replace(some_data(20), **given))
+
+
+@pytest.mark.parametrize(
+    ("returned", "match"),
+    [
+        (lambda labels: labels[:-1], "returned int64"),
+        (lambda labels: labels.astype(np.int32), "returned int32"),
+        (lambda labels: labels * 1.0, "returned float64"),
+        (lambda labels: labels + 1, "outside 0..3"),
+        (lambda labels: labels - 1, "outside 0..3"),
+    ],
+    ids=["shorter", "int32", "float", "too high", "negative"],
+)
+def test_noise_that_returns_no_labels_is_refused(returned: Callable[[Labels], Any], match: str) -> None:
+    class Wrong:
+        def corrupt(
+            self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+        ) -> Labels:
+            result: Labels = returned(labels)
+            return result
+
+    with pytest.raises(UserError, match=f"Wrong {match}|Wrong returned labels {match}"):
+        prepared(some_data(20), Wrong())

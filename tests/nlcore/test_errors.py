@@ -1,0 +1,35 @@
+"""The errors that users see."""
+
+from __future__ import annotations
+
+import pytest
+
+import nlcore
+from nlcore.errors import did_you_mean
+
+
+def test_a_user_error_catches_all_that_users_can_do_wrong() -> None:
+    assert issubclass(nlcore.ParameterError, nlcore.UserError)
+    assert issubclass(nlcore.PluginError, nlcore.UserError)
+    assert issubclass(nlcore.ParameterError, ValueError)  # as Python code expects for a wrong value
+
+
+@pytest.mark.parametrize(
+    ("word", "candidates", "said"),
+    [
+        ("epoch", ["epochs", "seed"], " Did you mean 'epochs'?"),
+        ("gcc", ["gce", "elr"], " Did you mean 'gce'?"),
+        ("resnet1", ["resnet18", "vgg"], " Did you mean 'resnet18'?"),
+        ("xyzzy", ["gce", "elr"], ""),
+        ("anything", [], ""),
+    ],
+)
+def test_did_you_mean(word: str, candidates: list[str], said: str) -> None:
+    assert did_you_mean(word, candidates) == said
+
+
+def test_did_you_mean_names_at_most_three_nearest_first() -> None:
+    said = did_you_mean("resnet", ["resnet1", "resnet22", "resnet333", "resnet4444", "resnet5"])
+    assert said.count("'") == 6
+    assert said.index("'resnet5'") < said.index("'resnet22'")
+    assert said.index("'resnet1'") < said.index("'resnet22'")

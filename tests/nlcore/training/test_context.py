@@ -1,0 +1,398 @@
+"""What strategies and losses are given: networks, losses, optimisers, and the facts of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers import (
+    LinearArchitecture,
+    MeanLoss,
+    NetArchitecture,
+    OnDemand,
+    SomeWrong,
+    make_context,
+    make_data,
+    prepared,
+    same_tensors,
+    squares,
+)
+from torch import Tensor, nn
+
+from nlcore.data.prepare import TrainingData
+from nlcore.roles import LossContext, NoiseInfo, Pass
+from nlcore.training.context import Context, Facts
+from nlcore.training.device import resolve_hardware
+
+NO_EXTRAS: dict[str, Any] = {"momentum": 0.0, "weight_decay": 0.0}
+
+
+def some_data(count: int = 60, *, on_demand: bool = False) -> TrainingData:
+    images, labels = squares(count)
+    return prepared(make_data(OnDemand(images) if on_demand else images, labels, test=squares(8)), SomeWrong())
+
+
+def weights(network: nn.Module) -> list[Tensor]:
+    return [p.detach().clone() for p in network.parameters()]
+
+
+# ----------------------------------------------------------------------------------------------- networks
+
+
+def test_networks_are_drawn_from_the_seed_and_differ_from_each_other() -> None:
+    one, again, other = (make_context(some_data(), seed=seed) for seed in (1, 1, 2))
+    first, second = one.network(), one.network()
+    torch.rand(3)  # whatever else is drawn
+    assert same_tensors(weights(first), weights(again.network()))
+    assert same_tensors(weights(second), weights(again.network()))
+    assert not same_tensors(weights(first), weights(second))
+    assert not same_tensors(weights(first), weights(other.network()))
+
+
+def test_making_a_network_leaves_the_global_generator_alone() -> None:
+    ctx = make_context(some_data())
+    before = torch.get_rng_state()
+    ctx.network()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_facts_of_a_run() -> None:
+    data = some_data()
+    ctx = make_context(data, epochs=7, batch_size=16)
+    assert (ctx.num_classes, ctx.num_samples, ctx.batch_size, ctx.epochs) == (4, 60, 16, 7)
+    assert ctx.given_labels.dtype == torch.int64
+    assert ctx.given_labels.tolist() == data.train.given.tolist()
+    assert ctx.steps() == 4
+    assert ctx.steps(Pass(indices=torch.arange(17))) == 1  # the tail of one joins
+    assert ctx.steps(Pass(batch_size=10)) == 6
+
+
+def test_generators_are_keyed_by_purpose_and_epoch_and_seed() -> None:
+    data = some_data()
+    one, other = make_context(data, seed=1), make_context(data, seed=2)
+
+    def draw(ctx: Context, purpose: str, epoch: int) -> list[float]:
+        drawn: list[float] = torch.rand(4, generator=ctx.generator(purpose, epoch)).tolist()
+        return drawn
+
+    assert draw(one, "mixup", 1) == draw(one, "mixup", 1)
+    assert draw(one, "mixup", 1) == draw(make_context(data, seed=1), "mixup", 1)
+    drawn = {
+        tuple(draw(*which)) for which in ((one, "mixup", 1), (one, "mixup", 2), (one, "x", 1), (other, "mixup", 1))
+    }
+    assert len(drawn) == 4
+
+
+# ------------------------------------------------------------------------------------------------- losses
+
+
+def test_a_loss_is_set_up_once_for_each_network_with_the_facts() -> None:
+    seen: list[LossContext] = []
+
+    class Spy(MeanLoss):
+        def setup(self, ctx: LossContext) -> None:
+            seen.append(ctx)
+
+    data = some_data()
+    ctx = make_context(data, make_loss=Spy)
+    losses = [ctx.loss(ctx.network()) for _ in range(2)]
+    assert losses[0].loss is not losses[1].loss
+    assert len(seen) == 2
+    for facts in seen:
+        assert (facts.num_classes, facts.num_samples) == (4, 60)
+        assert facts.given_labels.tolist() == data.train.given.tolist()
+        assert facts.device == torch.device("cpu")
+    assert not torch.equal(*(torch.rand(4, generator=facts.generator) for facts in seen))
+
+
+def test_a_loss_without_state_has_every_method_once_it_is_bound() -> None:
+    ctx = make_context(some_data())
+    loss = ctx.loss(ctx.network())
+    loss.observe(torch.zeros(2, 4), torch.tensor([0, 1]))
+    loss.begin_epoch(1, 2, lambda: torch.zeros(60, 4))
+    assert loss.penalty() is None
+    assert loss.param_groups() == []
+    assert loss.lr_scale(1) == 1.0
+    logits, targets = torch.randn(3, 4), torch.tensor([0, 3, 1])
+    expected = nn.functional.cross_entropy(logits, targets, reduction="none")
+    torch.testing.assert_close(loss(logits, targets, torch.arange(3)), expected)
+
+
+def test_what_a_loss_observes_has_no_gradient() -> None:
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    class Remembers(MeanLoss):
+        def observe(self, logits: Tensor, index: Tensor) -> None:
+            seen.append((logits, index))
+
+    ctx = make_context(some_data(), make_loss=Remembers)
+    network = ctx.network()
+    logits, index = network(torch.rand(3, 1, 8, 8)), torch.tensor([7, 8, 9])
+    ctx.loss(network).observe(logits, index)
+    assert not seen[0][0].requires_grad
+    assert torch.equal(seen[0][0], logits)
+    assert torch.equal(seen[0][1], index)
+
+
+def test_asking_for_the_declared_noise_marks_the_run_as_an_oracle() -> None:
+    class Asks(MeanLoss):
+        def setup(self, ctx: LossContext) -> None:
+            self.declared = ctx.declared_noise()
+
+    class Declares(SomeWrong):
+        def declared(self, num_classes: int) -> NoiseInfo:
+            return NoiseInfo(self.rate)
+
+    images, labels = squares(60)
+    data = prepared(make_data(images, labels), Declares(0.3))
+    assert make_context(data).oracles == []
+    ctx = make_context(data, make_loss=Asks)
+    for _ in range(2):
+        assert ctx.loss(ctx.network()).loss.declared.rate == 0.3
+    assert ctx.oracles == ["noise rate"]
+
+
+def test_nothing_declared_is_no_oracle() -> None:
+    ctx = make_context(some_data())
+    assert ctx.declared_noise() is None
+    assert ctx.oracles == []
+
+
+# ------------------------------------------------------------------------------------------------ minimise
+
+
+def test_a_step_descends_on_the_objective_and_the_penalty() -> None:
+    class Penalised(MeanLoss):
+        def penalty(self, network: nn.Module) -> Tensor:
+            return 0.25 * sum((p.square().sum() for p in network.parameters()), torch.zeros(()))
+
+    ctx = make_context(some_data(), LinearArchitecture(), Penalised, lr=0.2, **NO_EXTRAS)
+    network = ctx.network()
+    loss = ctx.loss(network)
+    optimizer = ctx.optimizer(network, loss)
+    ctx.schedule(1, 0.0)
+    before = weights(network)
+    images, targets = torch.rand(5, 1, 8, 8), torch.tensor([0, 1, 2, 3, 0])
+    minimised = ctx.minimise(optimizer, loss(network(images), targets, torch.arange(5)).mean())
+
+    # By hand: ∂/∂W of the mean cross-entropy is (p − y)ᵀ x / B, that of the penalty W / 2.
+    weight, bias = before
+    x, y = images.flatten(1), nn.functional.one_hot(targets, 4).float()
+    p = (x @ weight.T + bias).softmax(1)
+    expected = [weight - 0.2 * ((p - y).T @ x / 5 + weight / 2), bias - 0.2 * ((p - y).mean(0) + bias / 2)]
+    for ours, theirs in zip(weights(network), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-5)
+    total = -(p * y).sum(1).log().mean() + 0.25 * (weight.square().sum() + bias.square().sum())
+    torch.testing.assert_close(minimised, total, atol=1e-6, rtol=1e-5)
+    assert not minimised.requires_grad
+
+
+def test_gradients_of_an_earlier_step_are_forgotten() -> None:
+    ctx = make_context(some_data(), LinearArchitecture(), lr=0.5, **NO_EXTRAS)
+    network = ctx.network()
+    optimizer = ctx.optimizer(network, ctx.loss(network))
+    moves = []
+    for _ in range(2):
+        before = weights(network)
+        ctx.minimise(optimizer, sum((p.sum() for p in network.parameters()), torch.zeros(())))
+        moves.append([b - a for a, b in zip(before, weights(network), strict=True)])
+    for move in moves:
+        for tensor in move:
+            torch.testing.assert_close(tensor, torch.full_like(tensor, -0.5), atol=1e-6, rtol=0)
+
+
+def test_momentum_and_weight_decay_are_those_of_sgd() -> None:
+    ctx = make_context(some_data(), LinearArchitecture(), lr=0.1, momentum=0.8, weight_decay=0.05)
+    network = ctx.network()
+    optimizer = ctx.optimizer(network, ctx.loss(network))
+    reference = [p.detach().clone().requires_grad_() for p in network.parameters()]
+    sgd = torch.optim.SGD(reference, lr=0.1, momentum=0.8, weight_decay=0.05)
+    for _ in range(3):
+        ctx.minimise(optimizer, sum((p.square().sum() for p in network.parameters()), torch.zeros(())))
+        sgd.zero_grad()
+        sum((p.square().sum() for p in reference), torch.zeros(())).backward()  # type: ignore[no-untyped-call]
+        sgd.step()
+    for ours, theirs in zip(weights(network), reference, strict=True):
+        torch.testing.assert_close(ours, theirs.detach(), atol=1e-6, rtol=1e-5)
+
+
+class Learns(MeanLoss):
+    """A loss with a learned value for each sample and an optimiser setting of its own (as SOP has)."""
+
+    def setup(self, ctx: LossContext) -> None:
+        self.s = nn.Parameter(torch.zeros(ctx.num_samples))
+
+    def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
+        assert index is not None
+        return super().__call__(logits, targets) * 0 + 3 * self.s[index]
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        return [{"params": [self.s], "lr": 10.0, "weight_decay": 0.0, "momentum": 0.0}]
+
+
+def test_learned_tensors_of_a_loss_are_trained_with_their_own_learning_rate() -> None:
+    ctx = make_context(some_data(), LinearArchitecture(), Learns, lr=0.1, weight_decay=0.1, lr_schedule="cosine")
+    network = ctx.network()
+    loss = ctx.loss(network)
+    optimizer = ctx.optimizer(network, loss)
+    ctx.schedule(1, 0.5)  # half way down the cosine
+    index = torch.tensor([5, 9])
+    ctx.minimise(optimizer, loss(network(torch.rand(2, 1, 8, 8)), torch.tensor([0, 1]), index).mean())
+    expected = torch.zeros(60)
+    expected[index] = -10.0 * 0.5 * 3 / 2
+    torch.testing.assert_close(loss.loss.s.detach(), expected)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.1 * 0.5, 10.0 * 0.5])
+
+
+def test_an_optimiser_may_span_networks() -> None:
+    ctx = make_context(some_data(), LinearArchitecture(), lr=0.1, **NO_EXTRAS)
+    networks = [ctx.network(), ctx.network()]
+    optimizer = ctx.optimizer(networks, [ctx.loss(network) for network in networks])
+    before = [weights(network) for network in networks]
+    ctx.minimise(optimizer, sum((p.sum() for network in networks for p in network.parameters()), torch.zeros(())))
+    for network, old in zip(networks, before, strict=True):
+        for tensor, was in zip(weights(network), old, strict=True):
+            torch.testing.assert_close(tensor, was - 0.1, atol=1e-6, rtol=0)
+
+
+def test_an_optimiser_may_have_settings_of_its_own() -> None:
+    ctx = make_context(some_data(), lr=0.1)
+    network = ctx.network()
+    optimizer = ctx.optimizer(network, lr=0.02, momentum=0.5, nesterov=True)
+    assert [optimizer.param_groups[0][key] for key in ("lr", "momentum", "nesterov")] == [0.02, 0.5, True]
+    ctx.schedule(1, 0.0)
+    assert optimizer.param_groups[0]["lr"] == 0.02
+
+
+# ------------------------------------------------------------------------------------------ learning rates
+
+
+class Scales(MeanLoss):
+    """Changes the learning rate in each epoch."""
+
+    def lr_scale(self, epoch: int) -> float:
+        return 0.5**epoch
+
+
+def test_the_learning_rate_of_the_schedule_is_multiplied_by_the_loss() -> None:
+    ctx = make_context(some_data(), make_loss=Scales, lr=0.2, lr_schedule="step")
+    network = ctx.network()
+    optimizer = ctx.optimizer(network, ctx.loss(network))
+    for epoch, done, factor in ((1, 0.0, 1.0), (2, 0.5, 0.1), (3, 0.8, 0.01)):
+        assert ctx.schedule(epoch, done) == pytest.approx(0.2 * factor)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(0.2 * factor * 0.5**epoch)
+
+
+def test_every_optimiser_follows_the_schedule() -> None:
+    ctx = make_context(some_data(), lr=0.2, lr_schedule="cosine")
+    networks = [ctx.network(), ctx.network()]
+    optimizers = [ctx.optimizer(network, ctx.loss(network)) for network in networks]
+    reference = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.2)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(reference, T_max=10)
+    for step in range(10):
+        ctx.schedule(1, step / 10)
+        for optimizer in optimizers:
+            assert optimizer.param_groups[0]["lr"] == pytest.approx(reference.param_groups[0]["lr"], abs=1e-12)
+        reference.step()
+        cosine.step()
+
+
+def test_an_optimiser_made_anew_for_the_same_network_takes_the_place_of_the_old_one() -> None:
+    calls: list[int] = []
+
+    class Penalised(MeanLoss):
+        def penalty(self, network: nn.Module) -> Tensor:
+            calls.append(1)
+            return torch.zeros(())
+
+    ctx = make_context(some_data(), make_loss=Penalised, lr=0.2, lr_schedule="step")
+    network, other = ctx.network(), ctx.network()
+    loss = ctx.loss(network)
+    old, beside = ctx.optimizer(network, loss), ctx.optimizer(other)
+    new = ctx.optimizer(network, loss)
+    ctx.schedule(1, 0.6)
+    assert new.param_groups[0]["lr"] == pytest.approx(0.02)
+    assert beside.param_groups[0]["lr"] == pytest.approx(0.02)
+    assert old.param_groups[0]["lr"] == 0.2
+    ctx.minimise(new, network(torch.rand(2, 1, 8, 8)).mean())
+    assert len(calls) == 1
+
+
+# ----------------------------------------------------------------------------------------------- predict
+
+
+@pytest.mark.parametrize("on_demand", [False, True])
+@pytest.mark.parametrize("count", [60, 1100])  # in one piece, and in several
+def test_predictions_are_those_of_the_unaugmented_images_in_evaluation_mode(count: int, on_demand: bool) -> None:
+    data = some_data(count, on_demand=on_demand)
+    ctx = make_context(data, NetArchitecture(dropout=0.5))
+    network = ctx.network()
+    ctx.network()
+    for _ in range(3):
+        network(torch.rand(16, 1, 8, 8))  # so that running statistics are those of nothing in particular
+    predicted = ctx.predict(network)
+    assert predicted.shape == (count, 4)
+    assert not predicted.requires_grad
+    assert all(net.training for net in ctx.networks.values())
+
+    images = torch.from_numpy(data.train.images.fetch(np.arange(count))).permute(0, 3, 1, 2) / 255
+    network.eval()
+    with torch.no_grad():
+        expected = network((images - 0.4) / 0.25)
+    torch.testing.assert_close(predicted, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_predicting_changes_no_running_statistics() -> None:
+    ctx = make_context(some_data())
+    network = ctx.network()
+    before = [buffer.clone() for buffer in network.buffers()]
+    ctx.predict(network)
+    assert same_tensors(before, list(network.buffers()))
+
+
+def test_every_network_is_in_evaluation_mode_while_one_predicts() -> None:
+    ctx = make_context(some_data())
+    networks = [ctx.network(), ctx.network()]
+    networks[1].eval()
+    modes: list[bool] = []
+
+    def both(images: Tensor) -> Tensor:
+        modes.extend(network.training for network in networks)
+        return torch.stack([network(images) for network in networks]).mean(0)
+
+    ctx.predict(both)
+    assert modes
+    assert not any(modes)
+    assert [network.training for network in networks] == [True, False]  # as it was
+
+
+def test_a_loss_is_told_of_each_epoch_and_can_predict_with_its_own_network() -> None:
+    seen: list[tuple[int, int, Tensor]] = []
+
+    class Looks(MeanLoss):
+        def begin_epoch(self, epoch: int, epochs: int, predict: Callable[[], Tensor]) -> None:
+            seen.append((epoch, epochs, predict()))
+
+    ctx = make_context(some_data(), make_loss=Looks, epochs=9)
+    networks = [ctx.network(), ctx.network()]
+    for network in networks:
+        ctx.loss(network)
+    ctx.begin_epoch(4)
+    assert [told[:2] for told in seen] == [(4, 9), (4, 9)]
+    for network, told in zip(networks, seen, strict=True):
+        assert torch.equal(told[2], ctx.predict(network))
+    assert not torch.equal(seen[0][2], seen[1][2])
+
+
+def test_a_context_without_training_images_says_so() -> None:
+    ctx = make_context(some_data())
+    facts = Facts(4, (1, 8, 8), ctx.given_labels, None)
+    bare = Context(ctx._settings, facts, NetArchitecture(), MeanLoss, resolve_hardware("cpu", "fp32", "1"))
+    network = bare.network()
+    with pytest.raises(RuntimeError, match="no training images"):
+        bare.predict(network)
+    with pytest.raises(RuntimeError, match="no training images"):
+        bare.steps()

@@ -1,0 +1,227 @@
+"""What is measured, against numbers counted by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers import AsGiven, OnDemand, make_context, make_data, prepared
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nlcore.data.batches import Pixels, TrainingBatches
+from nlcore.data.prepare import TrainingData, Truth
+from nlcore.roles import Augmentation, Batch, Labels, SampleData, StrategyContext
+from nlcore.training.evaluate import Evaluator, memorisation
+
+# ------------------------------------------------------------------------------------------- memorisation
+
+#   sample      0  1  2  3  4  5  6  7  8  9
+CLEAN = [0, 0, 1, 1, 2, 2, 0, 1, 2, -1]
+GIVEN = [0, 0, 1, 1, 2, 0, 1, 2, 2, 1]  # wrong: 5, 6, 7 and 9, which is of no class
+PREDICTED = [0, 1, 1, 1, 0, 0, 0, 0, 2, 1]
+# Rightly labelled are 0, 1, 2, 3, 4 and 8; predicted as labelled 0, 2, 3 and 8: 4 of 6. Of the four wrong ones 5 and 9
+# are predicted as given, 6 as it is, and 7 as neither.
+
+
+def array(values: list[int]) -> Labels:
+    return np.array(values, dtype=np.int64)
+
+
+def test_memorisation_by_hand() -> None:
+    row = memorisation(array(PREDICTED), array(GIVEN), Truth(array(CLEAN)), np.arange(10))
+    assert row == {"clean_accuracy": 4 / 6, "memorised": 2 / 4, "corrected": 1 / 4}
+
+
+def test_memorisation_of_some_samples_by_hand() -> None:
+    positions = array([9, 6, 5, 1, 0])
+    row = memorisation(array(PREDICTED)[positions], array(GIVEN)[positions], Truth(array(CLEAN)), positions)
+    assert row == {"clean_accuracy": 1 / 2, "memorised": 2 / 3, "corrected": 1 / 3}
+
+
+def test_memorisation_is_unknown_where_the_truth_is() -> None:
+    row = memorisation(array(PREDICTED), array(GIVEN), Truth(None), np.arange(10))
+    assert row == {"clean_accuracy": None, "memorised": None, "corrected": None}
+
+
+def test_memorisation_without_wrong_labels_has_nothing_to_memorise() -> None:
+    row = memorisation(array([0, 1, 1]), array([0, 1, 0]), Truth(array([0, 1, 0])), np.arange(3))
+    assert row == {"clean_accuracy": 2 / 3, "memorised": None, "corrected": None}
+
+
+def test_memorisation_where_every_label_is_wrong() -> None:
+    row = memorisation(array([0, 1]), array([0, 1]), Truth(array([1, 0])), np.arange(2))
+    assert row == {"clean_accuracy": None, "memorised": 1.0, "corrected": 0.0}
+
+
+# ---------------------------------------------------------------------------------------------- evaluator
+
+
+class Reads:
+    """A strategy that predicts what is written in an image: its value, as a class. Notes what it looked at."""
+
+    def __init__(self) -> None:
+        self.looked: list[int] = []
+        self.sizes: list[int] = []
+        self.gradients: set[bool] = set()
+
+    def setup(self, ctx: StrategyContext) -> None:
+        """Do nothing."""
+
+    def step(self, batch: Batch) -> Tensor:
+        return torch.zeros(())
+
+    def predict(self, images: Tensor) -> Tensor:
+        self.gradients.add(torch.is_grad_enabled())
+        written = (images[:, :, 0, 0] * 255).round().long()  # mean 0, std 1
+        self.sizes.append(len(images))
+        self.looked += (written[:, 1] * 256 + written[:, 2]).tolist()
+        return torch.nn.functional.one_hot(written[:, 0], 4).float()
+
+
+def written(predicted: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return 1×1 images: what is predicted for each, and its number in two bytes."""
+    numbers = np.arange(len(predicted))
+    pixels = np.stack([predicted, numbers // 256, numbers % 256], axis=1)
+    return pixels.astype(np.uint8)[:, None, None, :]
+
+
+class Wrong(AsGiven):
+    """Moves the label of every third sample on by one."""
+
+    def corrupt(
+        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+    ) -> Labels:
+        given = labels.copy()
+        given[::3] = (given[::3] + 1) % num_classes
+        return given
+
+
+def problem(
+    count: int, *, validation: float = 0.0, truth_known: bool = True, on_demand: bool = False
+) -> tuple[TrainingData, Labels, Labels, Labels]:
+    """Return data, and by id the true and the given label and what is predicted."""
+    rng = np.random.default_rng(5)
+    clean, predicted = rng.integers(4, size=(2, count)).astype(np.int64)
+    test_labels, test_predicted = array([0, 1, 2, 3, 0]), array([0, 1, 2, 0, 1])  # three of five
+    images = written(predicted)
+    data = make_data(
+        OnDemand(images) if on_demand else images,
+        clean,
+        test=(written(test_predicted), test_labels),
+        truth_known=truth_known,
+        mean=(0.0,) * 3,
+        std=(1.0,) * 3,
+        augmentation=Augmentation(1, flip=True),
+        classes=4,
+    )
+    given = Wrong().corrupt(clean, 4, rng)
+    return prepared(data, Wrong(), validation=validation), clean, given, predicted
+
+
+def make_evaluator(data: TrainingData, seed: int = 1) -> tuple[Evaluator, Reads]:
+    ctx = make_context(data, seed=seed)
+    train = TrainingBatches(data, 32, seed, torch.device("cpu")).pixels
+    strategy = Reads()
+    return Evaluator(strategy, ctx, data, train), strategy
+
+
+def expected_memorisation(clean: Labels, given: Labels, predicted: Labels) -> dict[str, float]:
+    """Count sample by sample."""
+    right = [p == g for c, g, p in zip(clean, given, predicted, strict=True) if c == g]
+    as_given = [p == g for c, g, p in zip(clean, given, predicted, strict=True) if c != g]
+    as_it_is = [p == c for c, g, p in zip(clean, given, predicted, strict=True) if c != g]
+    shares = [sum(counted) / len(counted) for counted in (right, as_given, as_it_is)]
+    return dict(zip(("clean_accuracy", "memorised", "corrected"), shares, strict=True))
+
+
+@pytest.mark.parametrize("on_demand", [False, True])
+def test_an_epoch_is_measured_on_test_and_training_images(on_demand: bool) -> None:
+    data, clean, given, predicted = problem(600, on_demand=on_demand)
+    evaluator, strategy = make_evaluator(data)
+    row = evaluator.epoch()
+    assert row.pop("test_accuracy") == 3 / 5
+    assert row.pop("validation_accuracy") is None
+    assert row == pytest.approx(expected_memorisation(clean, given, predicted))
+    assert len(strategy.looked) == evaluator.images_per_epoch == 605
+    assert strategy.gradients == {False}
+
+
+def test_validation_accuracy_is_that_on_the_given_labels_held_out() -> None:
+    data, clean, given, predicted = problem(200, validation=0.25)
+    assert data.validation is not None
+    held_out, kept = data.validation.ids, data.train.ids
+    row = make_evaluator(data)[0].epoch()
+    assert row.pop("test_accuracy") == 3 / 5
+    assert row.pop("validation_accuracy") == pytest.approx(float((predicted[held_out] == given[held_out]).mean()))
+    assert row == pytest.approx(expected_memorisation(clean[kept], given[kept], predicted[kept]))
+
+
+def test_where_the_truth_is_unknown_only_accuracies_are_measured() -> None:
+    data, _, given, predicted = problem(200, validation=0.25, truth_known=False)
+    evaluator, _ = make_evaluator(data)
+    row = evaluator.epoch()
+    assert data.validation is not None
+    held_out = data.validation.ids
+    assert row == {
+        "test_accuracy": 3 / 5,
+        "clean_accuracy": None,
+        "memorised": None,
+        "corrected": None,
+        "validation_accuracy": pytest.approx(float((predicted[held_out] == given[held_out]).mean())),
+    }
+    assert evaluator.final() == {"clean_accuracy": None, "memorised": None, "corrected": None}
+
+
+def test_after_an_epoch_the_same_two_thousand_are_looked_at_whatever_the_seed() -> None:
+    data, clean, given, predicted = problem(2_500)
+    samples = []
+    for seed in (1, 2):
+        evaluator, strategy = make_evaluator(data, seed)
+        for _ in range(2):
+            row = evaluator.epoch()
+            chosen = strategy.looked[5:]
+            samples.append(chosen)
+            strategy.looked.clear()
+            expected = expected_memorisation(clean[chosen], given[chosen], predicted[chosen])
+            assert {key: row[key] for key in expected} == pytest.approx(expected)
+        assert evaluator.images_per_epoch == 2_005
+    assert all(chosen == samples[0] for chosen in samples)
+    assert len(set(samples[0])) == 2_000
+    assert samples[0] != list(range(2_000))  # a sample, not the first ones
+    assert abs(np.mean(samples[0]) - 1249.5) < 50
+
+
+def test_at_the_end_all_training_images_are_looked_at() -> None:
+    data, clean, given, predicted = problem(2_500)
+    evaluator, strategy = make_evaluator(data)
+    assert evaluator.final() == pytest.approx(expected_memorisation(clean, given, predicted))
+    assert sorted(strategy.looked) == list(range(2_500))
+
+
+def test_images_are_looked_at_unaugmented_and_a_few_hundred_at_a_time() -> None:
+    data, *_ = problem(1_100)
+    evaluator, strategy = make_evaluator(data)
+    evaluator.final()
+    assert strategy.looked == list(range(1_100))  # a padded or shifted image would read zero
+    assert max(strategy.sizes) <= 500
+
+
+def test_networks_are_in_evaluation_mode_while_measured_and_as_before_after() -> None:
+    data, *_ = problem(100)
+    ctx = make_context(data)
+    network = ctx.network()
+    modes: list[bool] = []
+
+    class Looks(Reads):
+        def predict(self, images: Tensor) -> Tensor:
+            modes.append(network.training)
+            return super().predict(images)
+
+    pixels = Pixels(data.train.images, data.augmentation, lambda images: images / 255, ctx.device)  # type: ignore[arg-type]
+    Evaluator(Looks(), ctx, data, pixels).epoch()
+    assert modes
+    assert not any(modes)
+    assert network.training

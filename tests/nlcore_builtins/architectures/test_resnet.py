@@ -1,0 +1,160 @@
+"""Residual networks against torchvision's, whose stem alone differs, and the known sizes of CIFAR ResNets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+from torch import Tensor, nn
+
+import nlcore
+
+NAMES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+every_network = pytest.mark.parametrize("name", NAMES)
+
+
+def build(name: str, classes: int, shape: tuple[int, int, int], width: int = 4, seed: int = 1) -> Any:
+    """Return a network with weights drawn for this seed."""
+    torch.manual_seed(seed)
+    return nlcore.create("architecture", name, width=width).build(classes, shape)
+
+
+def images(count: int, shape: tuple[int, int, int], dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return random images (count, C, H, W)."""
+    return torch.randn(count, *shape, generator=torch.Generator().manual_seed(3), dtype=dtype)
+
+
+@every_network
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32), (3, 33, 20), (2, 1, 1)])
+def test_any_image_size(name: str, shape: tuple[int, int, int]) -> None:
+    """Logits (B, K) for small, large and odd images of any number of channels, in both modes."""
+    network = build(name, 7, shape)
+    for mode in (True, False):
+        network.train(mode)
+        with torch.no_grad():
+            logits = network(images(2, shape))
+        assert logits.shape == (2, 7)
+        assert torch.isfinite(logits).all()
+
+
+@every_network
+def test_one_network_takes_several_sizes(name: str) -> None:
+    """Averaging over positions leaves nothing that depends on the size it was built for."""
+    network = build(name, 3, (1, 8, 8)).eval()
+    with torch.no_grad():
+        assert network(images(2, (1, 12, 9))).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("resnet18", 11_173_962),
+        ("resnet34", 21_282_122),
+        ("resnet50", 23_520_842),
+        ("resnet101", 42_512_970),
+        ("resnet152", 58_156_618),
+    ],
+)
+def test_parameter_count(name: str, parameters: int) -> None:
+    """Width 64, the default, with ten classes: the counts of the widely used CIFAR ResNets."""
+    with torch.device("meta"):  # no weights are drawn
+        network = nlcore.create("architecture", name).build(10, (3, 32, 32))
+    assert sum(p.numel() for p in network.parameters()) == parameters
+
+
+def like_torchvision(name: str) -> str:
+    """Return torchvision's name for one of our weights."""
+    if name.startswith("layers."):
+        _, stage, rest = name.split(".", 2)
+        return f"layer{int(stage) + 1}.{rest}"
+    return name.replace("head.", "fc.")
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50"])
+def test_agrees_with_torchvision(name: str) -> None:
+    """The same weights give the same outputs, gradients and running statistics, in float64."""
+    ours = build(name, 10, (3, 9, 9), width=64).double()
+    with torch.device("meta"):  # no weights are drawn
+        theirs = getattr(torchvision.models, name)(num_classes=10)
+        theirs.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    theirs.maxpool = nn.Identity()
+    state = {like_torchvision(key): value.clone() for key, value in ours.state_dict().items()}
+    theirs.load_state_dict(state, assign=True)  # strict: the names and shapes are the same
+    x = images(3, (3, 9, 9), torch.float64)  # 2×2 positions are left to average
+    expected, logits = theirs.train()(x), ours.train()(x)
+    torch.testing.assert_close(logits, expected, rtol=1e-9, atol=1e-9)
+    parameters = dict(theirs.named_parameters())
+    sample = [key for key, _ in ours.named_parameters() if not key.startswith("layers.3.")]  # the last is the largest
+    ours_by_name = dict(ours.named_parameters())
+    gradients = torch.autograd.grad(logits.square().sum(), [ours_by_name[key] for key in sample])
+    wanted = torch.autograd.grad(expected.square().sum(), [parameters[like_torchvision(key)] for key in sample])
+    for gradient, value in zip(gradients, wanted, strict=True):
+        torch.testing.assert_close(gradient, value, rtol=1e-6, atol=1e-6)
+    state = theirs.state_dict()
+    for key, value in ours.named_buffers():
+        torch.testing.assert_close(value, state[like_torchvision(key)], rtol=1e-9, atol=1e-9)
+    with torch.no_grad():
+        torch.testing.assert_close(ours.eval()(x), theirs.eval()(x), rtol=1e-9, atol=1e-9)
+
+
+@every_network
+def test_stages_hold_every_parameter_once(name: str) -> None:
+    """A strategy that re-initialises or freezes stages misses none and touches none twice."""
+    network = build(name, 5, (3, 8, 8))
+    in_stages = [id(p) for stage in network.stages() for p in stage.parameters()]
+    assert len(in_stages) == len(set(in_stages))
+    assert set(in_stages) == {id(p) for p in network.parameters()}
+    assert network.stages()[-1] is network.head
+
+
+@every_network
+def test_stages_are_in_order(name: str) -> None:
+    """From the image to the logits: what is changed in a stage is seen only in what comes after it."""
+    network = build(name, 5, (3, 8, 8)).eval()
+    order = [id(p) for p in network.parameters()]  # as they are registered, which is the order of the forward pass
+    assert [id(p) for stage in network.stages() for p in stage.parameters()] == order
+
+
+@every_network
+def test_forward_is_head_of_features(name: str) -> None:
+    """Features (B, D) with D what the head takes: eight widths, four times as many with bottlenecks."""
+    network = build(name, 5, (3, 8, 8)).eval()
+    with torch.no_grad():
+        features = network.features(images(2, (3, 8, 8)))
+        assert features.shape == (2, 4 * 8 * (1 if name in ("resnet18", "resnet34") else 4))
+        assert torch.equal(network(images(2, (3, 8, 8))), network.head(features))
+
+
+@every_network
+def test_gradients_reach_every_parameter(name: str) -> None:
+    """No weight is left out of the forward pass."""
+    network = build(name, 5, (3, 8, 8))
+    loss: Tensor = nn.functional.cross_entropy(network(images(8, (3, 8, 8))), torch.arange(8) % 5)
+    loss.backward()  # type: ignore[no-untyped-call]
+    without = [key for key, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert without == []
+    assert all(torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+def test_weights_come_from_the_global_generator() -> None:
+    """So that a run's seed decides them."""
+    first, again, other = (build("resnet18", 5, (3, 8, 8), seed=seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
+    assert not torch.equal(first["head.weight"], other["head.weight"])
+
+
+def test_first_weights_have_the_variance_of_he_2015() -> None:
+    """Convolutions start normal with variance 2 / (outputs · 9), which keeps gradients' size through ReLUs."""
+    weight = build("resnet18", 10, (3, 8, 8), width=32).layers[1][0].conv1.weight
+    assert weight.shape == (64, 32, 3, 3)
+    assert weight.var().item() == pytest.approx(2 / (64 * 9), rel=0.05)  # 18,432 values: one deviation is 1 %
+
+
+@pytest.mark.parametrize("width", [0, -4, 2.5, "wide"])
+def test_wrong_width(width: object) -> None:
+    """At least one channel."""
+    with pytest.raises(nlcore.ParameterError, match=r"architecture\.width"):
+        nlcore.create("architecture", "resnet18", width=width)

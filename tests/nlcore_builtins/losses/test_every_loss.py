@@ -1,0 +1,125 @@
+"""What the contract asks of every built-in loss, whatever its formula."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+
+import nlcore
+from nlcore.training.context import LossSetup
+
+K, N = 4, 12
+LOSSES = ("cross_entropy", "soft_bootstrap", "hard_bootstrap", "gce", "elr")
+every_loss = pytest.mark.parametrize("name", LOSSES)
+
+
+def make(name: str) -> Any:
+    """Return a loss, set up where it keeps state, with something in its memory."""
+    loss = nlcore.create("loss", name)
+    random = torch.Generator().manual_seed(1)
+    if hasattr(loss, "setup"):
+        labels = torch.zeros(N, dtype=torch.int64)
+        loss.setup(LossSetup(K, N, labels, torch.device("cpu"), random, lambda: None))
+    if hasattr(loss, "observe"):
+        loss.observe(torch.randn(N, K, generator=random), torch.arange(N))
+    return loss
+
+
+def draw(size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return logits float32 (size, K), labels and positions."""
+    random = torch.Generator().manual_seed(2)
+    logits = 2 * torch.randn(size, K, generator=random)
+    return logits, torch.randint(K, (size,), generator=random), torch.randperm(N, generator=random)[:size]
+
+
+@every_loss
+def test_one_value_for_each_sample_by_itself(name: str) -> None:
+    """(B,), and a sample's loss does not depend on the others: a batch of one gives the same."""
+    loss = make(name)
+    logits, targets, index = draw(5)
+    losses = loss(logits, targets, index)
+    assert losses.shape == (5,)
+    for i in range(5):
+        alone = loss(logits[i : i + 1], targets[i : i + 1], index[i : i + 1])
+        assert alone.shape == (1,)
+        torch.testing.assert_close(alone[0], losses[i])
+
+
+@every_loss
+def test_calling_changes_nothing(name: str) -> None:
+    """A strategy may evaluate a loss to select samples: the same call gives the same again."""
+    loss = make(name)
+    before = copy.deepcopy(vars(loss))
+    logits, targets, index = draw(5)
+    given = [logits.clone(), targets.clone(), index.clone()]
+    first = loss(logits.requires_grad_(), targets, index)
+    first.sum().backward()
+    assert torch.equal(loss(logits, targets, index), first)
+    assert vars(loss).keys() == before.keys()
+    for key, value in before.items():
+        assert torch.equal(vars(loss)[key], value) if isinstance(value, torch.Tensor) else vars(loss)[key] == value
+    assert all(torch.equal(now, then) for now, then in zip((logits, targets, index), given, strict=True))
+
+
+@every_loss
+def test_same_under_autocast(name: str) -> None:
+    """The loop runs networks in bf16; the loss of bf16 logits stays in float32 there."""
+    loss = make(name)
+    logits, targets, index = draw(5)
+    logits = logits.bfloat16()
+    outside = loss(logits, targets, index)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = loss(logits, targets, index)
+    assert inside.dtype == torch.float32
+    torch.testing.assert_close(inside, outside, rtol=1e-6, atol=1e-6)
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_finite_for_extreme_logits(name: str, dtype: torch.dtype) -> None:
+    """Values and gradients, for every label against every sure prediction of ±10,000."""
+    sure = 2e4 * torch.eye(K, dtype=dtype) - 1e4
+    logits = torch.cat([sure.repeat_interleave(K, 0), torch.full((K, K), 1e4), torch.full((K, K), -1e4)])
+    logits = logits.to(dtype).requires_grad_()
+    targets = torch.arange(K).repeat(K + 2)
+    index = torch.arange(len(logits)) % N
+    losses = make(name)(logits, targets, index)
+    losses.sum().backward()
+    assert torch.isfinite(losses).all()
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
+
+
+@every_loss
+def test_a_shift_of_all_logits_changes_nothing(name: str) -> None:
+    """Losses see logits through the softmax."""
+    loss = make(name)
+    logits, targets, index = draw(5)
+    shifted = loss(logits.double() + 7.5, targets, index)
+    torch.testing.assert_close(shifted, loss(logits.double(), targets, index))
+
+
+@pytest.mark.parametrize("name", [name for name in LOSSES if name != "elr" and name != "gce"])
+def test_soft_targets_agree_with_labels(name: str) -> None:
+    """A loss that declares soft targets takes a one-hot (B, K) for the label."""
+    loss = make(name)
+    assert loss.soft_targets
+    logits, targets, index = draw(5)
+    soft = loss(logits, torch.nn.functional.one_hot(targets, K).float(), index)
+    torch.testing.assert_close(soft, loss(logits, targets, index))
+
+
+def test_the_others_do_not_declare_soft_targets() -> None:
+    """GCE and ELR are defined for one label."""
+    assert not any(getattr(nlcore.create("loss", name), "soft_targets", False) for name in ("gce", "elr"))
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "gce", "hard_bootstrap", "elr"])
+def test_gradients_are_those_of_the_value(name: str) -> None:
+    """Against finite differences in float64; soft bootstrapping has its own test, as its target is detached."""
+    loss = make(name)
+    logits, targets, index = draw(5)
+    assert torch.autograd.gradcheck(lambda f: loss(f, targets, index), logits.double().requires_grad_())
