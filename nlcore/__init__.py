@@ -12,9 +12,9 @@ Importing nlcore does not import torch.
 
 from __future__ import annotations
 
-from nlcore.api import create, load, run
+from nlcore.api import create, load, resume, run
 from nlcore.components import Component, parameter
-from nlcore.errors import ParameterError, PluginError, UserError
+from nlcore.errors import ParameterError, PluginError, RunError, UserError
 from nlcore.hookspecs import NLCORE_API, hookimpl
 from nlcore.runs.result import Result
 from nlcore.version import __version__
@@ -25,11 +25,13 @@ __all__ = [
     "ParameterError",
     "PluginError",
     "Result",
+    "RunError",
     "UserError",
     "__version__",
     "create",
     "hookimpl",
     "load",
     "parameter",
+    "resume",
     "run",
 ]

@@ -13,18 +13,22 @@ if TYPE_CHECKING:
     from nlcore.model import TrainedModel
 
 
-def run(recipe: str | os.PathLike[str] | None = None, *, quiet: bool = False, **settings: Any) -> Result:
+def run(
+    recipe: str | os.PathLike[str] | None = None, *, quiet: bool = False, fresh: bool = False, **settings: Any
+) -> Result:
     """
     Run an experiment, as ``nl run`` does, and return its result.
 
     Args:
         recipe: a TOML file; what else is given here goes before it.
         quiet: print nothing on stderr.
+        fresh: start over in a new directory, whatever is there.
         settings: the names of ``nl run`` with underscores: components (``loss="gce"``), settings (``epochs=5``,
             ``runs_dir="runs"``) and, in a mapping, components' parameters (``**{"loss.q": 0.7}``).
 
     Raises:
         UserError: an unknown name or parameter, a value that is not allowed, data that are not there.
+        RunError: the run could not go on: a full disk, too little memory.
 
     """
     from nlcore.execution import execute
@@ -33,7 +37,27 @@ def run(recipe: str | os.PathLike[str] | None = None, *, quiet: bool = False, **
 
     layers = [read_recipe(Path(recipe))] if recipe is not None else []
     plain = {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in settings.items()}
-    return execute(resolve(*layers, plain), Terminal(quiet))
+    return execute(resolve(*layers, plain), Terminal(quiet), fresh)
+
+
+def resume(run_dir: str | os.PathLike[str], *, quiet: bool = False, **changes: Any) -> Result:
+    """
+    Go on with a run that was stopped, as ``nl resume`` does, and return its result.
+
+    Args:
+        run_dir: the run's directory.
+        quiet: print nothing on stderr.
+        changes: ``epochs`` (more than before), ``device``, ``data_dir``, ``no_download``, ``checkpoint_every``.
+
+    Raises:
+        UserError: no run, a change that is not allowed, or methods, data or labels that are no longer the same.
+        RunError: it cannot go on.
+
+    """
+    from nlcore.execution import resume as go_on
+    from nlcore.terminal import Terminal
+
+    return go_on(Path(run_dir), changes, Terminal(quiet))
 
 
 def load(run_dir: str | os.PathLike[str], device: str = "cpu") -> TrainedModel:

@@ -10,6 +10,10 @@ class UserError(Exception):
     """Wrong usage or bad input: the message says what is wrong, what is allowed and what to do. Exit code 2."""
 
 
+class RunError(Exception):
+    """A run that cannot go on, through no fault of what was given: a full disk, too little memory. Exit code 1."""
+
+
 class ParameterError(UserError, ValueError):
     """A parameter that is unknown, of the wrong type or out of its range."""
 

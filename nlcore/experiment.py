@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import contextlib
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -12,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from nlcore.components import check_parameters, parameters_of, show_value
-from nlcore.errors import ParameterError, UserError, did_you_mean
+from nlcore.errors import ParameterError, PluginError, UserError, did_you_mean
 from nlcore.registry import KINDS, Registry, registry
 from nlcore.settings import Places, Settings
-from nlcore.version import __version__
 
 DEFAULTS = {
     "dataset": "cifar10",
@@ -71,16 +69,9 @@ class Experiment:
             config[kind] = {"name": choice.name, **choice.params}
         return {key: _without_none(value) for key, value in config.items()}
 
-    @property
-    def digest(self) -> str:
-        """Eight hexadecimal digits of the SHA-256 over the configuration and nlcore's version."""
-        text = json.dumps({"version": __version__, **self.config()}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-    @property
-    def run_dir(self) -> Path:
-        """The run's directory: the name that was given, or one made from the configuration."""
-        parts = [*(self.choice(kind).name for kind in KINDS), f"seed{self.settings.seed}", self.digest]
+    def run_dir(self, digest: str) -> Path:
+        """Return the run's directory: the name that was given, or one made from components, seed and `digest`."""
+        parts = [*(self.choice(kind).name for kind in KINDS), f"seed{self.settings.seed}", digest]
         name = self.places.name or "-".join(part.replace("/", ".") for part in parts)
         return Path(self.places.runs_dir) / name
 
@@ -161,14 +152,18 @@ def read_recipe(path: Path) -> dict[str, object]:
 def compatibility() -> list[tuple[str, str, str]]:
     """Return the pairs of loss and strategy that refuse each other, with the reason: (loss, strategy, reason)."""
     known = registry()
-    rows = []
-    for loss in known.of_kind("loss"):
-        for strategy in known.of_kind("strategy"):
-            names = known.display_name(loss), known.display_name(strategy)
-            reason = refusal(known.create("loss", names[0]), known.create("strategy", names[1]))
-            if reason:
-                rows.append((*names, reason))
-    return rows
+
+    def all_of(kind: str) -> dict[str, Any]:
+        made = {}
+        for entry in known.of_kind(kind):
+            with contextlib.suppress(PluginError):  # one that does not work is no reason to hide the others
+                made[known.display_name(entry)] = known.create(kind, known.display_name(entry))
+        return made
+
+    strategies = all_of("strategy")
+    pairs = [(loss, strategy) for loss in all_of("loss").items() for strategy in strategies.items()]
+    reasons = [(loss[0], strategy[0], refusal(loss[1], strategy[1])) for loss, strategy in pairs]
+    return [(loss, strategy, reason) for loss, strategy, reason in reasons if reason]
 
 
 def refusal(loss: Any, strategy: Any) -> str | None:
@@ -182,8 +177,7 @@ def refusal(loss: Any, strategy: Any) -> str | None:
 
 def _choose(known: Registry, kind: str, name: str, params: Mapping[str, object], suggested: Layer) -> Choice:
     """Check one component's parameters and complete them: what the dataset suggests where it fits, then defaults."""
-    cls = known.load(known.find(kind, name))
-    declared = parameters_of(cls)
+    cls, declared = known.declared(kind, name)
     fitting = {key: suggested[f"{kind}.{key}"] for key in declared if f"{kind}.{key}" in suggested}
     checked = check_parameters(cls, {**fitting, **params}, kind, name)
     known.create(kind, name, checked)  # a component's own checks

@@ -78,11 +78,13 @@ class TrainedModel:
             UserError: files that are no readable images, all of them named.
 
         """
+        from PIL.Image import DecompressionBombError
+
         images, unreadable = [], []
         for path in paths:
             try:
                 images.append(read_image(path, self.image_shape))
-            except (OSError, SyntaxError, ValueError) as error:
+            except (OSError, SyntaxError, ValueError, DecompressionBombError) as error:
                 unreadable.append(f"{path} ({error})")
         if unreadable:
             raise UserError(f"These files cannot be read as images: {'; '.join(unreadable)}.")
@@ -90,14 +92,15 @@ class TrainedModel:
 
 
 def read_image(path: Path, image_shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Return an image file as uint8 (H, W, C): grey or RGB as the model has it, resized to its size."""
-    from PIL import Image
+    """Return an image file as uint8 (H, W, C): upright, grey or RGB as the model has it, resized to its size."""
+    from PIL import Image, ImageOps
 
     channels, height, width = image_shape
     with Image.open(path) as image:
         if image.mode in ("I", "F") or image.mode.startswith("I;16"):
             raise ValueError(f"it has more than 8 bits a channel (mode {image.mode})")
-        converted = image.convert("RGBA") if "transparency" in image.info else image
+        upright = ImageOps.exif_transpose(image)
+        converted = upright.convert("RGBA") if "transparency" in image.info else upright
         converted = converted.convert("RGB" if channels == 3 else "L")
         if converted.size != (width, height):
             converted = converted.resize((width, height), Image.Resampling.BILINEAR)
@@ -121,7 +124,7 @@ def load_model(run_dir: Path, device: str = "cpu") -> TrainedModel:
         raise UserError(f"{run_dir} has no trained weights (status: {status}).")
     experiment = resolve(read_recipe(directory.path / "config.toml"))
     with safe_open(weights_file, framework="pt") as file:
-        about = {key: json.loads(value) for key, value in file.metadata().items()}
+        about = json.loads(file.metadata()["nlcore"])
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (no iterable)
     with np.load(run_dir / "labels.npz", allow_pickle=False) as labels:
         given = labels["given"][~labels["validation"]]

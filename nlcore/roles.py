@@ -78,7 +78,18 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class Data:
-    """What a dataset loads. `mean` and `std` are per channel, of values scaled to 0..1."""
+    """
+    What a dataset loads.
+
+    Attributes:
+        train, test: the samples.
+        classes: the names of the K classes.
+        mean, std: per channel, of values scaled to 0..1.
+        augmentation: how training images are varied.
+        fingerprint: names the content, so that a run is never taken for one on other data; needed for stores that
+            decode on demand only (of arrays it is computed).
+
+    """
 
     train: Split
     test: Split
@@ -86,6 +97,7 @@ class Data:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     augmentation: Augmentation = field(default_factory=Augmentation)
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +138,7 @@ class NoiseInfo:
     What a noise model *declares*, before any label is drawn.
 
     Attributes:
-        rate: the expected fraction of wrong labels for balanced classes, 0..1.
+        rate: the expected (or published) fraction of wrong labels for balanced classes, 0..1.
         transition: (K, K), row-stochastic: T[i, j] = P(given = j | true = i); None where it depends on the image.
 
     """
@@ -137,11 +149,21 @@ class NoiseInfo:
 
 @dataclass(frozen=True)
 class SampleData:
-    """What a noise model may want to know of the samples: their ids, images and the names of the classes."""
+    """
+    What a noise model may want to know of the samples.
+
+    Attributes:
+        ids: (N,), the dataset's stable sample ids.
+        images: of the samples, uint8.
+        classes: the names of the K classes.
+        directory: the folder for data files.
+
+    """
 
     ids: NDArray[Any]
     images: ImageStore
     classes: tuple[str, ...]
+    directory: Path | None = None
 
 
 class NoiseModel(Protocol):
@@ -211,8 +233,8 @@ class Loss(Protocol):
         of that step; where a loss keeps a memory of past predictions, it is updated here.
         ``penalty(network) -> scalar``: added to the objective once a step.
         ``param_groups() -> list[dict]``: learned tensors, for the network's optimiser; each may set its own ``lr``.
-        ``lr_scale(epoch) -> float``: multiplies the learning rate.
-        ``state_dict()`` and ``load_state_dict(state)``: tensors by name.
+        ``lr_scale(epoch) -> float``: multiplies the learning rate; of several losses in one optimiser, their mean does.
+        ``state_dict()`` and ``load_state_dict(state)``: tensors and primitives, nothing else.
         ``refuses(strategy) -> str | None``: why it makes no sense with this strategy.
     """
 
@@ -330,10 +352,12 @@ class Strategy(Protocol):
     What happens in an epoch.
 
     Optional:
-        ``begin_epoch(epoch)``: before the passes of each epoch; draws its randomness ahead as device tensors.
+        ``begin_epoch(epoch)``: before the passes of each epoch, after the losses' own; draws its randomness ahead as
+        device tensors.
         ``passes(epoch) -> Iterable[Pass]``: what is iterated; one shuffled pass over all samples by default.
         ``clean_probability() -> (N,)``: float, 0..1: how likely each given label is right, where it has an opinion.
-        ``state_dict()`` and ``load_state_dict(state)``: what is not in networks, losses and optimisers.
+        ``state_dict()`` and ``load_state_dict(state)``: what is not in networks, losses and optimisers; tensors and
+        primitives, nothing else. Restored before them, so that optimisers that were made anew can be made anew again.
         ``refuses(loss) -> str | None``: why it makes no sense with this loss.
     """
 

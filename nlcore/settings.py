@@ -34,14 +34,16 @@ class Settings:
     precision: Literal["auto", "fp32", "bf16"] = parameter(
         "auto", "auto takes bf16 where the hardware computes in it; weights stay fp32"
     )
+    deterministic: bool = parameter(False, "on a GPU: the same bits again, at some cost; a CPU always gives them")
     threads: str = parameter("auto", "CPU threads, or auto: one or all, whichever trains faster here and now")
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where things lie: what changes nothing about the numbers of a run."""
+    """Where things lie and how often they are saved: what changes nothing about the numbers of a run."""
 
     data_dir: str | None = parameter(None, "folder of the data (default: NL_DATA_DIR, else your cache directory)")
     no_download: bool = parameter(False, "never download data")
     runs_dir: str = parameter("runs", "folder that run directories are made in")
-    name: str | None = parameter(None, "name of the run directory (default: made from the configuration)")
+    name: str | None = parameter(None, "name of the run directory (default: made from all that decides the result)")
+    checkpoint_every: int = parameter(1, "epochs between checkpoints", range="[1, inf)")

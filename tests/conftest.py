@@ -37,3 +37,14 @@ def cifar10_dir() -> Path:
     if os.environ.get("NL_REQUIRE_CIFAR10") == "1":
         pytest.fail("the real CIFAR-10 is required here (NL_REQUIRE_CIFAR10=1) and was not found")
     pytest.skip(f"no real CIFAR-10 in {' or '.join(str(place) for place in places if place)}; set NL_DATA_DIR")
+
+
+@pytest.fixture(scope="session")
+def cifar10n_file() -> Path:
+    """Return CIFAR-10N's official file (for research use, so not shipped), or skip."""
+    place = os.environ.get("NL_CIFAR10N")
+    if place and Path(place).is_file():
+        return Path(place).resolve()
+    if os.environ.get("NL_REQUIRE_CIFAR10") == "1":
+        pytest.fail("CIFAR-10N's file is required here (NL_REQUIRE_CIFAR10=1) and was not found")
+    pytest.skip("no CIFAR-10N; set NL_CIFAR10N to the authors' CIFAR-10_human.pt")

@@ -9,10 +9,11 @@ import click
 
 from nlcore.cli.list_plugins import list_plugins
 from nlcore.cli.predict import predict
+from nlcore.cli.resume import resume
 from nlcore.cli.run import run
 from nlcore.cli.show import show
 from nlcore.cli.table import table
-from nlcore.errors import UserError
+from nlcore.errors import RunError, UserError
 from nlcore.version import __version__
 
 INTERRUPTED = 130
@@ -31,7 +32,7 @@ def cli() -> None:
     """
 
 
-for command in (run, table, predict, list_plugins, show):
+for command in (run, resume, table, predict, list_plugins, show):
     cli.add_command(command)
 
 
@@ -48,6 +49,10 @@ def main() -> NoReturn:
             raise
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
+    except RunError as error:
+        if "--debug" in sys.argv:
+            raise
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
         sys.exit(INTERRUPTED)

@@ -17,6 +17,7 @@ from nlcore.settings import Places, Settings
 
 if TYPE_CHECKING:
     from nlcore.experiment import Experiment
+    from nlcore.runs.result import Result
 
 _COMPONENT_OPTION = re.compile(rf"--({'|'.join(KINDS)})\.")
 
@@ -29,6 +30,7 @@ _ABOUT_COMPONENTS = {
 }
 _FLAGS = {
     "dry_run": "print the plan and do nothing else",
+    "fresh": "start over in a new directory, whatever is there",
     "json": "end with one line of JSON on stdout",
     "quiet": "print nothing on stderr but errors",
     "debug": "show tracebacks",
@@ -68,8 +70,11 @@ class RunCommand(click.Command):
             (
                 "Components",
                 [
-                    (f"--{kind} NAME", _with_default(_ABOUT_COMPONENTS[kind], experiment.choice(kind).name))
-                    for kind in KINDS
+                    *(
+                        (f"--{kind} NAME", _with_default(_ABOUT_COMPONENTS[kind], experiment.choice(kind).name))
+                        for kind in KINDS
+                    ),
+                    ("--labels FILE", "labels from a file: short for --noise stored --noise.file FILE"),
                 ],
             ),
             (
@@ -91,7 +96,7 @@ class RunCommand(click.Command):
         known = registry()
         for kind in KINDS:
             choice = experiment.choice(kind)
-            declared = parameters_of(known.load(known.find(kind, choice.name)))
+            _, declared = known.declared(kind, choice.name)
             records = [_record(f"--{kind}.{key}", item, choice.params[key]) for key, item in declared.items()]
             sections.append((f"Parameters of the {kind} {choice.name}", records))
         for title, records in sections:
@@ -112,6 +117,7 @@ def _options() -> Iterator[click.Parameter]:
         for name, item in parameters_of(cls).items():
             # Values stay text here: they are converted and checked where those of a recipe are.
             yield click.Option([f"--{_flag(name)}", name], is_flag=item.type is bool, default=None)
+    yield click.Option(["--labels"])
     for name in _FLAGS:
         yield click.Option([f"--{_flag(name)}", *(["-h"] if name == "help" else []), name], is_flag=True)
 
@@ -130,19 +136,23 @@ def run(ctx: click.Context, /, **options: Any) -> int:
         return 0
     experiment = _resolve(ctx)
 
-    from nlcore.execution import execute, prepare_experiment
+    from nlcore.execution import dry_run, execute
     from nlcore.terminal import Terminal, print_plan
 
     terminal = Terminal(options["quiet"])
     if options["dry_run"]:
-        plan = prepare_experiment(experiment, terminal).plan()
+        plan = dry_run(experiment, terminal)
         if options["json"]:
             click.echo(json.dumps({"plan": plan, "config": experiment.config()}))
         else:
             print_plan(plan)
         return 0
-    result = execute(experiment, terminal)
-    if options["json"]:
+    return report(execute(experiment, terminal, options["fresh"]), options["json"])
+
+
+def report(result: Result, as_json: bool) -> int:
+    """Print a result and return the exit code it stands for."""
+    if as_json:
         click.echo(json.dumps(result.to_json()))
     else:
         for line in result.lines():
@@ -157,6 +167,8 @@ def _resolve(ctx: click.Context) -> Experiment:
     recipe = ctx.params["recipe"]
     names = [*KINDS, *(item.name for cls in (Settings, Places) for item in fields(cls))]
     given = {name: ctx.params[name] for name in names if ctx.params[name] is not None}
+    if ctx.params["labels"]:
+        given |= {"noise": "stored", "noise.file": str(Path(ctx.params["labels"]).absolute())}
     return resolve(*([read_recipe(recipe)] if recipe else []), {**given, **ctx.obj})
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,8 @@ class TrainingData:
         truth: the true labels of the training samples.
         declared: what the noise model declares, None where it declares nothing or the dataset's own truth is unknown.
         realised: (K, K) counts [true, given] over train and validation, None where the truth is unknown.
+        noise_rate: the realised fraction of wrong labels over train and validation, None where the truth is unknown.
+        fingerprint: names the content of the dataset, before any noise.
 
     """
 
@@ -81,6 +84,7 @@ class TrainingData:
     declared: NoiseInfo | None
     realised: NDArray[np.int64] | None
     noise_rate: float | None
+    fingerprint: str
 
     @property
     def num_classes(self) -> int:
@@ -121,7 +125,7 @@ def prepare(
 
     """
     data = dataset.load(source)
-    images, given, clean = _corrupt(data, noise, noise_seed)
+    images, given, clean = _corrupt(data, noise, noise_seed, source.directory)
     classes = len(data.classes)
     everything = Samples(images, given, data.train.ids)
     held_out = _draw_held_out(given, validation, noise_seed)
@@ -153,25 +157,31 @@ def prepare(
         declared=declares(classes) if declares and clean is not None else None,
         realised=realised,
         noise_rate=Truth(clean).realised_rate(given),
+        fingerprint=data.fingerprint or _fingerprint(data),
     )
 
 
-def _corrupt(data: Data, noise: NoiseModel, noise_seed: int) -> tuple[ImageStore, Labels, Labels | None]:
+def _corrupt(
+    data: Data, noise: NoiseModel, noise_seed: int, directory: Path
+) -> tuple[ImageStore, Labels, Labels | None]:
     """Return images, given labels and true labels (None where unknown) after the noise model had its way."""
     for split in (data.train, data.test):
         _check(split, data)
     images = stores.as_store(data.train.images)
     clean = data.train.clean
-    samples = SampleData(data.train.ids, images, tuple(data.classes))
+    samples = SampleData(data.train.ids, images, tuple(data.classes), directory)
     if hasattr(noise, "replace_images"):
         positions, replacements = noise.replace_images(samples, np.random.default_rng([noise_seed, 1]))
         images = stores.replace(images, positions, replacements)
-        samples = SampleData(data.train.ids, images, tuple(data.classes))
+        samples = SampleData(data.train.ids, images, tuple(data.classes), directory)
         if clean is not None:
             clean = clean.copy()
             clean[positions] = -1
     rng = np.random.default_rng(noise_seed)
-    given = np.asarray(noise.corrupt(data.train.labels.copy(), len(data.classes), rng, samples))
+    try:
+        given = np.asarray(noise.corrupt(data.train.labels.copy(), len(data.classes), rng, samples))
+    except ValueError as error:
+        raise UserError(f"The noise model cannot be used with this dataset: {error}.") from error
     if given.shape != data.train.labels.shape or given.dtype != np.int64:
         raise UserError(
             f"The noise model {type(noise).__name__} returned {given.dtype} {given.shape}, "
@@ -190,7 +200,7 @@ def _check(split: Split, data: Data) -> None:
         raise UserError(f"{wrong} its images are not uint8 (N, H, W, C) but {found}.")
     store = stores.as_store(split.images)
     clean = [] if split.clean is None else [split.clean]
-    if len({len(array) for array in (store, split.labels, split.ids, *clean)}) > 1:
+    if len({len(store), len(split.labels), len(split.ids), *map(len, clean)}) > 1:
         raise UserError(f"{wrong} images, labels and ids differ in number.")
     if len(store) == 0:
         raise UserError("The dataset is empty: it has no images in its training or test part.")
@@ -200,6 +210,18 @@ def _check(split: Split, data: Data) -> None:
     channels = store.image_shape[0]
     if not (len(data.mean) == len(data.std) == channels and min(data.std) > 0):
         raise UserError(f"{wrong} mean {data.mean} and std {data.std} do not fit images of {channels} channels.")
+
+
+def _fingerprint(data: Data) -> str:
+    """Return the SHA-256 over ids, labels and, where they lie in memory, images of train and test."""
+    digest = hashlib.sha256()
+    for split in (data.train, data.test):
+        digest.update(repr(split.ids.tolist()).encode())
+        digest.update(split.labels.tobytes())
+        if isinstance(split.images, np.ndarray):
+            digest.update(repr(split.images.shape).encode())
+            digest.update(split.images.tobytes())
+    return digest.hexdigest()
 
 
 def _draw_held_out(given: Labels, fraction: float, noise_seed: int) -> Labels:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 
-def draw_curves(rows: Sequence[Mapping[str, Any]], title: str, path: Path) -> None:
-    """Draw the metrics of a run; what was not measured is left out."""
+def draw_curves(rows: Sequence[Mapping[str, Any]], title: str) -> bytes:
+    """Return the metrics of a run as a PNG; what was not measured is left out."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -31,4 +31,6 @@ def draw_curves(rows: Sequence[Mapping[str, Any]], title: str, path: Path) -> No
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend(loc="best", frameon=False)
-    figure.savefig(path, dpi=150)
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=150)
+    return png.getvalue()

@@ -14,14 +14,16 @@ The directory of one run: its files, and the order in which they are written.
 
 from __future__ import annotations
 
+import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlcore.errors import UserError
+from nlcore.runs import durable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,8 +58,16 @@ class RunDirectory:
             raise UserError(f"{there} is a file, so no run can be written to it. Choose a folder with --runs-dir.")
         if not os.access(there, os.W_OK | os.X_OK):
             raise UserError(f"There is no permission to write to {there}. Choose another folder with --runs-dir.")
-        if there == self.path and any(there.iterdir()):
+        begun = {"config.toml", "environment.json", "labels.npz"}  # of a run that was killed before it began
+        if there == self.path and not all(file.name.startswith(".") or file.name in begun for file in there.iterdir()):
             raise UserError(f"{there} holds files, but no run of nlcore. Choose another name with --name.")
+
+    def unused(self) -> RunDirectory:
+        """Return this directory, or with the first number behind its name that is not taken."""
+        number, path = 2, self.path
+        while path.exists():
+            path, number = self.path.with_name(f"{self.path.name}-{number}"), number + 1
+        return RunDirectory(path)
 
     def create(self) -> None:
         """
@@ -76,35 +86,54 @@ class RunDirectory:
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file in one piece: readers see the old one or the new one."""
-        self._replace(name, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+        durable.write(self.path / name, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write ``config.toml``."""
         import tomli_w
 
-        self._replace("config.toml", tomli_w.dumps(config).encode())
+        durable.write(self.path / "config.toml", tomli_w.dumps(config).encode())
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add one line to ``metrics.jsonl``."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, allow_nan=False) + "\n")
+        durable.append(self.path / "metrics.jsonl", json.dumps(row, allow_nan=False))
 
-    def write_labels(self, data: TrainingData) -> None:
-        """Write ``labels.npz``: every sample that training or validation was given, in the training set's order."""
+    def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write ``metrics.jsonl`` anew with these rows."""
+        lines = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+        durable.write(self.path / "metrics.jsonl", lines.encode())
+
+    def write_picture(self, name: str, png: bytes) -> None:
+        """Write a picture."""
+        durable.write(self.path / name, png)
+
+    def write_labels(self, data: TrainingData, noise: Mapping[str, Any]) -> None:
+        """
+        Write ``labels.npz``: every sample that training or validation was given, in the training set's order.
+
+        With them go `noise` as JSON text, the realised transition matrix (share of true class i given as j) and the
+        SHA-256 of the labels.
+        """
         import numpy as np
 
         parts = [(data.train, data.truth, False)]
         if data.validation:
             parts.append((data.validation, data.validation_truth, True))
         known = data.truth.clean is not None
+        counts = np.zeros((0, 0)) if data.realised is None else data.realised.astype(np.float64)
+        content = io.BytesIO()
         np.savez_compressed(
-            self.path / "labels.npz",
+            content,
             ids=np.concatenate([samples.ids for samples, _, _ in parts]),
             given=np.concatenate([samples.given for samples, _, _ in parts]),
             true=np.concatenate([truth.clean for _, truth, _ in parts]) if known else np.empty(0, np.int64),
             validation=np.concatenate([np.full(len(samples), held_out) for samples, _, held_out in parts]),
             classes=np.array(data.classes),
+            transition=counts / np.maximum(counts.sum(axis=1, keepdims=True), 1),
+            noise=np.array(json.dumps(noise)),
+            sha256=np.array(data.labels_sha256),
         )
+        durable.write(self.path / "labels.npz", content.getbuffer())
 
     def write_weights(self, networks: Mapping[str, nn.Module], data: TrainingData) -> None:
         """
@@ -125,11 +154,12 @@ class RunDirectory:
             "mean": data.mean,
             "std": data.std,
         }
-        self._replace("weights.safetensors", save(tensors, {key: json.dumps(value) for key, value in about.items()}))
+        # One entry only: safetensors writes several in an order of chance.
+        durable.write(self.path / "weights.safetensors", save(tensors, {"nlcore": json.dumps(about)}))
 
     def summary(self) -> dict[str, Any]:
         """Return ``summary.json``."""
-        return self._read_json("summary.json")
+        return self.read_json("summary.json")
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the rows of ``metrics.jsonl``; a torn last line does not count."""
@@ -142,18 +172,22 @@ class RunDirectory:
                 break
         return rows
 
-    def _read_json(self, name: str) -> dict[str, Any]:
+    def read_json(self, name: str) -> dict[str, Any]:
+        """
+        Return a JSON file's content.
+
+        Raises:
+            UserError: it is not there, or not what a run writes.
+
+        """
         try:
             content = json.loads((self.path / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise UserError(f"{self.path} is no run: it has no {name}. 'nl table' lists runs.") from None
+            raise UserError(
+                f"{self.path} is no run, or was stopped before it began: it has no {name}. 'nl table' lists runs."
+            ) from None
         except (OSError, ValueError) as error:
             raise UserError(f"{self.path / name} cannot be read: {error}.") from None
         if not isinstance(content, dict):
             raise UserError(f"{self.path / name} is not what a run writes.")
         return content
-
-    def _replace(self, name: str, content: bytes) -> None:
-        temporary = self.path / f".{name}.{os.getpid()}.tmp"
-        temporary.write_bytes(content)
-        temporary.replace(self.path / name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,19 @@ class Average:
             if name not in self._averages:  # a strategy may make networks between epochs
                 self._averages[name] = [t.detach().clone() for t in _floats(network)]
             torch._foreach_lerp_(self._averages[name], [t.detach() for t in _floats(network)], 1 - decay)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the averages and how many steps they have seen."""
+        return {"steps": self._steps, "averages": self._averages}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore the averages."""
+        self._steps = state["steps"]
+        for name, tensors in state["averages"].items():
+            own = [tensor.detach().clone() for tensor in _floats(self._networks[name])]
+            for tensor, saved in zip(own, tensors, strict=True):
+                tensor.copy_(saved)
+            self._averages[name] = own
 
     @contextlib.contextmanager
     def swapped_in(self) -> Iterator[None]:

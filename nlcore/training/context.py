@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,9 +43,10 @@ class LossSetup:
 class BoundLoss:
     """A loss together with the network it belongs to. It has every optional method; those the loss lacks do nothing."""
 
-    def __init__(self, loss: Any, network: nn.Module) -> None:
+    def __init__(self, loss: Any, network: nn.Module, generator: torch.Generator) -> None:
         self.loss = loss
         self.network = network
+        self._generator = generator
 
     def __call__(self, logits: Tensor, targets: Tensor, index: Tensor) -> Tensor:
         """Return the losses (B,)."""
@@ -73,6 +74,17 @@ class BoundLoss:
     def lr_scale(self, epoch: int) -> float:
         """Return what multiplies the learning rate in this epoch."""
         return float(self.loss.lr_scale(epoch)) if hasattr(self.loss, "lr_scale") else 1.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the loss's state and where its generator stands."""
+        state = self.loss.state_dict() if hasattr(self.loss, "state_dict") else {}
+        return {"state": state, "generator": self._generator.get_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore the loss's state and its generator."""
+        if hasattr(self.loss, "load_state_dict"):
+            self.loss.load_state_dict(state["state"])
+        self._generator.set_state(state["generator"])
 
 
 @dataclass
@@ -131,11 +143,11 @@ class Context:
     def loss(self, network: nn.Module) -> BoundLoss:
         """Return a new instance of the run's loss, set up, for this network."""
         loss = self._make_loss()
+        random = self.generator(f"loss/{len(self.losses)}")
         if hasattr(loss, "setup"):
-            random = self.generator(f"loss/{len(self.losses)}")
             facts = (self.num_classes, self.num_samples, self.given_labels, self.device, random, self.declared_noise)
             loss.setup(LossSetup(*facts))
-        self.losses.append(BoundLoss(loss, network))
+        self.losses.append(BoundLoss(loss, network, random))
         return self.losses[-1]
 
     def optimizer(
@@ -201,22 +213,38 @@ class Context:
         """Set all learning rates for a moment of the training, `done` in 0..1; return the run's own."""
         factor = SCHEDULES[self._settings.lr_schedule](done)
         for scheduled in self._optimizers:
-            scale = factor
-            for loss in scheduled.losses:
-                scale *= loss.lr_scale(epoch)
+            scales = [loss.lr_scale(epoch) for loss in scheduled.losses]  # of several losses, their mean
+            scale = factor * sum(scales) / len(scales) if scales else factor
             for group in scheduled.optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * scale
         return self._settings.lr * factor
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of all networks, optimisers and losses."""
+        return {
+            "networks": {name: network.state_dict() for name, network in self.networks.items()},
+            "optimizers": [scheduled.optimizer.state_dict() for scheduled in self._optimizers],
+            "losses": [loss.state_dict() for loss in self.losses],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore all networks, optimisers and losses; they must have been made as they were when it was saved."""
+        for name, network in self.networks.items():
+            network.load_state_dict(state["networks"][name])
+        for scheduled, saved in zip(self._optimizers, state["optimizers"], strict=True):
+            scheduled.optimizer.load_state_dict(saved)
+        for loss, saved in zip(self.losses, state["losses"], strict=True):
+            loss.load_state_dict(saved)
+
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Put all networks into evaluation mode inside, back into training mode outside, without gradients."""
-        modes = {name: network.training for name, network in self.networks.items()}
+        """Put all networks into evaluation mode inside, back into their own outside, without gradients."""
+        modes = [(part, part.training) for network in self.networks.values() for part in network.modules()]
         try:
             with torch.no_grad():
                 for network in self.networks.values():
                     network.eval()
                 yield
         finally:
-            for name, network in self.networks.items():
-                network.train(modes[name])
+            for part, mode in modes:  # one by one: a strategy may keep a part in evaluation mode
+                part.training = mode

@@ -30,20 +30,23 @@ class Hardware:
         device: where everything lies and happens.
         precision: ``fp32`` or ``bf16`` (autocast; weights stay float32).
         threads: CPU threads for one operation.
+        deterministic: whether a GPU is to give the same bits again.
 
     """
 
     device: torch.device
     precision: str
     threads: int
+    deterministic: bool
     _fabric: Fabric = field(repr=False)
 
     def place(self, network: nn.Module) -> nn.Module:
-        """Return the network on the device, in channels_last, with its forward pass in the run's precision."""
+        """
+        Return the network on the device, in channels_last.
+
+        Calling it computes in the run's precision and returns float32; its other methods compute in float32.
+        """
         placed: nn.Module = self._fabric.setup_module(network.to(memory_format=torch.channels_last))
-        for name in ("features",):
-            if hasattr(network, name):
-                placed.mark_forward_method(name)  # type: ignore[operator]
         return placed
 
     def wrap(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
@@ -54,13 +57,27 @@ class Hardware:
         """Compute gradients."""
         self._fabric.backward(objective)
 
+    @contextlib.contextmanager
+    def deterministically(self) -> Iterator[None]:
+        """Let a GPU choose deterministic algorithms inside, where that was asked; a CPU always does."""
+        if not (self.deterministic and self.device.type == "cuda"):
+            yield
+            return
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for this to be deterministic
+        before = torch.are_deterministic_algorithms_enabled()
+        torch.use_deterministic_algorithms(True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before)
+
     @property
     def name(self) -> str:
         """The device's model, as its maker calls it."""
         return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "CPU"
 
 
-def resolve_hardware(device: str, precision: str, threads: str) -> Hardware:
+def resolve_hardware(device: str, precision: str, threads: str, deterministic: bool = False) -> Hardware:
     """
     Return the hardware for what was asked.
 
@@ -68,11 +85,14 @@ def resolve_hardware(device: str, precision: str, threads: str) -> Hardware:
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``auto`` (bf16 where the hardware computes in it), ``fp32`` or ``bf16``.
         threads: ``auto`` (the processors this process may use; see `nlcore.training.threads`) or a number.
+        deterministic: whether a GPU is to give the same bits again, at some cost.
 
     Raises:
         UserError: a device that is not there, or no such precision or number.
 
     """
+    if precision not in ("auto", "fp32", "bf16"):
+        raise ParameterError(f"precision = {precision}: must be auto, fp32 or bf16 (default: auto).")
     chosen = _resolve_device(device)
     name = ("bf16" if _has_bf16(chosen) else "fp32") if precision == "auto" else precision
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the plan says what Fabric would
@@ -81,7 +101,7 @@ def resolve_hardware(device: str, precision: str, threads: str) -> Hardware:
         devices=[chosen.index or 0] if chosen.type == "cuda" else 1,
         precision="bf16-mixed" if name == "bf16" else "32-true",
     )
-    return Hardware(chosen, name, resolve_threads(threads), fabric)
+    return Hardware(chosen, name, resolve_threads(threads), deterministic, fabric)
 
 
 def resolve_threads(threads: str) -> int:

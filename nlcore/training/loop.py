@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -57,10 +57,16 @@ class Trainer:
     evaluator: Evaluator
     average: Average | None
     seed: int
+    steps: int = 0  # that were done in this process
 
-    def run(self, watcher: Watcher, record: Callable[[Row], None]) -> None:
+    def run(self, watcher: Watcher, record: Callable[[Row], None], done: int = 0) -> None:
         """
-        Train for all epochs; `record` gets the metrics of each.
+        Train for all epochs that are left.
+
+        Args:
+            watcher: is told how it goes.
+            record: gets the metrics of each epoch when all of it, evaluation included, is over.
+            done: how many epochs are done already; their state has been restored.
 
         Raises:
             DivergedError: the loss became NaN or infinite; the epoch is not recorded.
@@ -68,11 +74,25 @@ class Trainer:
         """
         device = self.ctx.device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            for epoch in range(1, self.ctx.epochs + 1):
+            for epoch in range(done + 1, self.ctx.epochs + 1):
                 torch.manual_seed(key(self.seed, "epoch", epoch))  # for dropout and the like
                 row = self._epoch(epoch, watcher)
                 record(row)
                 watcher.epoch(row)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that training needs to go on after an epoch: tensors and primitives."""
+        strategy = self.strategy.state_dict() if hasattr(self.strategy, "state_dict") else {}
+        average = self.average.state_dict() if self.average else None
+        return {"strategy": strategy, **self.ctx.state_dict(), "average": average}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` returned. The strategy comes first: it may make optimisers anew."""
+        if hasattr(self.strategy, "load_state_dict"):
+            self.strategy.load_state_dict(state["strategy"])
+        self.ctx.load_state_dict(state)
+        if self.average:
+            self.average.load_state_dict(state["average"])
 
     def averaged(self) -> AbstractContextManager[None]:
         """Let the networks have the weights that are evaluated and saved."""
@@ -111,6 +131,7 @@ class Trainer:
             total += self.strategy.step(batch) * len(batch.index)
             if self.average:
                 self.average.update()
+            self.steps += 1
             count += len(batch.index)
             images += _images(batch)
             now = time.perf_counter()

@@ -18,4 +18,11 @@ def nl_noise_models() -> list[Component]:
             "Labels redrawn uniformly, whatever the true class.",
             "arXiv:1505.07634",
         ),
+        Component(
+            "cifar10n",
+            "nlcore_builtins.noise.cifar10n:Cifar10N",
+            "CIFAR-10N: what people answered for the CIFAR-10 training images.",
+            "arXiv:2110.12088",
+        ),
+        Component("stored", "nlcore_builtins.noise.stored:Stored", "Labels from a file, looked up by sample id."),
     ]

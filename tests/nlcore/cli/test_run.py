@@ -67,14 +67,26 @@ def test_a_finished_run_is_reported(nl: Any, tiny: tuple[str, ...]) -> None:
     assert (Path(first["run_dir"]) / "metrics.jsonl").read_bytes() == written
 
 
-def test_an_unfinished_run_is_refused(nl: Any, tiny: tuple[str, ...]) -> None:
-    run_dir = Path(nl("run", *tiny, "--json").json["run_dir"])
-    summary = json.loads((run_dir / "summary.json").read_text())
-    (run_dir / "summary.json").write_text(json.dumps(summary | {"status": "running"}))
-    again = nl("run", *tiny)
-    assert again.code == 2
-    assert "unfinished" in again.err
-    assert "--name" in again.err
+def test_fresh_starts_over_in_a_directory_of_its_own(nl: Any, tiny: tuple[str, ...]) -> None:
+    first, second = nl("run", *tiny, "--json").json, nl("run", *tiny, "--fresh", "--json").json
+    assert second["run_dir"] == first["run_dir"] + "-2"
+    assert second["test_accuracy"] == first["test_accuracy"]
+
+
+def test_a_name_that_stands_for_something_else_is_refused(nl: Any, tiny: tuple[str, ...]) -> None:
+    nl("run", *tiny, "--name", "mine")
+    refused = nl("run", *tiny, "--name", "mine", "--lr", "0.2")
+    assert refused.code == 2
+    assert "lr = 0.2 (there: 0.1)" in refused.err
+    assert "--fresh" in refused.err
+
+
+def test_labels_from_a_file(nl: Any, tiny: tuple[str, ...]) -> None:
+    first = nl("run", *tiny, "--noise-seed", "7", "--json").json
+    again = nl("run", *tiny, "--labels", f"{first['run_dir']}/labels.npz", "--json").json
+    assert again["noise"] == "stored"
+    for key in ("labels_sha256", "noise_rate", "test_accuracy"):
+        assert again[key] == first[key]
 
 
 def test_divergence_is_said_and_exits_1(nl: Any, tiny: tuple[str, ...]) -> None:
@@ -178,7 +190,8 @@ def test_cifar10_that_is_not_there(nl: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_exits_130(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_ends_a_run_cleanly_with_130(number: signal.Signals, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "nlcore", "run", "--dataset", "digits", "--epochs", "500", "--threads", "1"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     assert process.stderr
@@ -187,12 +200,16 @@ def test_ctrl_c_exits_130(tmp_path: Path) -> None:
         seen.append(line)
         if line.startswith("epoch 2/"):
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     process.wait(timeout=60)
     assert process.returncode == 130, seen
     (run_dir,) = (tmp_path / "runs").iterdir()
-    assert json.loads((run_dir / "summary.json").read_text())["status"] == "interrupted"
-    assert "Traceback" not in process.stderr.read()
+    summary = json.loads((run_dir / "summary.json").read_text())
+    assert summary["status"] == "interrupted"
+    said = process.stderr.read()
+    assert "Traceback" not in said
+    assert "batches since its checkpoint are dropped" in said
+    assert f"nl resume {Path('runs') / run_dir.name}" in said
 
 
 @pytest.mark.slow

@@ -1,0 +1,43 @@
+"""``nl resume``: go on with a run that was stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nlcore.cli.run import report
+
+_CHANGES = ("epochs", "device", "data_dir", "no_download", "checkpoint_every")
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--epochs", help="more epochs than before")
+@click.option("--device", help="auto, cpu, cuda or cuda:N")
+@click.option("--data-dir", help="folder of the data, where they have moved")
+@click.option("--no-download", is_flag=True, default=None, help="never download data")
+@click.option("--checkpoint-every", help="epochs between checkpoints")
+@click.option("--json", "as_json", is_flag=True, help="end with one line of JSON on stdout")
+@click.option("--quiet", is_flag=True, help="print nothing on stderr but errors")
+@click.option("--debug", is_flag=True, help="show tracebacks")
+@click.argument("other", nargs=-1, type=click.UNPROCESSED, metavar="")
+def resume(
+    run: Path, as_json: bool, quiet: bool, debug: bool, other: tuple[str, ...], **given: str | bool | None
+) -> int:
+    """
+    Go on with a run that was stopped.
+
+    RUN is its directory. It ends with the same bits as if it had never been stopped, on a CPU with the same versions
+    and threads; everything about it is taken from the directory.
+    """
+    if other:
+        raise click.UsageError(
+            f"{other[0]}: only epochs (more than before), device and where the data lie may change in a run. "
+            "For anything else start another one with nl run."
+        )
+    from nlcore.execution import resume as go_on
+    from nlcore.terminal import Terminal
+
+    changes = {name: given[name] for name in _CHANGES if given[name] is not None}
+    return report(go_on(run, changes, Terminal(quiet)), as_json)

@@ -1,0 +1,50 @@
+"""One writer for each run directory, wherever the second one comes from."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from nlcore.errors import UserError
+
+
+@contextlib.contextmanager
+def locked(directory: Path, report: Callable[[str], None]) -> Iterator[None]:
+    """
+    Hold a run directory inside; the operating system lets go of it when the process dies, however it dies.
+
+    Args:
+        directory: of the run; it exists.
+        report: is told of a lock that was left by a dead process.
+
+    Raises:
+        UserError: another process holds it.
+
+    """
+    lock, owner = FileLock(directory / ".lock"), directory / ".owner.json"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"{directory} is being written to by {_describe(owner)}. Wait for it, or stop it.") from None
+    try:
+        if owner.exists():
+            report(f"{directory}: taken over from {_describe(owner)}, which is no longer running")
+        owner.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        lock.release()
+
+
+def _describe(owner: Path) -> str:
+    try:
+        who = json.loads(owner.read_text())
+        return f"process {who['pid']} on {who['host']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"

@@ -1,0 +1,56 @@
+"""``nl resume``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nlcore.training.loop import Trainer
+
+
+def test_goes_on_to_the_same_numbers(nl: Any, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    words = (*tiny, "--epochs", "2")
+    straight = nl("run", *words, "--name", "straight", "--json").json
+    epoch = Trainer._epoch
+
+    def stop_in_the_second(self: Trainer, number: int, watcher: Any) -> Any:
+        if number == 2:
+            raise KeyboardInterrupt
+        return epoch(self, number, watcher)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_epoch", stop_in_the_second)
+        stopped = nl("run", *words, "--name", "stopped")
+    assert stopped.code == 130
+    assert "nl resume runs/stopped" in stopped.err
+    assert "unfinished" in nl("table").err
+    resumed = nl("resume", "runs/stopped", "--json")
+    assert resumed.code == 0
+    assert "going on after epoch 1" in resumed.err
+    assert resumed.json["test_accuracy"] == straight["test_accuracy"]
+    assert resumed.json["memorisation"] == straight["memorisation"]
+    again = nl("resume", "runs/stopped")
+    assert again.code == 0
+    assert "done already" in again.err
+
+
+def test_only_a_few_things_may_change(nl: Any, tiny: tuple[str, ...]) -> None:
+    nl("run", *tiny, "--name", "mine")
+    for words, said in (
+        (("--lr", "0.5"), "--lr"),
+        (("--epochs", "0"), "epochs"),
+        (("--loss.q", "0.5"), "--loss.q"),
+        (("--device", "cuda:99"), "cuda:99"),
+    ):
+        refused = nl("resume", "runs/mine", *words)
+        assert refused.code == 2
+        assert said in refused.err
+
+
+def test_no_run(nl: Any, tmp_path: Path) -> None:
+    for place in ("nowhere", str(tmp_path)):
+        refused = nl("resume", place)
+        assert refused.code == 2
+        assert "is no run" in refused.err

@@ -1,0 +1,128 @@
+"""The Python door, and what it costs to open it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nlcore
+
+TINY: dict[str, Any] = {
+    "dataset": "digits",
+    "architecture.width": 4,
+    "epochs": 1,
+    "device": "cpu",
+    "precision": "fp32",
+    "threads": "1",
+    "quiet": True,
+}
+
+HEAVY = ("torch", "numpy", "matplotlib", "sklearn", "torchvision", "lightning_fabric", "PIL", "scipy")
+
+
+def imported(code: str) -> set[str]:
+    """Return which heavy packages a new Python has imported after this code."""
+    report = f"import json, sys; print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", f"{code}\n{report}"], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import nlcore",
+        "import nlcore.registry; assert nlcore.registry.registry().find('architecture', 'resnet18')",
+        "import nlcore, nlcore.experiment, nlcore.runs.result, nlcore.components",
+    ],
+)
+def test_what_is_heavy_is_not_imported_before_it_is_needed(code: str) -> None:
+    assert imported(code) == set()
+
+
+def test_what_is_heavy_would_be_noticed() -> None:
+    assert imported("import numpy, PIL") == {"numpy", "PIL"}
+
+
+def test_the_package_has_what_it_says() -> None:
+    assert all(hasattr(nlcore, name) for name in nlcore.__all__)
+    assert {"run", "load", "create", "Result", "Component", "hookimpl", "parameter", "UserError"} <= set(nlcore.__all__)
+    assert nlcore.NLCORE_API == 1
+
+
+def test_create_takes_parameters_as_keywords() -> None:
+    assert nlcore.create("loss", "gce", q=0.3).q == 0.3
+    assert nlcore.create("loss", "gce").q == 0.7
+    assert nlcore.create("noise", "symmetric", rate="0.25", redraw="exclusive").rate == 0.25
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "params", "error", "said"),
+    [
+        ("loss", "gce", {"q": 2}, nlcore.ParameterError, r"loss\.q = 2: must be a number in \(0, 1\] \(def"),
+        ("loss", "gce", {"beta": 2}, nlcore.ParameterError, r"loss\.beta.*It has q"),
+        ("loss", "cross_entropy", {"q": 2}, nlcore.ParameterError, "It has none"),
+        ("noise", "symmetric", {"redraw": "other"}, nlcore.ParameterError, "must be inclusive or exclusive"),
+        ("loss", "resnet18", {}, nlcore.UserError, "no loss 'resnet18'"),
+        ("model", "resnet18", {}, nlcore.UserError, "no kind 'model'"),
+    ],
+)
+def test_create_says_what_is_wrong(
+    kind: str, name: str, params: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        nlcore.create(kind, name, **params)
+
+
+def test_run_takes_a_recipe_and_what_else_is_given_goes_before_it(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('lr = 0.05\nseed = 4\nnoise-seed = 9\n[loss]\nname = "gce"\nq = 0.4\n[noise]\nrate = 0.2\n')
+    settings = {**TINY, "seed": 6, "runs_dir": tmp_path / "elsewhere", "name": "mine", "loss.q": 0.6}
+    result = nlcore.run(recipe, **settings)
+    assert result.run_dir == tmp_path / "elsewhere" / "mine"
+    assert (result.seed, result.noise_seed, result.loss) == (6, 9, "gce")
+    config = (result.run_dir / "config.toml").read_text()
+    assert "lr = 0.05" in config
+    assert "q = 0.6" in config
+    assert "rate = 0.2" in config
+
+
+def test_paths_may_be_text(tmp_path: Path) -> None:
+    result = nlcore.run(**TINY, runs_dir=str(tmp_path / "text"), seed=7)
+    assert result.run_dir.parent == tmp_path / "text"
+    assert isinstance(result.run_dir, os.PathLike)
+    model = nlcore.load(str(result.run_dir))
+    assert model.predict(np.zeros((1, 8, 8, 1), np.uint8)).shape == (1, 10)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"epoch": 3}, "Did you mean 'epochs'"),
+        ({"epochs": 0}, "epochs = 0: must be a whole number at least 1"),
+        ({"loss": "gec"}, "no loss 'gec'"),
+        ({"loss.beta": 1}, "loss 'cross_entropy' has no parameter 'beta'"),
+    ],
+)
+def test_run_says_what_is_wrong(settings: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(nlcore.UserError, match=said):
+        nlcore.run(**{**TINY, **settings})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_run_says_which_recipe_is_not_there() -> None:
+    with pytest.raises(nlcore.UserError, match=r"no recipe missing\.toml"):
+        nlcore.run("missing.toml")
+
+
+def test_every_door_is_documented_and_typed() -> None:
+    for door in (nlcore.run, nlcore.load, nlcore.create):
+        assert inspect.getdoc(door)
+        assert inspect.signature(door).return_annotation is not inspect.Signature.empty
