@@ -3,8 +3,9 @@ CIFAR-10N: human labels of the CIFAR-10 training images (Wei et al. 2022, arXiv:
 
 Each image was labelled by three people; ``random1`` to ``random3`` are one of them each, ``aggre`` is their majority
 and ``worse`` a wrong label where any of them gave one. Published rates of wrong labels: 17.23, 18.12, 17.64, 9.03 and
-40.21 % (the authors' file has 9.01 % for ``aggre``). The file, ``CIFAR-10_human.pt``, is the authors' and for research use only: it is not shipped. It holds pickled
-arrays, which are read with torch's safe loader and nothing but numpy's own array types allowed.
+40.21 % (the authors' file has 9.01 % for ``aggre``). The file, ``CIFAR-10_human.pt``, is the authors' and for research
+use only: it is not shipped. It holds pickled arrays, which are read with torch's safe loader and nothing but numpy's
+own array types allowed.
 """
 
 from __future__ import annotations
