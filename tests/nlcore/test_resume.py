@@ -144,6 +144,8 @@ def test_more_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert toy.equal(toy.outcome(straight), toy.outcome(short))
     with pytest.raises(nlcore.UserError, match="more may be given, not fewer"):
         nlcore.resume(short, quiet=True, epochs=1)
+    with pytest.raises(nlcore.UserError, match=r"epochs = 2 \(there: 3\)"):
+        run("short", epochs=2)  # never takes the longer run's result for its own
 
 
 def test_nothing_else_may_change(monkeypatch: pytest.MonkeyPatch) -> None:
