@@ -22,6 +22,7 @@ from nlcore.runs.directory import ENDED, RunDirectory
 from nlcore.runs.lock import locked
 from nlcore.runs.result import Result
 from nlcore.terminal import Terminal
+from nlcore.training.device import available_cpus
 
 
 def dry_run(experiment: Experiment, terminal: Terminal) -> dict[str, str]:
@@ -138,7 +139,8 @@ def _go_on(
         for line in _no_longer_so(environment, experiment):
             terminal.line(f"{line}: the numbers may differ in their last bits")
         state = checkpoint.load_newest(directory.path, terminal.line)
-        prepared = prepare_training(experiment, data, environment["precision"], str(environment["threads"]))
+        threads = min(environment["threads"], available_cpus())
+        prepared = prepare_training(experiment, data, environment["precision"], str(threads))
         run = Run(prepared, directory, terminal)
         if longer:  # from here on it is a run of so many epochs, also for whoever asks for fewer
             directory.write_config(experiment.config())
@@ -155,6 +157,8 @@ def _no_longer_so(environment: Mapping[str, Any], experiment: Experiment) -> lis
         for name, version in environment["packages"].items()
         if now.get(name) not in (version, None)
     ]
+    if environment["threads"] > available_cpus():
+        found.append(f"the threads were {environment['threads']} and can be {available_cpus()}")
     wanted = experiment.settings.device
     if wanted != "auto" and wanted != environment["device"].removesuffix(":0"):
         found.append(f"the device was {environment['device']} and is {wanted}")

@@ -105,11 +105,16 @@ def resolve_hardware(device: str, precision: str, threads: str, deterministic: b
 
 
 def resolve_threads(threads: str) -> int:
-    """Return the number of threads for ``auto`` or a number given as text."""
+    """Return the number of threads for ``auto`` or a number given as text, at most that of the processors."""
+    most = available_cpus()
     if threads == "auto":
-        return available_cpus()
-    if not re.fullmatch(r"[1-9][0-9]{0,3}", threads):
-        raise ParameterError(f"threads = {threads}: must be auto or a whole number of at least 1 (default: auto).")
+        return most
+    # More threads than processors wait for each other: training gets many times slower, and so does the machine.
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", threads) or int(threads) > most:
+        raise ParameterError(
+            f"threads = {threads}: must be auto or a whole number from 1 to {most}, "
+            "the number of processors here (default: auto)."
+        )
     return int(threads)
 
 

@@ -148,6 +148,16 @@ def test_more_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
         run("short", epochs=2)  # never takes the longer run's result for its own
 
 
+def test_fewer_processors_than_before_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    torn = stopped(monkeypatch, "torn")
+    environment = json.loads((torn / "environment.json").read_text())
+    (torn / "environment.json").write_text(json.dumps(environment | {"threads": 4096}))
+    messages: list[str] = []
+    monkeypatch.setattr("nlcore.terminal.Terminal.line", lambda self, text: messages.append(text))
+    assert nlcore.resume(torn, quiet=True).status == "done"
+    assert any("the threads were 4096" in message and "last bits" in message for message in messages)
+
+
 def test_nothing_else_may_change(monkeypatch: pytest.MonkeyPatch) -> None:
     torn = stopped(monkeypatch, "torn")
     with pytest.raises(nlcore.UserError, match="lr cannot change"):

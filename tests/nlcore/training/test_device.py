@@ -64,7 +64,7 @@ def test_auto_is_the_cpu_where_there_is_no_gpu(gpus: Callable[[int], None]) -> N
 
 @pytest.mark.parametrize("threads", ["0", "abc", "-1", "1.5", "", " 2", "10000", "01"])
 def test_a_number_of_threads_that_is_none_is_refused(threads: str) -> None:
-    with pytest.raises(ParameterError, match="must be auto or a whole number of at least 1") as caught:
+    with pytest.raises(ParameterError, match="must be auto or a whole number from 1 to") as caught:
         resolve_hardware("cpu", "fp32", threads)
     assert f"threads = {threads}:" in str(caught.value)
 
@@ -77,7 +77,9 @@ def test_a_precision_of_another_name_is_refused() -> None:
 def test_threads_are_the_processors_of_this_process_or_what_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 3, 5}, raising=False)
     assert resolve_threads("auto") == 3
-    assert resolve_threads("12") == 12
+    assert resolve_threads("2") == 2
+    with pytest.raises(ParameterError, match="from 1 to 3, the number of processors"):
+        resolve_threads("4")
 
 
 def test_threads_are_those_of_the_machine_where_a_process_has_none_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
