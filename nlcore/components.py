@@ -39,9 +39,10 @@ class Component:
         target: ``"module:Class"``, imported only when the component is used.
         summary: one line for lists.
         paper: where it is defined (``"arXiv:1412.6596"``, a DOI, a URL), or empty.
+        bibtex: the paper's whole BibTeX entry (``"@article{...}"``), or empty.
 
     Raises:
-        ValueError: a name or a target that is not of this form, or no summary.
+        ValueError: a name, a target or a BibTeX entry that is not of this form, or no summary.
 
     """
 
@@ -49,6 +50,7 @@ class Component:
     target: str
     summary: str
     paper: str = ""
+    bibtex: str = ""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -60,6 +62,8 @@ class Component:
             raise ValueError(f"Component {self.name}: the target {self.target!r} is not 'module:Class'")
         if not self.summary.strip() or "\n" in self.summary:
             raise ValueError(f"Component {self.name}: the summary must be one line of text")
+        if self.bibtex and not self.bibtex.lstrip().startswith("@"):
+            raise ValueError(f"Component {self.name}: bibtex must be an entry that starts with @")
 
 
 @dataclasses.dataclass(frozen=True)

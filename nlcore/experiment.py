@@ -77,13 +77,18 @@ class Experiment:
 
     @property
     def data_dir(self) -> Path:
-        """Where data lie: ``--data-dir``, else ``NL_DATA_DIR``, else the user's cache directory."""
-        given = self.places.data_dir or os.environ.get("NL_DATA_DIR")
-        if given:
-            return Path(given).expanduser()
-        import platformdirs
+        """Where data lie."""
+        return data_directory(self.places.data_dir)
 
-        return Path(platformdirs.user_cache_dir("nlcore", appauthor=False))
+
+def data_directory(given: str | None = None) -> Path:
+    """Return where data lie: what was given, else ``NL_DATA_DIR``, else the user's cache directory."""
+    chosen = given or os.environ.get("NL_DATA_DIR")
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("nlcore", appauthor=False))
 
 
 def resolve(*layers: Layer) -> Experiment:

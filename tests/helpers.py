@@ -36,17 +36,23 @@ def install_plugin(
     stay allowed.
     """
     site, module = tmp_path / "site-packages", distribution.replace("-", "_")
+    write_plugin(site, distribution, source, version)
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("NL_PLUGINS", f"{distribution},{_allowed()}")
+    # Forget the module when the test ends: another test may install one of the same name.
+    monkeypatch.setitem(sys.modules, module, types.ModuleType(module))
+    del sys.modules[module]
+
+
+def write_plugin(site: Path, distribution: str, source: str, version: str = "1.0") -> None:
+    """Write what an installer leaves of a distribution of one module, which is called like it, into a folder."""
+    module = distribution.replace("-", "_")
     info = site / f"{module}-{version}.dist-info"
     info.mkdir(parents=True)
     (site / f"{module}.py").write_text(source, encoding="utf-8")
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
     (info / "entry_points.txt").write_text(f"[nlcore]\n{module} = {module}\n")
     (info / "RECORD").write_text("")
-    monkeypatch.syspath_prepend(str(site))
-    monkeypatch.setenv("NL_PLUGINS", f"{distribution},{_allowed()}")
-    # Forget the module when the test ends: another test may install one of the same name.
-    monkeypatch.setitem(sys.modules, module, types.ModuleType(module))
-    del sys.modules[module]
 
 
 def _allowed() -> str:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 
 import click
 
+from nlcore.errors import UserError, did_you_mean
 from nlcore.registry import KINDS, Entry, Registry, registry
 
 
 @click.command("list-plugins")
+@click.argument("pattern", required=False)
 @click.option("--kind", type=click.Choice(KINDS), help="only this kind")
 @click.option("--json", "as_json", is_flag=True, help="as one line of JSON")
-def list_plugins(kind: str | None, as_json: bool) -> None:
-    """List all components and who brought them."""
+def list_plugins(pattern: str | None, kind: str | None, as_json: bool) -> None:
+    """
+    List all components and who brought them.
+
+    PATTERN shows only names like it: 'resnet*', or 'my-plugin/*' for all of one plugin.
+    """
     known = registry()
     kinds = [kind] if kind else list(KINDS)
-    rows = [_row(known, entry) for one in kinds for entry in known.of_kind(one)]
+    entries = [entry for one in kinds for entry in known.of_kind(one)]
+    if pattern is not None:
+        entries = _matching(entries, pattern, kind)
+    rows = [_row(known, entry) for entry in entries]
     if as_json:
         click.echo(json.dumps(rows))
         return
@@ -24,6 +34,20 @@ def list_plugins(kind: str | None, as_json: bool) -> None:
 
     columns = ("kind", "name", "summary", "paper", "plugin")
     print_table(columns, [[row[column] for column in columns] for row in rows])
+
+
+def _matching(entries: list[Entry], pattern: str, kind: str | None) -> list[Entry]:
+    found = [
+        entry
+        for entry in entries
+        if fnmatch.fnmatchcase(entry.name, pattern) or fnmatch.fnmatchcase(entry.full_name, pattern)
+    ]
+    if not found:
+        near = did_you_mean(pattern.strip("*?"), {entry.name: None for entry in entries})
+        raise UserError(
+            f"There is no {kind or 'component'} like {pattern!r}.{near} 'nl list-plugins' without it lists all."
+        )
+    return found
 
 
 def _row(known: Registry, entry: Entry) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 import click
 
@@ -14,10 +15,14 @@ from nlcore.registry import KINDS, Entry, Registry, registry
 @click.command()
 @click.argument("name")
 @click.option("--kind", type=click.Choice(KINDS), help="where a name is one of several kinds")
-def show(name: str, kind: str | None) -> None:
+@click.option("--cite", is_flag=True, help="only its paper, as BibTeX")
+def show(name: str, kind: str | None, cite: bool) -> None:
     """Show a component's equation, parameters and paper."""
     known = registry()
     entry = _find(known, name, kind)
+    if cite:
+        click.echo(_bibtex(entry))
+        return
     cls, parameters = known.declared(entry.kind, known.display_name(entry))
     click.echo(f"{entry.kind} {known.display_name(entry)} ({entry.distribution} {entry.version})\n")
     click.echo(inspect.getdoc(cls) or entry.component.summary)
@@ -31,6 +36,21 @@ def show(name: str, kind: str | None) -> None:
     if entry.component.paper:
         click.echo(f"paper:  {entry.component.paper}")
     click.echo(f"source: {inspect.getsourcefile(cls)}")
+
+
+def _bibtex(entry: Entry) -> str:
+    """Return the component's BibTeX entry; of an arXiv number alone, one that finds the paper."""
+    component = entry.component
+    if component.bibtex:
+        return component.bibtex.strip()
+    arxiv = re.fullmatch(r"(?i:arxiv):\s*(\S+)", component.paper)
+    if not arxiv:
+        who = f"The {entry.kind} {entry.name} of {entry.distribution}"
+        raise UserError(f"{who} names {component.paper or 'no paper'} and has no BibTeX to cite.")
+    number = arxiv[1]
+    fields = {"eprint": number, "archivePrefix": "arXiv", "url": f"https://arxiv.org/abs/{number}"}
+    lines = [f"  {key:13} = {{{value}}}," for key, value in fields.items()]
+    return "\n".join([f"@misc{{{entry.name},", *lines, "}"])
 
 
 def _find(known: Registry, name: str, kind: str | None) -> Entry:

@@ -1,8 +1,9 @@
-"""The plugin that docs/plugins.md shows is built from the page and used."""
+"""The plugins that docs/plugins.md shows are built from the page and used."""
 
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -14,10 +15,15 @@ import nlcore
 PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"
 
 
+def blocks() -> list[str]:
+    """Return the page's files, in order."""
+    return re.findall(r"```(?:toml|python)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
 @pytest.fixture
 def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Install the page's three files as a distribution."""
-    project, hooks, loss = re.findall(r"```(?:toml|python)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[:3]
+    project, hooks, loss = blocks()[:3]
     metadata = tomllib.loads(project)["project"]
     package = tmp_path / "site" / "nlcore_capped"
     package.mkdir(parents=True)
@@ -44,3 +50,16 @@ def test_the_example_plugin_works() -> None:
     assert result.status == "done"
     with pytest.raises(nlcore.ParameterError, match=r"loss\.c = 0: must be a number above 0"):
         nlcore.create("loss", "capped_ce", c=0)
+
+
+def test_the_single_file_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    (tmp_path / "capped.py").write_text(blocks()[3], encoding="utf-8")
+    monkeypatch.setenv("NL_PLUGIN_PATH", "capped.py")
+    try:
+        loss = nlcore.create("loss", "capped_ce", c=1.5)
+    finally:
+        sys.modules.pop("capped", None)
+    values = loss(torch.tensor([[0.0, 9.0], [0.0, 0.0]]), torch.tensor([0, 1]))
+    np.testing.assert_allclose(values, [1.5, np.log(2)], rtol=1e-6)

@@ -79,7 +79,13 @@ def test_component_needs_a_summary_of_one_line(summary: str) -> None:
         nlcore.Component("fine", "m:C", summary)
 
 
-@pytest.mark.parametrize("field", ["name", "target", "summary", "paper"])
+def test_component_knows_bibtex_by_its_first_character() -> None:
+    assert nlcore.Component("a", "m:C", "s", bibtex="\n@misc{a,\n}\n").bibtex.strip() == "@misc{a,\n}"
+    with pytest.raises(ValueError, match="bibtex"):
+        nlcore.Component("a", "m:C", "s", "arXiv:1412.6596", "Reed et al. 2015")
+
+
+@pytest.mark.parametrize("field", ["name", "target", "summary", "paper", "bibtex"])
 def test_component_refuses_what_is_no_text(field: str) -> None:
     arguments: dict[str, Any] = {"name": "fine", "target": "m:C", "summary": "s", "paper": "", field: Nothing}
     with pytest.raises(ValueError, match=field):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from helpers import install_plugin, plugin_source
 
 import nlcore
 from nlcore.hookspecs import HOOKS
-from nlcore.registry import Failure, Registry, registry
+from nlcore.registry import Plugin, Registry, registry
 
 Install = Callable[..., None]
 
@@ -45,7 +48,7 @@ def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Install:
     return do
 
 
-def the_failure() -> Failure:
+def the_failure() -> Plugin:
     """Return the one plugin that failed; everything else works."""
     found = registry()
     assert len(found.failures) == 1
@@ -164,7 +167,7 @@ def test_a_plugin_that_fails_is_skipped_with_one_line(
     assert "Traceback" in failure.traceback
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
-    assert all(part in lines[0] for part in ("bad-plugin 4.5.6", failure.reason))
+    assert all(part in lines[0] for part in ("bad-plugin 4.5.6", failure.reason, "nl doctor --traceback"))
     assert [entry.distribution for entry in registry().entries if not entry.builtin] == ["good-plugin"]
 
 
@@ -378,6 +381,132 @@ def test_distributions_are_chosen_before_anything_of_them_is_imported(
     assert others == loaded
     assert {name for name in names if (tmp_path / name).exists()} == loaded
     assert found.find("loss", "gce").builtin
+
+
+def test_what_is_blocked_is_known_with_its_version(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    install("blocked-one", "raise RuntimeError('imported')", version="3.1")
+    monkeypatch.setenv("NL_PLUGINS", "-blocked-one")
+    (blocked,) = (plugin for plugin in registry().plugins if plugin.distribution == "blocked-one")
+    assert (blocked.state, blocked.version, blocked.module, blocked.reason) == ("blocked", "3.1", "blocked_one", "")
+
+
+# ----------------------------------------------------------------------------------------------------- single files
+
+
+@pytest.fixture
+def file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, str], Path]:
+    """Return a function that writes a file and asks for it, for this test."""
+
+    def do(name: str, source: str) -> Path:
+        path = tmp_path / name
+        path.write_text(source, encoding="utf-8")
+        before = os.environ.get("NL_PLUGIN_PATH", "")
+        monkeypatch.setenv("NL_PLUGIN_PATH", os.pathsep.join(filter(None, (before, str(path)))))
+        if path.stem not in sys.modules:  # forget the module when the test ends
+            monkeypatch.setitem(sys.modules, path.stem, types.ModuleType(path.stem))
+            del sys.modules[path.stem]
+        return path
+
+    return do
+
+
+File = Callable[[str, str], Path]
+
+
+def test_a_single_file_is_a_plugin_whatever_NL_PLUGINS_says(file: File, tmp_path: Path) -> None:  # noqa: N802
+    file("half_file.py", WORKS)
+    file("Other_File.py", plugin_source(nl_losses={"gce": "Other_File:Mine"}) + "class Mine: ...\n")
+    assert os.environ["NL_PLUGINS"] == "nlcore"
+    found = registry()
+    entry = found.find("loss", "half")
+    assert (entry.full_name, entry.version) == ("half-file/half", "file")
+    assert nlcore.create("loss", "half", factor=0.25).factor == 0.25
+    assert [one.full_name for one in found.of_kind("loss") if one.name == "gce"] == ["nlcore/gce", "other-file/gce"]
+    assert [plugin.file for plugin in found.plugins if plugin.file] == [
+        str(tmp_path / "half_file.py"),
+        str(tmp_path / "Other_File.py"),
+    ]
+    assert not (tmp_path / "__pycache__").exists()
+
+
+def test_a_files_classes_stay_the_same_within_a_process(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    file("half_kept.py", WORKS)
+    before = registry().load(registry().find("loss", "half"))
+    monkeypatch.setenv("NL_PLUGINS", "nlcore,nobody")  # another key, so that it is looked for again
+    assert registry().load(registry().find("loss", "half")) is before
+
+
+def test_a_file_may_be_given_relative_to_the_working_directory(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = file("half_near.py", WORKS)
+    monkeypatch.setenv("NL_PLUGIN_PATH", f"{path.name}{os.pathsep}{path}")  # the same one twice
+    assert [plugin.file for plugin in registry().plugins if plugin.file] == [str(path)]
+
+
+@pytest.mark.parametrize("case", FAILING)
+def test_a_file_that_fails_is_an_error_until_it_is_corrected(case: str, file: File) -> None:
+    source, *reasons = FAILING[case]
+    path = file("bad_file.py", source)
+    for _ in range(2):
+        with pytest.raises(nlcore.PluginError) as caught:
+            registry()
+        assert str(path) in str(caught.value)
+        assert all(reason in str(caught.value) for reason in reasons)
+    path.write_text(WORKS, encoding="utf-8")
+    assert registry().find("loss", "half").distribution == "bad-file"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("json.py", "another module 'json'"),
+        ("pytest.py", "another module 'pytest'"),
+        ("wave.py", "another module 'wave'"),  # importable, not imported yet
+        ("nlcore.py", "another module 'nlcore'"),
+        ("NLCORE.py", "another module 'NLCORE'"),  # its distribution would be the built-ins'
+        ("half-loss.py", "letters, digits and _"),
+        ("2half.py", "letters, digits and _"),
+        ("half.txt", "letters, digits and _"),
+    ],
+)
+def test_a_files_name_becomes_a_modules(name: str, reason: str, file: File) -> None:
+    file(name, WORKS)
+    with pytest.raises(nlcore.PluginError, match=reason):
+        registry()
+
+
+def test_a_second_file_of_one_name_is_refused(file: File, tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    file("half_twice.py", WORKS)
+    file("below/half_twice.py", WORKS)
+    with pytest.raises(nlcore.PluginError, match=r"below.half_twice\.py cannot be loaded: there is another module"):
+        registry()
+
+
+def test_a_file_and_an_installed_module_of_one_name(file: File, install: Install) -> None:
+    install("half-both", WORKS)
+    file("half_both.py", WORKS)
+    with pytest.raises(nlcore.PluginError, match=r"another module 'half_both' \(.*site-packages"):
+        registry()
+
+
+@pytest.mark.parametrize("name", ["no_such_file.py", "a_folder"])
+def test_a_file_that_is_not_there(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a_folder").mkdir()
+    monkeypatch.setenv("NL_PLUGIN_PATH", str(tmp_path / name))
+    with pytest.raises(nlcore.PluginError, match=rf"{name} cannot be loaded: there is no such file"):
+        registry()
+
+
+def test_an_edited_file_is_another_method_in_the_next_process(file: File) -> None:
+    path = file("half_edited.py", WORKS)
+    stamp = path.stat().st_mtime
+    program = "import nlcore; print(nlcore.create('loss', 'half').factor)"
+    seen = []
+    for factor in ("0.5", "0.7"):
+        path.write_text(WORKS.replace("0.5", factor))  # of the same size and, below, of the same time
+        os.utime(path, (stamp, stamp))
+        seen.append(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
+    assert seen == ["0.5\n", "0.7\n"]
 
 
 # ----------------------------------------------------------------------------------------------------- the built-ins

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nlcore import Component, hookimpl
+from nlcore_builtins import references
 
 NLCORE_API = 1
 
@@ -16,6 +17,7 @@ def nl_architectures() -> list[Component]:
             f"nlcore_builtins.architectures.resnet:ResNet{depth}",
             f"ResNet-{depth} with a stem for small images, any size and width.",
             "arXiv:1512.03385",
+            references.HE_2016,
         )
         for depth in (18, 34, 50, 101, 152)
     ]

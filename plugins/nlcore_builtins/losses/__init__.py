@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nlcore import Component, hookimpl
+from nlcore_builtins import references
 
 NLCORE_API = 1
 
@@ -20,23 +21,27 @@ def nl_losses() -> list[Component]:
             f"{package}.soft_bootstrap:SoftBootstrap",
             "Cross-entropy with the label mixed with the prediction.",
             "arXiv:1412.6596",
+            references.REED_2015,
         ),
         Component(
             "hard_bootstrap",
             f"{package}.hard_bootstrap:HardBootstrap",
             "Cross-entropy with the label mixed with the predicted class.",
             "arXiv:1412.6596",
+            references.REED_2015,
         ),
         Component(
             "gce",
             f"{package}.gce:GCE",
             "Generalised cross-entropy, between cross-entropy and mean absolute error.",
             "arXiv:1805.07836",
+            references.ZHANG_SABUNCU_2018,
         ),
         Component(
             "elr",
             f"{package}.elr:ELR",
             "Early-learning regularisation: holds on to past predictions of each sample.",
             "arXiv:2007.00151",
+            references.LIU_2020,
         ),
     ]

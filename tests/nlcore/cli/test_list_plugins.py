@@ -34,3 +34,22 @@ def test_unknown_kind(nl: Any) -> None:
     refused = nl("list-plugins", "--kind", "losses")
     assert refused.code == 2
     assert "loss" in refused.err
+
+
+def test_a_pattern_shows_only_names_like_it(nl: Any) -> None:
+    def names(*words: str) -> list[str]:
+        return [row["name"] for row in nl("list-plugins", *words, "--json").json]
+
+    assert names("resnet1*") == ["resnet18", "resnet101", "resnet152"]
+    assert names("*ce*", "--kind", "loss") == ["gce"]
+    assert names("nlcore/*", "--kind", "loss") == KINDS["loss"]
+    assert len(nl("list-plugins", "gce").out.splitlines()) == 2
+
+
+def test_a_pattern_that_matches_nothing(nl: Any) -> None:
+    refused = nl("list-plugins", "resnt*")
+    assert (refused.code, refused.out) == (2, "")
+    assert all(word in refused.err for word in ("component", "'resnt*'", "Did you mean", "'resnet18'"))
+    refused = nl("list-plugins", "resnet18", "--kind", "loss", "--json")
+    assert (refused.code, refused.out) == (2, "")
+    assert "no loss like 'resnet18'" in refused.err

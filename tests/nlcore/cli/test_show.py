@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import pytest
+from helpers import install_plugin
 
 from nlcore.registry import registry
 
@@ -25,3 +29,42 @@ def test_unknown_name(nl: Any) -> None:
     refused = nl("show", "soft_bootstrp")
     assert refused.code == 2
     assert "soft_bootstrap" in refused.err
+
+
+def test_every_built_in_with_a_paper_has_its_bibtex(nl: Any) -> None:
+    for entry in registry().entries:
+        cited = nl("show", entry.name, "--kind", entry.kind, "--cite")
+        assert cited.code == (0 if entry.component.paper else 2)
+        if entry.component.paper:
+            assert cited.out.startswith("@")
+            assert cited.out.count("{") == cited.out.count("}")
+            assert all(f"  {field} " in cited.out for field in ("title", "author", "year"))
+            where = entry.component.paper.removeprefix("arXiv:").removeprefix("https://doi.org/")
+            assert f"= {{{where}}}" in cited.out
+
+
+HOOKS = """
+from nlcore import Component, hookimpl
+NLCORE_API = 1
+
+@hookimpl
+def nl_losses():
+    return [
+        Component("one", "m:C", "Knows its number.", "arXiv:2101.00001"),
+        Component("two", "m:C", "Knows a DOI.", "https://doi.org/10.1000/1"),
+        Component("three", "m:C", "Knows nothing."),
+    ]
+"""
+
+
+def test_an_arxiv_number_alone_is_cited_as_such(nl: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    install_plugin(monkeypatch, tmp_path, "cite-three", HOOKS)
+    cited = nl("show", "one", "--cite")
+    assert cited.code == 0
+    assert cited.out.splitlines()[0] == "@misc{one,"
+    assert "eprint        = {2101.00001}," in cited.out
+    assert "https://arxiv.org/abs/2101.00001" in cited.out
+    for name, said in (("two", "https://doi.org/10.1000/1"), ("three", "no paper")):
+        refused = nl("show", name, "--cite")
+        assert (refused.code, refused.out) == (2, "")
+        assert all(word in refused.err for word in (f"loss {name}", "cite-three", said))

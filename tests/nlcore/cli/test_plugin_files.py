@@ -1,0 +1,94 @@
+"""``nl --plugin FILE``: a method in a single file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+METHOD = '''
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+from nlcore import Component, hookimpl, parameter
+
+NLCORE_API = 1
+
+
+@hookimpl
+def nl_losses():
+    return [Component("first_try", "first_try:FirstTry", "A first try.")]
+
+
+@dataclass
+class FirstTry:
+    """Cross-entropy times a factor."""
+
+    factor: float = parameter(1.0, "the factor", range="(0, inf)")
+
+    def __call__(self, logits, targets, index=None):
+        return self.factor * F.cross_entropy(logits.float(), targets, reduction="none")
+'''
+
+
+@pytest.fixture(autouse=True)
+def _method(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Write the file into the working directory; forget it when the test ends."""
+    monkeypatch.setenv("NL_PLUGIN_PATH", "")
+    Path("first_try.py").write_text(METHOD)
+    yield
+    sys.modules.pop("first_try", None)
+
+
+def test_its_components_are_there_for_every_command(nl: Any, tiny: tuple[str, ...]) -> None:
+    (row,) = nl("--plugin", "first_try.py", "list-plugins", "first*", "--json").json
+    assert (row["name"], row["distribution"], row["version"]) == ("first_try", "first-try", "file")
+    assert "the factor" in nl("--plugin", "first_try.py", "run", "--loss", "first_try", "--help").out
+    done = nl("--plugin", "first_try.py", "run", *tiny, "--loss", "first_try", "--loss.factor", "2", "--json")
+    assert (done.code, done.json["loss"]) == (0, "first_try")
+    page = nl("show", "first_try")  # this process has been told already
+    assert "Cross-entropy times a factor." in page.out
+    assert str(Path("first_try.py").absolute()) in page.out
+
+
+def test_in_a_process_of_its_own_and_only_where_it_is_asked_for() -> None:
+    command = [sys.executable, "-m", "nlcore"]
+    for words, listed in ((["--plugin", "first_try.py"], 2), ([], 0)):
+        asked = [*command, *words, "list-plugins", "first_try"]
+        done = subprocess.run(asked, capture_output=True, text=True, check=False)
+        assert len(done.stdout.splitlines()) == listed, done.stderr
+
+
+def test_several_files(nl: Any) -> None:
+    Path("second_try.py").write_text(METHOD.replace("first_try", "second_try"))
+    rows = nl("--plugin", "first_try.py", "--plugin", "second_try.py", "list-plugins", "*_try", "--json").json
+    assert [row["name"] for row in rows] == ["first_try", "second_try"]
+    del sys.modules["second_try"]
+
+
+@pytest.mark.parametrize("words", [("run", "--loss", "first_try"), ("list-plugins",), ("show", "gce")])
+def test_a_file_that_does_not_work_stops_the_command(words: tuple[str, ...], nl: Any) -> None:
+    Path("bad_try.py").write_text(METHOD.replace('"A first try."', '"A first try.", colour="red"'))
+    refused = nl("--plugin", "bad_try.py", *words)
+    assert (refused.code, refused.out) == (2, "")
+    assert all(word in refused.err for word in ("bad_try.py", "TypeError", "doctor --traceback"))
+    assert "Traceback" not in refused.err
+
+
+def test_a_file_that_is_not_there(nl: Any) -> None:
+    refused = nl("--plugin", "no_such_file.py", "table")
+    assert refused.code == 2
+    assert "no_such_file.py" in refused.err
+
+
+def test_it_goes_before_the_command(nl: Any) -> None:
+    for command in ("run", "list-plugins"):
+        refused = nl(command, "--plugin", "first_try.py")
+        assert refused.code == 2
+        assert "before the command: nl --plugin FILE" in refused.err
