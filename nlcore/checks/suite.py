@@ -1,0 +1,183 @@
+"""Collecting the checks of a component, running them, and finding the components of a plugin."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import re
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from nlcore.errors import ParameterError, PluginError, UserError, did_you_mean
+from nlcore.registry import KINDS, Entry, Registry, registry
+
+Status = Literal["passed", "failed", "not applicable"]
+
+#: The module with the checks of each kind; those of `nlcore.checks.every` hold for all kinds.
+MODULES = {
+    "dataset": "datasets",
+    "noise": "noise",
+    "architecture": "architectures",
+    "loss": "losses",
+    "strategy": "strategies",
+}
+
+
+class NotApplicable(Exception):  # noqa: N818  (a status, no error)
+    """A check that says nothing about this component, and why."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """
+    One check of one component, to be called.
+
+    Attributes:
+        entry: the component.
+        function: the rule; takes the component's class, or the entry where `of_entry` is set.
+
+    """
+
+    entry: Entry
+    function: Callable[[Any], None]
+    of_entry: bool = False
+
+    @property
+    def name(self) -> str:
+        """The rule's name."""
+        return self.function.__name__
+
+    @property
+    def rule(self) -> str:
+        """The rule in one sentence, the first line of its docstring."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    @property
+    def component(self) -> str:
+        """What is checked, as in ``loss:gce``."""
+        return f"{self.entry.kind}:{registry().display_name(self.entry)}"
+
+    def __str__(self) -> str:
+        """Component and rule, as in ``loss:gce/is_deterministic``."""
+        return f"{self.component}/{self.name}"
+
+    def __call__(self) -> None:
+        """
+        Run the check on one thread; torch's global generator is left as it was.
+
+        Raises:
+            AssertionError: the rule is broken; the message says how, and what to do.
+            NotApplicable: it says nothing about this component, or the component asks its user for something that is
+                not here (it raised a `UserError`), such as a file.
+
+        """
+        try:
+            with _on_its_own():
+                self.function(self.entry if self.of_entry else registry().load(self.entry))
+        except (PluginError, ParameterError) as error:
+            raise AssertionError(str(error)) from error
+        except UserError as error:
+            raise NotApplicable(str(error)) from error
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    What came of a check.
+
+    Attributes:
+        component: as in ``loss:gce``.
+        check: the rule's name.
+        rule: the rule in one sentence.
+        status: ``passed``, ``failed`` or ``not applicable``.
+        reason: why, empty where it passed.
+
+    """
+
+    component: str
+    check: str
+    rule: str
+    status: Status
+    reason: str = ""
+
+
+def checks_for(entry: Entry) -> list[Check]:
+    """Return all checks of a component, in order: those of all kinds, then those of its own."""
+    every, own = (importlib.import_module(f"nlcore.checks.{name}") for name in ("every", MODULES[entry.kind]))
+    of_entry = [Check(entry, function, of_entry=True) for function in every.CHECKS_OF_THE_RECORD]
+    return of_entry + [Check(entry, function) for function in (*every.CHECKS, *own.CHECKS)]
+
+
+def run_checks(entries: Iterable[Entry]) -> list[Outcome]:
+    """Run all checks of these components and return what came of each; nothing is raised."""
+    return [_run(check) for entry in entries for check in checks_for(entry)]
+
+
+def find(target: str) -> list[Entry]:
+    """
+    Return the components that a word means: an installed distribution's, a plugin file's, or the one of ``kind:name``.
+
+    Raises:
+        UserError: there is none, or the distribution has a plugin that failed to load.
+
+    """
+    known = registry()
+    kind, colon, name = target.partition(":")
+    if colon and kind in KINDS:
+        return [known.find(kind, name)]
+    file = Path(target).expanduser().absolute() if target.endswith(".py") else None
+    wanted = re.sub(r"[-_.]+", "-", target).lower()
+    plugins = [one for one in known.plugins if (one.file == str(file) if file else one.distribution == wanted)]
+    for plugin in plugins:
+        if plugin.state == "failed":
+            raise PluginError(f"The plugin {plugin.entry_point!r} of {target} cannot be loaded: {plugin.reason}.")
+        if plugin.state == "blocked":
+            raise UserError(f"NL_PLUGINS leaves {target} out.")
+    found = {entry for plugin in plugins for entry in plugin.entries}
+    if not found:
+        raise UserError(
+            f"There are no components of {target!r} here.{did_you_mean(target, _targets(known))} Give the name of an "
+            "installed package, kind:name as 'nl list-plugins' lists them, or a file."
+        )
+    return [entry for kind in KINDS for entry in known.of_kind(kind) if entry in found]
+
+
+def _targets(known: Registry) -> list[str]:
+    components = [f"{entry.kind}:{known.display_name(entry)}" for entry in known.entries]
+    return [*dict.fromkeys(entry.distribution for entry in known.entries), *components]
+
+
+def _run(check: Check) -> Outcome:
+    status: Status = "passed"
+    reason = ""
+    try:
+        check()
+    except NotApplicable as error:
+        status, reason = "not applicable", str(error)
+    except (Exception, SystemExit) as error:
+        status, reason = "failed", _reason(error)
+    return Outcome(check.component, check.name, check.rule, status, " ".join(reason.split()))
+
+
+def _reason(error: BaseException) -> str:
+    """Return a check's own message; of any other error its type and where it was raised."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = Path(last.filename)
+    if isinstance(error, AssertionError) and str(error) and where.parent == Path(__file__).parent:
+        return str(error)
+    return f"{type(error).__name__}: {error} ({where.name}, line {last.lineno})"
+
+
+@contextlib.contextmanager
+def _on_its_own() -> Iterator[None]:
+    import torch
+
+    from nlcore.training.device import using_threads
+
+    with using_threads(1), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield

@@ -1,0 +1,79 @@
+"""``nl check TARGET``: the conformance suite, on a plugin or one component."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nlcore.errors import UserError
+
+if TYPE_CHECKING:
+    from nlcore.checks import Outcome
+    from nlcore.registry import Entry
+
+
+@click.command()
+@click.argument("target")
+@click.option("--json", "as_json", is_flag=True, help="as one line of JSON")
+def check(target: str, as_json: bool) -> int:
+    """
+    Check that a plugin's components do what their kinds ask.
+
+    TARGET is an installed package, a component as KIND:NAME, or a plugin's .py file. Ends with 1 where a check failed,
+    with 0 otherwise.
+    """
+    if target.endswith(".py"):
+        _load_file(Path(target))
+    from nlcore.checks import run_checks
+    from nlcore.checks.suite import find
+
+    outcomes = []
+    for entry in find(target):
+        of_entry = run_checks([entry])
+        outcomes += of_entry
+        if not as_json:  # one by one: some take a while
+            _print(entry, of_entry)
+    if as_json:
+        click.echo(
+            json.dumps({"target": target, **_counts(outcomes), "checks": [asdict(outcome) for outcome in outcomes]})
+        )
+    else:
+        components = len({outcome.component for outcome in outcomes})
+        plural = "s" * (components != 1)
+        click.echo(f"{target}: {components} component{plural}, {_in_words(outcomes)}")
+    return 1 if _counts(outcomes)["failed"] else 0
+
+
+def _load_file(path: Path) -> None:
+    """Have the registry load a file as a plugin."""
+    if not path.is_file():
+        raise UserError(f"There is no file {path}.")
+    before = os.environ.get("NL_PLUGIN_PATH", "")
+    os.environ["NL_PLUGIN_PATH"] = os.pathsep.join(filter(None, [before, str(path.absolute())]))
+
+
+def _print(entry: Entry, outcomes: list[Outcome]) -> None:
+    from nlcore.cli.output import print_table
+
+    click.echo(f"{outcomes[0].component} ({entry.distribution} {entry.version})")
+    rows = [(outcome.check, outcome.status, outcome.reason or outcome.rule) for outcome in outcomes]
+    print_table(("check", "status", "rule, or why not"), rows)
+    click.echo(f"{_in_words(outcomes)}\n")
+
+
+def _counts(outcomes: list[Outcome]) -> dict[str, int]:
+    statuses: list[str] = [outcome.status for outcome in outcomes]
+    return {status: statuses.count(status) for status in ("passed", "failed", "not applicable")}
+
+
+def _in_words(outcomes: list[Outcome]) -> str:
+    """Return ``17 checks run: 16 passed, 1 failed; 2 not applicable``."""
+    counts = _counts(outcomes)
+    run = counts["passed"] + counts["failed"]
+    words = f"{run} checks run: {counts['passed']} passed, {counts['failed']} failed"
+    return f"{words}; {counts['not applicable']} not applicable" if counts["not applicable"] else words

@@ -1,0 +1,154 @@
+"""Each check of architectures finds one that breaks its rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from nlcore.checks import architectures
+from nlcore.checks.toy import TinyNet
+
+
+class Good:
+    """Builds a network that fits, of a class that a subclass may change."""
+
+    class Net(TinyNet):
+        """The network."""
+
+    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+        """Return the network."""
+        return self.Net(num_classes, image_shape[0])
+
+
+class Probabilities(Good):
+    class Net(TinyNet):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x).mean(1)
+
+
+class Half(Good):
+    class Net(TinyNet):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x).bfloat16()
+
+
+class FixedSize(Good):
+    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+        return self.Net(10, image_shape[0])
+
+
+class Unused(Good):
+    class Net(TinyNet):
+        def __init__(self, num_classes: int, channels: int) -> None:
+            super().__init__(num_classes, channels)
+            self.spare = nn.Linear(3, 3)
+
+
+class Exploding(Good):
+    class Net(TinyNet):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) + (self.conv.bias.sum() * 0).sqrt()
+
+
+class Hidden(Good):
+    class Net(TinyNet):
+        def __init__(self, num_classes: int, channels: int) -> None:
+            super().__init__(num_classes, channels)
+            self.scale = torch.rand(num_classes)  # neither parameter nor buffer
+
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) * self.scale
+
+
+class OwnGenerator(Good):
+    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+        network = super().build(num_classes, image_shape)
+        random = torch.Generator()
+        random.seed()
+        nn.init.normal_(network.head.weight, generator=random)  # type: ignore[union-attr, arg-type]
+        return network
+
+
+class Plain(Good):
+    class Net(nn.Module):  # type: ignore[assignment]
+        def __init__(self, num_classes: int, channels: int) -> None:
+            super().__init__()
+            self.inner = TinyNet(num_classes, channels)
+
+        def forward(self, x: Tensor) -> Any:
+            return self.inner(x)
+
+
+class MapsAsFeatures(Good):
+    class Net(TinyNet):
+        def features(self, x: Tensor) -> Tensor:
+            return super().features(x)[:, None]
+
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x)[:, 0]
+
+
+class AfterTheHead(Good):
+    class Net(TinyNet):
+        def forward(self, x: Tensor) -> Tensor:
+            return 2 * super().forward(x)
+
+
+class Forgotten(Good):
+    class Net(TinyNet):
+        def stages(self) -> list[nn.Module]:
+            return [self.conv, self.head]
+
+
+class Doubled(Good):
+    class Net(TinyNet):
+        def stages(self) -> list[nn.Module]:
+            return [self.conv, self.norm, nn.ModuleList([self.norm, self.head])]
+
+
+class HeadFirst(Good):
+    class Net(TinyNet):
+        def stages(self) -> list[nn.Module]:
+            return [self.head, self.conv, self.norm]
+
+
+class TupleOfStages(Good):
+    class Net(TinyNet):
+        def stages(self) -> Any:
+            return (self.conv, self.norm, self.head)
+
+
+BROKEN: list[tuple[Any, type, str]] = [
+    (architectures.gives_logits, Probabilities, r"torch.float32 \(4,\)"),
+    (architectures.gives_logits, Half, "bfloat16"),
+    (architectures.takes_any_image_size, FixedSize, r"\(2, 10\), not \(2, 7\)"),
+    (architectures.every_parameter_gets_a_gradient, Unused, "spare.weight gets no gradient"),
+    (architectures.every_parameter_gets_a_gradient, Exploding, "conv.bias gets a gradient that is NaN"),
+    (architectures.state_dict_gives_it_back, Hidden, "register_buffer"),
+    (architectures.weights_follow_the_seed, OwnGenerator, "other weights"),
+    (architectures.features_and_head_make_the_network, Plain, "no features"),
+    (architectures.features_and_head_make_the_network, MapsAsFeatures, r"\(2, 1, 32\), not \(B, D\)"),
+    (architectures.features_and_head_make_the_network, AfterTheHead, "not what the network gives"),
+    (architectures.stages_hold_every_parameter, Plain, "no stages"),
+    (architectures.stages_hold_every_parameter, Forgotten, "norm.weight is in 0"),
+    (architectures.stages_hold_every_parameter, Doubled, "norm.weight is in 2"),
+    (architectures.stages_hold_every_parameter, HeadFirst, "head is not in the last stage"),
+    (architectures.stages_hold_every_parameter, TupleOfStages, "list of modules"),
+]
+
+
+@pytest.mark.parametrize(("check", "cls", "words"), BROKEN)
+def test_refuses(check: Any, cls: type, words: str, refuses: Any) -> None:
+    refuses(check, cls, words)
+
+
+def test_every_check_refuses_something() -> None:
+    assert {check for check, _, _ in BROKEN} == set(architectures.CHECKS)
+
+
+def test_lets_a_good_one_pass() -> None:
+    for check in architectures.CHECKS:
+        check(Good)

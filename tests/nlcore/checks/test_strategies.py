@@ -1,0 +1,188 @@
+"""Each check of strategies finds one that breaks its rule."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from nlcore.checks import strategies
+from nlcore.roles import Batch, Pass, StrategyContext
+
+
+class Good:
+    """One network, its loss weighted by how often a sample was seen, which is saved."""
+
+    def setup(self, ctx: StrategyContext) -> None:
+        """Make all."""
+        self.ctx = ctx
+        self.network = ctx.network()
+        self.loss = ctx.loss(self.network)
+        self.optimizer = ctx.optimizer(self.network, self.loss)
+        self.seen = torch.zeros(ctx.num_samples)
+
+    def objective(self, batch: Batch) -> Tensor:
+        """Return the mean loss, with its graph."""
+        logits = self.network(batch.images)
+        self.loss.observe(logits, batch.index)
+        self.seen[batch.index] += 1
+        losses: Tensor = self.loss(logits, self.targets(batch), batch.index)
+        return (losses / self.seen[batch.index]).mean()
+
+    def targets(self, batch: Batch) -> Tensor:
+        """Return the labels to train on."""
+        return batch.targets
+
+    def step(self, batch: Batch) -> Any:
+        """Descend."""
+        return self.ctx.minimise(self.optimizer, self.objective(batch))
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return logits."""
+        logits: Tensor = self.network(images)
+        return logits
+
+    def clean_probability(self) -> Tensor:
+        """Return an opinion."""
+        return torch.full((self.ctx.num_samples,), 0.5)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how often each was seen."""
+        return {"seen": self.seen}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore it."""
+        self.seen.copy_(state["seen"])
+
+
+class NeverSteps(Good):
+    def step(self, batch: Batch) -> Any:
+        return self.objective(batch).detach()
+
+
+class Diverges(Good):
+    def step(self, batch: Batch) -> Any:
+        return super().step(batch) * float("nan")
+
+
+class DrawsGlobally(Good):
+    def objective(self, batch: Batch) -> Tensor:
+        return super().objective(batch) * float(np.random.random())
+
+
+class Forgets(Good):
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Do nothing."""
+
+
+class SavesObject(Good):
+    def state_dict(self) -> dict[str, Any]:
+        return {"self": Forgets()}
+
+
+class Peeks(Good):
+    """Takes the true labels from the engine's evaluator, up the stack."""
+
+    def targets(self, batch: Batch) -> Tensor:
+        frame: FrameType | None = sys._getframe()
+        while frame:
+            evaluator = getattr(frame.f_locals.get("self"), "evaluator", None)
+            if evaluator is not None:
+                return torch.from_numpy(evaluator._data.truth.clean)[batch.index]
+            frame = frame.f_back
+        raise AssertionError("nobody here knows")
+
+
+class ReachesInside(Good):
+    def setup(self, ctx: Any) -> None:
+        super().setup(ctx)
+        self.lr = getattr(ctx, "_settings", None)
+
+
+class ReturnsNumber(Good):
+    def step(self, batch: Batch) -> Any:
+        return super().step(batch).item()
+
+
+class KeepsGraph(Good):
+    def step(self, batch: Batch) -> Any:
+        objective = self.objective(batch)
+        self.ctx.minimise(self.optimizer, objective)
+        return objective
+
+
+class ReturnsVector(Good):
+    def step(self, batch: Batch) -> Any:
+        return super().step(batch).expand(1)
+
+
+class NoBatches(Good):
+    def passes(self, epoch: int) -> list[Pass]:
+        """Return none."""
+        return []
+
+
+class NeverObserves(Good):
+    def objective(self, batch: Batch) -> Tensor:
+        result: Tensor = self.loss(self.network(batch.images), batch.targets, batch.index).mean()
+        return result
+
+
+class PredictsClasses(Good):
+    def predict(self, images: Tensor) -> Tensor:
+        return super().predict(images).argmax(1)
+
+
+class PredictsAtRandom(Good):
+    def predict(self, images: Tensor) -> Tensor:
+        logits = super().predict(images)
+        return logits + torch.randn_like(logits)
+
+
+class SureOverOne(Good):
+    def clean_probability(self) -> Tensor:
+        return self.seen
+
+
+class WithoutSamples(Good):
+    def clean_probability(self) -> Tensor:
+        return torch.ones(3)
+
+
+BROKEN: list[tuple[Any, type, str]] = [
+    (strategies.learns_a_separable_problem, NeverSteps, "predicted right"),
+    (strategies.learns_a_separable_problem, Diverges, "NaN or infinite in epoch 1"),
+    (strategies.same_seed_gives_same_numbers, DrawsGlobally, "Two runs"),
+    (strategies.resumed_equals_straight, Forgets, "Resumed after epoch 1"),
+    (strategies.resumed_equals_straight, SavesObject, "more than tensors"),
+    (strategies.never_sees_clean_labels, Peeks, "depends on the true labels"),
+    (strategies.asks_for_nothing_but_the_contract, ReachesInside, "ctx._settings"),
+    (strategies.step_returns_the_mean_loss, ReturnsNumber, "item"),
+    (strategies.step_returns_the_mean_loss, KeepsGraph, "detached"),
+    (strategies.step_returns_the_mean_loss, ReturnsVector, "not a scalar"),
+    (strategies.step_returns_the_mean_loss, NoBatches, "no batch"),
+    (strategies.observes_before_it_asks, NeverObserves, "observe"),
+    (strategies.predicts_logits, PredictsClasses, "int64"),
+    (strategies.predicts_logits, PredictsAtRandom, "asked again"),
+    (strategies.clean_probability_is_one, SureOverOne, "from 2.0 to 2.0"),
+    (strategies.clean_probability_is_one, WithoutSamples, r"\(3,\), not \(97,\)"),
+]
+
+
+@pytest.mark.parametrize(("check", "cls", "words"), BROKEN)
+def test_refuses(check: Any, cls: type, words: str, refuses: Any) -> None:
+    refuses(check, cls, words)
+
+
+def test_every_check_refuses_something() -> None:
+    assert {check for check, _, _ in BROKEN} == set(strategies.CHECKS)
+
+
+def test_lets_a_good_one_pass() -> None:
+    for check in strategies.CHECKS:
+        check(Good)
