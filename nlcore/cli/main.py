@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
+from nlcore.cli.check import check
+from nlcore.cli.doctor import doctor
 from nlcore.cli.list_plugins import list_plugins
+from nlcore.cli.new_plugin import new_plugin
 from nlcore.cli.predict import predict
 from nlcore.cli.resume import resume
 from nlcore.cli.run import run
@@ -21,18 +26,29 @@ INTERRUPTED = 130
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="nlcore")
-def cli() -> None:
-    r"""
+@click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="a single file to load as a plugin; may be given more than once",
+)
+def cli(plugins: tuple[Path, ...]) -> None:
+    """
     Learning with noisy labels: train image classifiers when part of the labels are wrong.
 
     \b
     nl run --dataset digits --loss soft_bootstrap     a first run, no download
     nl list-plugins                                   everything there is to choose from
     nl table                                          all finished runs, one row each
-    """
+    """  # noqa: D301  (click's own mark, the control character: lines below it stay as they are)
+    if plugins:  # the registry reads it, whoever asks
+        asked = [os.environ.get("NL_PLUGIN_PATH", ""), *(str(plugin.absolute()) for plugin in plugins)]
+        os.environ["NL_PLUGIN_PATH"] = os.pathsep.join(filter(None, asked))
 
 
-for command in (run, resume, table, predict, list_plugins, show):
+for command in (run, resume, table, predict, list_plugins, show, doctor, new_plugin, check):
     cli.add_command(command)
 
 
@@ -43,6 +59,8 @@ def main() -> NoReturn:
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.NoSuchOption) and error.option_name == "--plugin":
+            click.echo("It goes before the command: nl --plugin FILE COMMAND.", err=True)
         sys.exit(error.exit_code)
     except UserError as error:
         if "--debug" in sys.argv:
