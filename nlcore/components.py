@@ -21,6 +21,7 @@ import re
 import types
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from nlcore.errors import ParameterError, did_you_mean
@@ -85,7 +86,7 @@ class Interval:
         return self.text
 
 
-def parameter(default: Any, help: str, *, range: str | None = None) -> Any:
+def parameter(default: Any, help: str, *, range: str | None = None, path: bool = False) -> Any:
     """
     Declare a field of a component's dataclass.
 
@@ -94,9 +95,12 @@ def parameter(default: Any, help: str, *, range: str | None = None) -> Any:
             ``str``, a ``Literal`` of strings, or one of these ``| None``.
         help: a few words for ``--help`` and ``nl show``, with units where there are any.
         range: the allowed interval, as in ``"[0, 1]"`` or ``"(0, inf)"``.
+        path: whether text names a file: it is made absolute, so that the run means the same from everywhere.
 
     """
-    return dataclasses.field(default=default, metadata={"help": help, "range": Interval(range) if range else None})
+    return dataclasses.field(
+        default=default, metadata={"help": help, "range": Interval(range) if range else None, "path": path}
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +114,7 @@ class Parameter:
     interval: Interval | None = None
     choices: tuple[str, ...] = ()
     optional: bool = False
+    path: bool = False
 
     @property
     def allowed(self) -> str:
@@ -141,7 +146,7 @@ class Parameter:
             raise wrong from None
         if (self.choices and result not in self.choices) or (self.interval and result not in self.interval):
             raise wrong
-        return result
+        return str(Path(result).expanduser().absolute()) if self.path and result else result
 
 
 def parameters_of(cls: type) -> dict[str, Parameter]:
@@ -223,7 +228,8 @@ def _declare(cls: type, name: str, hint: Any, default: Any, metadata: Mapping[st
         choices, hint = typing.get_args(hint), str
     if hint not in _READERS:
         raise TypeError(f"{cls.__name__}: parameter {name} is of no type that a command line can give")
-    return Parameter(name, hint, default, metadata.get("help", ""), metadata.get("range"), choices, optional)
+    interval, path = metadata.get("range"), metadata.get("path", False)
+    return Parameter(name, hint, default, metadata.get("help", ""), interval, choices, optional, path)
 
 
 def _read_bool(value: object) -> bool:

@@ -7,7 +7,9 @@ directory is enough to go on, at whatever moment the process ends.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from nlcore.data.prepare import TrainingData
 from nlcore.errors import UserError
 from nlcore.experiment import Experiment, Layer, read_recipe, resolve
 from nlcore.identity import differences, digest, identity
+from nlcore.interrupt import stoppable
 from nlcore.preparation import load_data, prepare_training
 from nlcore.running import Run, packages
 from nlcore.runs import checkpoint, durable
@@ -22,18 +25,20 @@ from nlcore.runs.directory import ENDED, RunDirectory
 from nlcore.runs.lock import locked
 from nlcore.runs.result import Result
 from nlcore.terminal import Terminal
-from nlcore.training.device import available_cpus
+from nlcore.training.device import Hardware, available_cpus
 
 
 def dry_run(experiment: Experiment, terminal: Terminal) -> dict[str, str]:
     """
-    Return the plan of an experiment; nothing is written.
+    Return the plan of an experiment; nothing is written and nothing downloaded.
 
     Raises:
         UserError: whatever is wrong with what the user gave.
 
     """
-    data = load_data(experiment, terminal)
+    _check_place(experiment)
+    offline = replace(experiment, places=replace(experiment.places, no_download=True))
+    data = load_data(offline, terminal)
     run_dir = experiment.run_dir(digest(identity(experiment, data)))
     return prepare_training(experiment, data).plan(str(run_dir))
 
@@ -53,16 +58,24 @@ def execute(experiment: Experiment, terminal: Terminal, fresh: bool = False) -> 
         KeyboardInterrupt: it was stopped; its directory says so.
 
     """
-    place = RunDirectory(experiment.run_dir(""))
-    if not place.exists:
-        place.check_place()
+    with stoppable():
+        return _execute(experiment, terminal, fresh)
+
+
+def _execute(experiment: Experiment, terminal: Terminal, fresh: bool) -> Result:
+    _check_place(experiment)
     data = load_data(experiment, terminal)
     stands_on = identity(experiment, data)
     directory = RunDirectory(experiment.run_dir(digest(stands_on)))
     if fresh:
         directory = directory.unused()
     elif directory.exists:
-        _check_same(directory, stands_on)
+        found = differences(_environment(directory)["identity"], stands_on)
+        if found:
+            raise UserError(
+                f"{directory.path} stands on something else: {'; '.join(found)}. "
+                "Choose another name with --name, or start over with --fresh."
+            )
         return _go_on(directory, experiment, data, stands_on, terminal)
     directory.check_place()
     prepared = prepare_training(experiment, data)
@@ -82,7 +95,7 @@ def resume(path: Path, changes: Layer, terminal: Terminal) -> Result:
 
     Args:
         path: the run directory.
-        changes: ``epochs`` (more than before), ``device``, and where the data lie.
+        changes: ``epochs`` (more than before), ``device``, where the data lie, and ``checkpoint_every``.
         terminal: follows.
 
     Raises:
@@ -91,13 +104,18 @@ def resume(path: Path, changes: Layer, terminal: Terminal) -> Result:
         KeyboardInterrupt: it was stopped again.
 
     """
+    with stoppable():
+        return _resume(path, changes, terminal)
+
+
+def _resume(path: Path, changes: Layer, terminal: Terminal) -> Result:
     allowed = ("epochs", "device", "data_dir", "no_download", "checkpoint_every")
     for name in changes:
         if name not in allowed:
             raise UserError(f"{name} cannot change in a run; only {', '.join(allowed)} can.")
     directory = RunDirectory(path)
     Result.read(path)
-    environment = directory.read_json("environment.json")
+    environment = _environment(directory)
     recorded = environment["identity"]
     places = {"data_dir": environment["data_dir"], "runs_dir": str(path.parent), "name": path.name}
     experiment = resolve(read_recipe(path / "config.toml"), {**places, **changes})
@@ -106,22 +124,39 @@ def resume(path: Path, changes: Layer, terminal: Terminal) -> Result:
         raise UserError(f"epochs = {experiment.settings.epochs}: the run has {before}; more may be given, not fewer.")
     data = load_data(experiment, terminal)
     now = identity(experiment, data)
-    may_differ = {key: now["config"][key] for key in ("epochs", "device")}
-    _check_same(directory, now | {"nlcore": recorded["nlcore"]}, may_differ)
+    # Versions may be others as long as the methods' source is the same; the user is told.
+    same_versions = {
+        kind: {**used, "version": now["components"][kind]["version"]} for kind, used in recorded["components"].items()
+    }
+    may_differ = {"epochs": now["config"]["epochs"], "device": now["config"]["device"]}
+    forgiven = {"nlcore": now["nlcore"], "components": same_versions, "config": recorded["config"] | may_differ}
+    found = differences(recorded | forgiven, now)
+    if found:
+        raise UserError(
+            f"{directory.path} stands on something else: {'; '.join(found)}. It would be neither the old run nor a new "
+            "one: start another with nl run."
+        )
     if experiment.settings.epochs > before and experiment.settings.lr_schedule != "constant":
         terminal.line("The learning rate follows the longer schedule from here on.")
     return _go_on(directory, experiment, data, now, terminal)
 
 
-def _check_same(directory: RunDirectory, now: dict[str, Any], may_differ: Mapping[str, Any] | None = None) -> None:
-    recorded = directory.read_json("environment.json")["identity"]
-    recorded["config"] |= may_differ or {}
-    found = differences(recorded, now)
-    if found:
-        raise UserError(
-            f"{directory.path} stands on something else: {'; '.join(found)}. "
-            "Choose another name with --name, or start over with --fresh."
-        )
+def _check_place(experiment: Experiment) -> None:
+    """Find before anything is loaded that a run could not be written; its whole name is known only afterwards."""
+    place = RunDirectory(experiment.run_dir("x" * 8))
+    if not place.exists:
+        place.check_place()
+
+
+def _environment(directory: RunDirectory) -> dict[str, Any]:
+    """Return ``environment.json``, with what is needed to go on."""
+    environment = directory.read_json("environment.json")
+    needed = {"identity", "packages", "precision", "threads", "device", "platform", "data_dir"}
+    inside = {"nlcore", "config", "components", "dataset_sha256", "labels_sha256"}
+    identity = environment.get("identity")
+    if not needed <= environment.keys() or not isinstance(identity, dict) or not inside <= identity.keys():
+        raise UserError(f"{directory.path / 'environment.json'} is not what a run of this version writes.")
+    return environment
 
 
 def _go_on(
@@ -135,12 +170,14 @@ def _go_on(
         return result
     with locked(directory.path, terminal.line):
         durable.sweep(directory.path)
-        environment = directory.read_json("environment.json")
-        for line in _no_longer_so(environment, experiment):
-            terminal.line(f"{line}: the numbers may differ in their last bits")
+        environment = _environment(directory)
         state = checkpoint.load_newest(directory.path, terminal.line)
+        if state is None and result.status == "done":
+            raise UserError(f"{directory.path} is done and its checkpoint is gone, so it cannot be made longer.")
         threads = min(environment["threads"], available_cpus())
         prepared = prepare_training(experiment, data, environment["precision"], str(threads))
+        for line in _no_longer_so(environment, prepared.hardware):
+            terminal.line(f"{line}: the numbers may differ in their last bits")
         run = Run(prepared, directory, terminal)
         if longer:  # from here on it is a run of so many epochs, also for whoever asks for fewer
             directory.write_config(experiment.config())
@@ -149,7 +186,7 @@ def _go_on(
         return run.execute()
 
 
-def _no_longer_so(environment: Mapping[str, Any], experiment: Experiment) -> list[str]:
+def _no_longer_so(environment: Mapping[str, Any], hardware: Hardware) -> list[str]:
     """Return in words what the recorded run was computed with and is no longer there."""
     now = packages()
     found = [
@@ -157,9 +194,9 @@ def _no_longer_so(environment: Mapping[str, Any], experiment: Experiment) -> lis
         for name, version in environment["packages"].items()
         if now.get(name) not in (version, None)
     ]
-    if environment["threads"] > available_cpus():
-        found.append(f"the threads were {environment['threads']} and can be {available_cpus()}")
-    wanted = experiment.settings.device
-    if wanted != "auto" and wanted != environment["device"].removesuffix(":0"):
-        found.append(f"the device was {environment['device']} and is {wanted}")
+    for name, value in (("threads", hardware.threads), ("device", str(hardware.device))):
+        if environment[name] != value:
+            found.append(f"{name}: was {environment[name]} and is {value}")
+    if platform.machine() not in environment["platform"]:
+        found.append(f"the machine was {environment['platform']} and is {platform.platform()}")
     return found

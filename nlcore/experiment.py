@@ -73,7 +73,21 @@ class Experiment:
         """Return the run's directory: the name that was given, or one made from components, seed and `digest`."""
         parts = [*(self.choice(kind).name for kind in KINDS), f"seed{self.settings.seed}", digest]
         name = self.places.name or "-".join(part.replace("/", ".") for part in parts)
+        if name in ("", ".", "..") or len(name) > 200 or any(letter in name for letter in "/\\\0"):
+            raise ParameterError(
+                f"name = {name:.60}: must be the name of a folder, without / and of at most 200 letters."
+            )
         return Path(self.places.runs_dir) / name
+
+    def options(self) -> dict[str, Any]:
+        """Return the components' parameters that differ from their defaults, or from what the dataset suggests."""
+        plain = resolve({kind: self.choice(kind).name for kind in KINDS})
+        return {
+            f"{kind}.{key}": value
+            for kind in KINDS
+            for key, value in self.choice(kind).params.items()
+            if value != plain.choice(kind).params[key]
+        }
 
     @property
     def data_dir(self) -> Path:
@@ -104,8 +118,10 @@ def resolve(*layers: Layer) -> Experiment:
     """
     for layer in layers:
         _check_names(layer)
+    layers = tuple(_spell_out(layer) for layer in layers)
     known = registry()
     suggested = _dataset_defaults(known, layers)
+    _check_names(suggested)
     names: dict[str, str] = {}
     params: dict[str, dict[str, object]] = {kind: {} for kind in KINDS}
     below: list[Layer] = [DEFAULTS, {kind: suggested[kind] for kind in KINDS if kind in suggested}]
@@ -141,6 +157,8 @@ def read_recipe(path: Path) -> dict[str, object]:
     layer: dict[str, object] = {}
     for key, value in content.items():
         name = key.replace("-", "_")
+        if name in layer:
+            raise UserError(f"{path}: {name} stands there twice, with - and with _.")
         if isinstance(value, dict):
             if name not in KINDS:
                 raise UserError(f"{path}: there is no table [{key}].{did_you_mean(name, KINDS)} Tables are {_kinds()}.")
@@ -201,8 +219,22 @@ def _settings(cls: type[Any], flat: Layer) -> Any:
     return cls(**{key: declared[key].convert(value, key) for key, value in flat.items() if key in declared})
 
 
+def _spell_out(layer: Layer) -> Layer:
+    """Return a layer with what is short for something else written out."""
+    long = {key: value for key, value in layer.items() if key != "labels"}
+    if type(layer.get("threads")) is int:
+        long["threads"] = str(layer["threads"])
+    if "labels" in layer:
+        if any(key.partition(".")[0] == "noise" and key != "noise.which" for key in layer):
+            raise ParameterError(
+                "labels: labels from a file are the noise of a run; leave --noise and its parameters out."
+            )
+        long |= {"noise": "stored", "noise.file": layer["labels"]}
+    return long
+
+
 def _check_names(layer: Layer) -> None:
-    settings = [field.name for cls in (Settings, Places) for field in fields(cls)]
+    settings = [*(field.name for cls in (Settings, Places) for field in fields(cls)), "labels"]
     for key in layer:
         if key not in settings and key.partition(".")[0] not in KINDS:
             raise ParameterError(

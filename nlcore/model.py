@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -112,16 +113,27 @@ def load_model(run_dir: Path, device: str = "cpu") -> TrainedModel:
     Return the trained model of a finished run.
 
     Raises:
-        UserError: no run, an unfinished one, or one whose components are not installed.
+        UserError: no run, an unfinished or damaged one, or one whose components are not installed.
 
     """
+    from safetensors import SafetensorError
+
+    status = Result.read(run_dir).status
+    if not (run_dir / "weights.safetensors").is_file():
+        raise UserError(f"{run_dir} has no trained weights (status: {status}).")
+    try:
+        return _load(run_dir, device)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, zipfile.BadZipFile) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{run_dir} is damaged and cannot be loaded: {' '.join(str(error).split())[:200]}") from error
+
+
+def _load(run_dir: Path, device: str) -> TrainedModel:
     from safetensors import safe_open
 
     directory = RunDirectory(run_dir)
-    status = Result.read(run_dir).status
     weights_file = run_dir / "weights.safetensors"
-    if not weights_file.is_file():
-        raise UserError(f"{run_dir} has no trained weights (status: {status}).")
     experiment = resolve(read_recipe(directory.path / "config.toml"))
     with safe_open(weights_file, framework="pt") as file:
         about = json.loads(file.metadata()["nlcore"])

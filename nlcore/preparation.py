@@ -6,12 +6,16 @@ Nothing is written here.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
+
 from nlcore.data.batches import TrainingBatches
 from nlcore.data.prepare import TrainingData, prepare
-from nlcore.errors import UserError
+from nlcore.errors import RunError, UserError
 from nlcore.experiment import Experiment, refusal
 from nlcore.roles import DataSource
 from nlcore.terminal import Terminal
@@ -77,6 +81,28 @@ class Prepared:
         return [*options, "a machine with a GPU"]
 
 
+@contextlib.contextmanager
+def memory_in_words(experiment: Experiment) -> Iterator[None]:
+    """
+    Say what to lower where memory runs out inside.
+
+    Raises:
+        RunError: it did.
+
+    """
+    lower = f"lower --batch-size (now {experiment.settings.batch_size})"
+    if "width" in experiment.architecture.params:
+        lower += f" or --architecture.width (now {experiment.architecture.params['width']})"
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise RunError(f"Out of memory: {lower}.") from error
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):  # the CPU allocator raises no class of its own
+            raise
+        raise RunError(f"Out of memory: {lower}.") from error
+
+
 def load_data(experiment: Experiment, terminal: Terminal) -> TrainingData:
     """
     Check what can be checked without data, then load them.
@@ -97,6 +123,8 @@ def load_data(experiment: Experiment, terminal: Terminal) -> TrainingData:
         noise_seed=settings.noise_seed,
         validation=settings.validation,
     )
+    if not len(data.train):
+        raise UserError(f"validation = {settings.validation}: that leaves nothing to train on. Give a smaller share.")
     if settings.batch_size > len(data.train):
         raise UserError(
             f"batch_size = {settings.batch_size}: the training set has only {len(data.train):,} images. "
@@ -120,8 +148,14 @@ def prepare_training(
 
     Raises:
         UserError: a strategy that cannot do with what it is given.
+        RunError: there is too little memory.
 
     """
+    with memory_in_words(experiment):
+        return _make(experiment, data, precision, threads)
+
+
+def _make(experiment: Experiment, data: TrainingData, precision: str | None, threads: str | None) -> Prepared:
     settings = experiment.settings
     threads = threads or settings.threads
     hardware = resolve_hardware(settings.device, precision or settings.precision, threads, settings.deterministic)

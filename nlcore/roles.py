@@ -208,7 +208,7 @@ class Architecture(Protocol):
 
 
 class LossContext(Protocol):
-    """What a loss is given in ``setup``."""
+    """What a loss is given in ``setup``. `generator` draws on the CPU and is the loss's own; its state is saved."""
 
     num_classes: int
     num_samples: int
@@ -332,7 +332,11 @@ class StrategyContext(Protocol):
     def optimizer(
         self, networks: nn.Module | Sequence[nn.Module], losses: Any = (), **overrides: Any
     ) -> torch.optim.Optimizer:
-        """Return an optimiser over these networks and losses; its learning rate follows the run's schedule."""
+        """
+        Return an optimiser over these networks and losses; its learning rate follows the run's schedule.
+
+        It takes the place of one that was made before for the same networks.
+        """
 
     def minimise(self, optimizer: torch.optim.Optimizer, objective: Tensor) -> Tensor:
         """Do one step on `objective` and its losses' penalties; return what was minimised, detached."""

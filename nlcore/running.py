@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import platform
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -16,12 +17,9 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
-import torch
-
 from nlcore.errors import RunError
 from nlcore.experiment import Experiment
-from nlcore.interrupt import stoppable
-from nlcore.preparation import Prepared
+from nlcore.preparation import Prepared, memory_in_words
 from nlcore.runs import checkpoint
 from nlcore.runs.curves import draw_curves
 from nlcore.runs.directory import RunDirectory
@@ -62,6 +60,7 @@ class Run:
         """Take up a checkpoint; start from the beginning where there is none yet."""
         if state:
             self.prepared.trainer.load_state_dict(state["training"])
+            self.prepared.trainer.ctx.oracles = list(state["oracles"])
             self.rows = json.loads(state["rows"])
             self.seconds_before = state["seconds"]
             self.saved_epoch = len(self.rows)
@@ -75,8 +74,12 @@ class Run:
         plan = prepared.plan(str(self.directory.path))
         epochs, looked_at = prepared.experiment.settings.epochs, trainer.evaluator.images_per_epoch
         try:
-            with stoppable(), using_threads(prepared.hardware.threads), prepared.hardware.deterministically():
-                self.terminal.start(plan, epochs, looked_at, prepared.quicker())
+            with (
+                memory_in_words(prepared.experiment),
+                using_threads(prepared.hardware.threads),
+                prepared.hardware.deterministically(),
+            ):
+                self.terminal.start(plan, epochs, len(self.rows), looked_at, prepared.quicker())
                 trainer.run(self.terminal, self._record, len(self.rows))
                 return self._finish()
         except DivergedError as error:
@@ -84,16 +87,10 @@ class Run:
         except KeyboardInterrupt:
             self.terminal.stop()
             dropped = trainer.steps - self.saved_steps
-            message = f"stopped after epoch {self.saved_epoch}; {dropped} batches since its checkpoint are dropped"
+            since = f"the checkpoint of epoch {self.saved_epoch}" if self.saved_epoch else "the start"
+            message = f"stopped in epoch {len(self.rows) + 1}; {dropped} batches since {since} are dropped"
             self._write_status("interrupted", message=message)
-            self.terminal.line(f"{message}. Go on with: nl resume {self.directory.path}")
-            raise
-        except (MemoryError, torch.OutOfMemoryError) as error:
-            raise self._failed(_out_of_memory(prepared)) from error
-        except RuntimeError as error:
-            if "allocate memory" in str(error):  # the CPU allocator raises no class of its own
-                raise self._failed(_out_of_memory(prepared)) from error
-            self._failed(f"{type(error).__name__}: {error}")
+            self.terminal.line(f"{message}. Go on with: nl resume {shlex.quote(str(self.directory.path))}")
             raise
         except RunError as error:
             raise self._failed(str(error)) from error
@@ -116,6 +113,7 @@ class Run:
                 "training": self.prepared.trainer.state_dict(),
                 "rows": json.dumps(self.rows),
                 "seconds": self._seconds(),
+                "oracles": list(self.prepared.trainer.ctx.oracles),
             }
             checkpoint.save(self.directory.path, row["epoch"], state)
             self.saved_epoch, self.saved_steps = row["epoch"], self.prepared.trainer.steps
@@ -138,7 +136,9 @@ class Run:
         with contextlib.suppress(RunError):  # on a full disk it stays "running"; the lock tells that nobody is
             self._write_status("failed", message=message)
         after = f"the checkpoint of epoch {self.saved_epoch} is intact" if self.saved_epoch else "no epoch was finished"
-        return RunError(f"{message} The run has stopped; {after}. Go on with: nl resume {self.directory.path}")
+        return RunError(
+            f"{message} The run has stopped; {after}. Go on with: nl resume {shlex.quote(str(self.directory.path))}"
+        )
 
     def _write_status(self, status: str, **more: Any) -> Result:
         prepared, experiment = self.prepared, self.prepared.experiment
@@ -158,6 +158,7 @@ class Run:
             epochs=settings.epochs,
             noise_rate=prepared.data.noise_rate,
             test_accuracy=accuracies(self.rows),
+            options=experiment.options(),
             oracles=tuple(prepared.trainer.ctx.oracles),
             parameters=prepared.parameters,
             labels_sha256=prepared.data.labels_sha256,
@@ -191,11 +192,3 @@ def packages() -> dict[str, str]:
     """Return the versions that can change a run's bits."""
     names = ("nlcore", "torch", "torchvision", "numpy", "lightning-fabric")
     return {name: metadata.version(name) for name in names}
-
-
-def _out_of_memory(prepared: Prepared) -> str:
-    size = prepared.experiment.settings.batch_size
-    lower = f"lower --batch-size (now {size})"
-    if "width" in prepared.experiment.architecture.params:
-        lower += f" or --architecture.width (now {prepared.experiment.architecture.params['width']})"
-    return f"Out of memory on {prepared.hardware.device}: {lower}."

@@ -28,7 +28,7 @@ def print_plan(plan: Mapping[str, str], console: Console | None = None) -> None:
         label = Text(f"{key:<{width}}  ", style="bold")
         if console.is_terminal:
             table = Table.grid()
-            table.add_row(label, value)
+            table.add_row(label, Text(value))
             console.print(table)
         else:
             console.print(label + value, soft_wrap=True)
@@ -41,7 +41,7 @@ class Terminal:
         self.console = Console(stderr=True, quiet=quiet, highlight=False)
         self._progress: Progress | None = None
         self._estimated = False
-        self._epochs = 0
+        self._epochs = self._left = 0
         self._evaluated = 0
         self._quicker: Sequence[str] = ()
 
@@ -49,19 +49,20 @@ class Terminal:
         """Print a line of text."""
         self.console.print(text, markup=False, soft_wrap=True)
 
-    def start(self, plan: Mapping[str, str], epochs: int, evaluated: int, quicker: Sequence[str]) -> None:
+    def start(self, plan: Mapping[str, str], epochs: int, done: int, evaluated: int, quicker: Sequence[str]) -> None:
         """
         Print the plan and begin to follow.
 
         Args:
             plan: what is about to happen.
-            epochs: how many there will be.
+            epochs: how many there will be in the end.
+            done: how many are done already.
             evaluated: images that are evaluated after each epoch.
             quicker: what would take less time, said where the run is long; empty on a GPU.
 
         """
         print_plan(plan, self.console)
-        self._epochs, self._evaluated, self._quicker = epochs, evaluated, quicker
+        self._epochs, self._left, self._evaluated, self._quicker = epochs, epochs - done, evaluated, quicker
         if self.console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"))
             self._progress = Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True)
@@ -95,7 +96,7 @@ class Terminal:
         )
 
     def _estimate(self, epoch_seconds: float, images_per_second: float) -> None:
-        seconds = epoch_seconds * self._epochs
+        seconds = epoch_seconds * self._left
         if seconds < 10:
             return
         self.line(f"about {seconds_in_words(seconds)} at {images_per_second:,.0f} training images/s")

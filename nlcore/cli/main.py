@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import NoReturn
 
@@ -62,15 +63,10 @@ def main() -> NoReturn:
         if isinstance(error, click.NoSuchOption) and error.option_name == "--plugin":
             click.echo("It goes before the command: nl --plugin FILE COMMAND.", err=True)
         sys.exit(error.exit_code)
-    except UserError as error:
+    except (UserError, RunError) as error:
         if "--debug" in sys.argv:
-            raise
+            traceback.print_exc()
         click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
-    except RunError as error:
-        if "--debug" in sys.argv:
-            raise
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, UserError) else 1)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)

@@ -31,11 +31,14 @@ def resume(
     RUN is its directory. It ends with the same bits as if it had never been stopped, on a CPU with the same versions
     and threads; everything about it is taken from the directory.
     """
-    if other:
+    options = [word for word in (str(run), *other) if word.startswith("-")]
+    if options:
         raise click.UsageError(
-            f"{other[0]}: only epochs (more than before), device and where the data lie may change in a run. "
-            "For anything else start another one with nl run."
+            f"{options[0]}: only epochs (more than before), device, where the data lie and how often is saved may "
+            "change in a run. For anything else start another one with nl run."
         )
+    if other:
+        raise click.UsageError(f"{other[0]}: one run at a time.")
     from nlcore.execution import resume as go_on
     from nlcore.terminal import Terminal
 

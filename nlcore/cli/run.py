@@ -165,10 +165,8 @@ def _resolve(ctx: click.Context) -> Experiment:
     from nlcore.experiment import read_recipe, resolve
 
     recipe = ctx.params["recipe"]
-    names = [*KINDS, *(item.name for cls in (Settings, Places) for item in fields(cls))]
+    names = [*KINDS, "labels", *(item.name for cls in (Settings, Places) for item in fields(cls))]
     given = {name: ctx.params[name] for name in names if ctx.params[name] is not None}
-    if ctx.params["labels"]:
-        given |= {"noise": "stored", "noise.file": str(Path(ctx.params["labels"]).absolute())}
     return resolve(*([read_recipe(recipe)] if recipe else []), {**given, **ctx.obj})
 
 

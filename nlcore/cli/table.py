@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
+from nlcore.components import show_value
 from nlcore.errors import UserError
 from nlcore.runs.result import Result
 
-_WORDS = ("dataset", "noise", "wrong", "architecture", "loss", "strategy", "seeds", "epochs")
+_WORDS = ("dataset", "noise", "wrong", "labels", "architecture", "loss", "strategy", "parameters", "seeds", "epochs")
 _NUMBERS = ("last", "mean of last 10", "selected", "best (oracle)", "time", "images/s")
 
 
@@ -21,7 +22,8 @@ def table(runs: Path, as_json: bool) -> None:
     """
     Show all finished runs, one row each.
 
-    RUNS is the folder of run directories, or one of them.
+    RUNS is the folder of run directories, or one of them. Runs with the same sign under "labels" were trained on the
+    same given labels; "parameters" are those that differ from their defaults.
 
     Accuracies are on the test set: of the last epoch, the mean of the last ten, of the epoch selected on held-out noisy
     data, and the best of all epochs. The last is an oracle, and so is a method that was told the noise rate.
@@ -29,7 +31,13 @@ def table(runs: Path, as_json: bool) -> None:
     if not runs.is_dir():
         raise UserError(f"There is no folder {runs}. 'nl run' makes it; or name another one: nl table FOLDER.")
     folders = [runs] if (runs / "summary.json").is_file() else sorted(runs.iterdir())
-    results = [Result.read(folder) for folder in folders if (folder / "summary.json").is_file()]
+    results = []
+    for folder in folders:
+        if (folder / "summary.json").is_file():
+            try:
+                results.append(Result.read(folder))
+            except UserError as error:  # one damaged run is no reason to hide the others
+                click.echo(f"left out: {error}", err=True)
     finished = [result for result in results if result.status in ("done", "diverged")]
     if as_json:
         click.echo(json.dumps([result.to_json() for result in finished]))
@@ -51,9 +59,11 @@ def _cells(result: Result) -> list[str]:
         result.dataset,
         result.noise,
         _percent(result.noise_rate),
+        (result.labels_sha256 or "")[:6],
         result.architecture,
         result.loss,
         result.strategy,
+        ", ".join(f"{name} {show_value(value)}" for name, value in result.options.items()),
         f"{result.seed}/{result.noise_seed}",
         str(result.epochs),
         *(_percent(test.get(name)) for name in ("last", "mean_last_10", "selected", "best_oracle")),

@@ -5,6 +5,7 @@ The directory of one run: its files, and the order in which they are written.
     environment.json     versions, device, precision, threads, the plugins that were used
     labels.npz           ids, given and true labels, what was held out
     metrics.jsonl        one line an epoch
+    checkpoint-*.pt      all that training needs to go on
     weights.safetensors  the final weights, names prefixed by network
     curves.png           test accuracy and memorised wrong labels
     summary.json         the status, and at the end the result
@@ -43,7 +44,10 @@ class RunDirectory:
     @property
     def exists(self) -> bool:
         """Whether a run was begun here."""
-        return (self.path / "summary.json").is_file()
+        try:
+            return (self.path / "summary.json").is_file()
+        except (OSError, ValueError):  # no path that there could be
+            return False
 
     def check_place(self) -> None:
         """
@@ -53,13 +57,18 @@ class RunDirectory:
             UserError: a part of its path is a file or may not be written to, or it holds something else.
 
         """
-        there = next(parent for parent in (self.path, *self.path.absolute().parents) if parent.exists())
+        try:
+            there = next(parent for parent in (self.path, *self.path.absolute().parents) if parent.exists())
+            files = [file.name for file in there.iterdir()] if there == self.path and there.is_dir() else []
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.path} cannot be a run directory: {error}.") from None
         if not there.is_dir():
             raise UserError(f"{there} is a file, so no run can be written to it. Choose a folder with --runs-dir.")
         if not os.access(there, os.W_OK | os.X_OK):
             raise UserError(f"There is no permission to write to {there}. Choose another folder with --runs-dir.")
         begun = {"config.toml", "environment.json", "labels.npz"}  # of a run that was killed before it began
-        if there == self.path and not all(file.name.startswith(".") or file.name in begun for file in there.iterdir()):
+        others = [name for name in files if not name.startswith(".") and not (name in begun and ".lock" in files)]
+        if others:
             raise UserError(f"{there} holds files, but no run of nlcore. Choose another name with --name.")
 
     def unused(self) -> RunDirectory:
@@ -109,7 +118,7 @@ class RunDirectory:
 
     def write_labels(self, data: TrainingData, noise: Mapping[str, Any]) -> None:
         """
-        Write ``labels.npz``: every sample that training or validation was given, in the training set's order.
+        Write ``labels.npz``: the training samples in their order, then those held out.
 
         With them go `noise` as JSON text, the realised transition matrix (share of true class i given as j) and the
         SHA-256 of the labels.

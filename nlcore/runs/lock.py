@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from nlcore.errors import UserError
+from nlcore.runs import durable
 
 
 @contextlib.contextmanager
@@ -25,6 +26,7 @@ def locked(directory: Path, report: Callable[[str], None]) -> Iterator[None]:
 
     Raises:
         UserError: another process holds it.
+        RunError: nothing can be written there.
 
     """
     lock, owner = FileLock(directory / ".lock"), directory / ".owner.json"
@@ -32,13 +34,19 @@ def locked(directory: Path, report: Callable[[str], None]) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(f"{directory} is being written to by {_describe(owner)}. Wait for it, or stop it.") from None
+    except OSError as error:
+        raise durable.cannot_write(directory / ".lock", error) from error
     try:
         if owner.exists():
             report(f"{directory}: taken over from {_describe(owner)}, which is no longer running")
-        owner.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
+        try:
+            owner.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
+        except OSError as error:
+            raise durable.cannot_write(owner, error) from error
         yield
     finally:
-        owner.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            owner.unlink(missing_ok=True)
         lock.release()
 
 

@@ -27,6 +27,7 @@ class Result:
         test_accuracy: ``last``; ``mean_last_10`` (of all where there are fewer); ``selected`` (at the epoch that is
             best on held-out noisy data); ``best_oracle`` (the best of all epochs on the test set itself).
         memorisation: ``clean_accuracy``, ``memorised`` and ``corrected`` over the whole training set at the end.
+        options: the components' parameters that differ from their defaults, as ``{"loss.q": 0.3}``.
         oracles: what the method was told that a user could not know.
         parameters: how many weights all networks have.
         labels_sha256: which given labels the result stands on.
@@ -49,6 +50,7 @@ class Result:
     noise_rate: float | None = None
     test_accuracy: Mapping[str, float | None] = field(default_factory=lambda: accuracies([]))
     memorisation: Mapping[str, float | None] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     oracles: Sequence[str] = ()
     parameters: int | None = None
     labels_sha256: str | None = None
@@ -97,9 +99,13 @@ class Result:
         names = {item.name for item in dataclasses.fields(cls)}
         try:
             more = {"run_dir": path, "oracles": tuple(summary.get("oracles", ()))}
-            return cls(**{key: value for key, value in summary.items() if key in names} | more)
-        except TypeError:
+            result = cls(**{key: value for key, value in summary.items() if key in names} | more)
+            result.lines()
+            if not (isinstance(result.epochs, int) and isinstance(result.status, str)):
+                raise TypeError
+        except (TypeError, KeyError, AttributeError, ValueError):
             raise UserError(f"{path / 'summary.json'} is not what a run writes.") from None
+        return result
 
 
 def accuracies(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:

@@ -63,7 +63,6 @@ class Hardware:
         if not (self.deterministic and self.device.type == "cuda"):
             yield
             return
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for this to be deterministic
         before = torch.are_deterministic_algorithms_enabled()
         torch.use_deterministic_algorithms(True)
         try:
@@ -94,6 +93,8 @@ def resolve_hardware(device: str, precision: str, threads: str, deterministic: b
     if precision not in ("auto", "fp32", "bf16"):
         raise ParameterError(f"precision = {precision}: must be auto, fp32 or bf16 (default: auto).")
     chosen = _resolve_device(device)
+    if deterministic and chosen.type == "cuda":  # cuBLAS asks for this, before it is first used
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     name = ("bf16" if _has_bf16(chosen) else "fp32") if precision == "auto" else precision
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the plan says what Fabric would
     fabric = Fabric(

@@ -155,7 +155,7 @@ def test_fewer_processors_than_before_are_said(monkeypatch: pytest.MonkeyPatch) 
     messages: list[str] = []
     monkeypatch.setattr("nlcore.terminal.Terminal.line", lambda self, text: messages.append(text))
     assert nlcore.resume(torn, quiet=True).status == "done"
-    assert any("the threads were 4096" in message and "last bits" in message for message in messages)
+    assert any("threads: was 4096" in message and "last bits" in message for message in messages)
 
 
 def test_nothing_else_may_change(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,7 +308,7 @@ def test_out_of_memory_says_what_to_lower(monkeypatch: pytest.MonkeyPatch) -> No
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(Trainer, "_train_epoch", exhaust)
-    with pytest.raises(nlcore.RunError, match=r"Out of memory on cpu: lower --batch-size \(now 32\)"):
+    with pytest.raises(nlcore.RunError, match=r"Out of memory: lower --batch-size \(now 32\)"):
         run("torn")
 
 
@@ -348,6 +348,66 @@ def test_what_cannot_be_saved_safely_is_said_in_the_first_epoch(monkeypatch: pyt
     monkeypatch.setattr(ELR, "state_dict", lambda self: {"t": object()})
     with pytest.raises(nlcore.RunError, match="tensors and primitives"):
         run("torn", loss="elr")
+
+
+def test_a_finished_run_whose_checkpoint_is_gone_is_not_redone() -> None:
+    done = run("done", epochs=2)
+    for path in done.glob("*.pt"):
+        path.unlink()
+    before = (done / "metrics.jsonl").read_bytes()
+    with pytest.raises(nlcore.UserError, match="checkpoint is gone"):
+        nlcore.resume(done, quiet=True, epochs=3)
+    assert (done / "metrics.jsonl").read_bytes() == before
+
+
+def test_an_upgrade_is_said_and_does_not_stop_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    torn = stopped(monkeypatch, "torn")
+    content = json.loads((torn / "environment.json").read_text())
+    content["packages"]["nlcore"] = content["identity"]["nlcore"] = "0.0.9"
+    for used in content["identity"]["components"].values():
+        used["version"] = "0.0.9"
+    (torn / "environment.json").write_text(json.dumps(content))
+    messages: list[str] = []
+    monkeypatch.setattr("nlcore.terminal.Terminal.line", lambda self, text: messages.append(text))
+    assert nlcore.resume(torn, quiet=True).status == "done"
+    assert any("nlcore was 0.0.9" in message for message in messages)
+
+
+def test_an_oracle_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nlcore_builtins.strategies.standard import Standard
+
+    def ask_once(self: Any, epoch: int) -> None:
+        if epoch == 1:
+            self.ctx.declared_noise()
+
+    monkeypatch.setattr(Standard, "begin_epoch", ask_once, raising=False)
+    torn = stopped(monkeypatch, "torn")
+    assert nlcore.resume(torn, quiet=True).oracles == ("noise rate",)
+
+
+def test_a_recipe_is_never_overwritten(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text("# my own\n")
+    with pytest.raises(nlcore.UserError, match="holds files"):
+        run("mine")
+    assert (folder / "config.toml").read_text() == "# my own\n"
+
+
+def test_labels_from_a_relative_path_are_found_from_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    run("first", epochs=1)
+    torn = stopped(monkeypatch, "torn", labels="runs/first/labels.npz").absolute()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert nlcore.resume(torn, quiet=True).noise == "stored"
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "{", '{"identity": {}}'])
+def test_a_directory_that_is_not_whole_gets_a_sentence(content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torn = stopped(monkeypatch, "torn")
+    (torn / "environment.json").write_text(content)
+    with pytest.raises(nlcore.UserError, match=r"environment\.json"):
+        nlcore.resume(torn, quiet=True)
 
 
 def test_a_checkpoint_that_was_moved_away_starts_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ class Cifar10N:
     which: Literal["aggre", "random1", "random2", "random3", "worse"] = parameter(
         "worse", "whose labels: one person's, their majority, or the worst"
     )
-    file: str | None = parameter(None, f"the authors' {FILE}; none: in the folder of the data")
+    file: str | None = parameter(None, f"the authors' {FILE}; none: in the folder of the data", path=True)
 
     def corrupt(
         self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None

@@ -5,7 +5,7 @@ Formats, by ending:
 
     .npz     ``ids`` and ``given``, as every run writes them (labels.npz)
     .csv     two columns, id and label, with or without a first line that says so
-    .json    a list of labels, one for each training image of the whole dataset in its official order (DivideMix)
+    .json    a list of labels by sample id: for CIFAR, one for each training image in the official order (DivideMix)
     .pt      CIFAR-10N's official file; ``which`` says whose labels
 
 Labels are looked up by sample id, so that they fit whatever subset is trained on.
@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +26,9 @@ import numpy as np
 from nlcore import UserError, parameter
 from nlcore.roles import Labels, SampleData
 from nlcore_builtins.noise import cifar10n
+
+#: What reading a damaged archive of arrays may raise.
+_UNREADABLE = (ValueError, TypeError, OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Stored:
     changes nothing.
     """
 
-    file: str = parameter("", "the file, .npz, .csv, .json or .pt")
+    file: str = parameter("", "the file, .npz, .csv, .json or .pt", path=True)
     which: Literal["aggre", "random1", "random2", "random3", "worse"] = parameter(
         "worse", "for CIFAR-10N's file: whose labels"
     )
@@ -55,42 +60,50 @@ class Stored:
         path = Path(self.file).expanduser()
         if not self.file or not path.is_file():
             raise UserError(f"There is no file of labels {self.file!r}. Give one with --labels FILE.")
-        readers = {".npz": _read_npz, ".csv": _read_csv, ".json": _read_json, ".pt": self._read_cifar10n}
+        if path.suffix.lower() == ".pt":  # it knows the true labels, too, and compares them
+            return cifar10n.Cifar10N(self.which, self.file).corrupt(labels, num_classes, rng, data)
+        readers = {".npz": _read_npz, ".csv": _read_csv, ".json": _read_json}
         reader = readers.get(path.suffix.lower())
         if reader is None:
-            raise UserError(f"{path}: labels are read from {', '.join(readers)} files, by their ending.")
+            raise UserError(f"{path}: labels are read from {', '.join(readers)}, .pt files, by their ending.")
         table = reader(path)
+        if path.suffix.lower() == ".npz":
+            _check_classes(path, data.classes)
         missing = [sample for sample in data.ids.tolist() if str(sample) not in table]
         if missing:
             raise UserError(
                 f"{path} has no label for {len(missing):,} of {len(labels):,} samples "
                 f"(the first has id {missing[0]!r}): is it for another dataset?"
             )
-        given = np.array([table[str(sample)] for sample in data.ids.tolist()], dtype=np.int64)
-        if len(given) and not (given.min() >= 0 and given.max() < num_classes):
+        given = [table[str(sample)] for sample in data.ids.tolist()]
+        if any(not 0 <= label < num_classes for label in given):
             raise UserError(f"{path} has labels outside 0..{num_classes - 1}: is it for another dataset?")
-        return given
-
-    def _read_cifar10n(self, path: Path) -> dict[str, int]:
-        column = cifar10n.read(path)[cifar10n.KEYS[self.which]]
-        return {str(number): int(label) for number, label in enumerate(column)}
+        return np.array(given, dtype=np.int64)
 
 
 def _read_npz(path: Path) -> dict[str, int]:
     try:
         with np.load(path, allow_pickle=False) as file:
             ids, given = file["ids"], file["given"]
-    except (ValueError, OSError, KeyError, EOFError) as error:
+    except _UNREADABLE as error:
         raise UserError(f"{path} cannot be read as a run's labels (ids and given): {error}.") from None
-    if len(ids) != len(given) or given.dtype.kind not in "iu":
+    if ids.ndim != 1 or ids.shape != given.shape or given.dtype.kind not in "iu":
         raise UserError(f"{path}: ids and given do not fit each other.")
     return {str(sample): int(label) for sample, label in zip(ids.tolist(), given.tolist(), strict=True)}
+
+
+def _check_classes(path: Path, classes: tuple[str, ...]) -> None:
+    """A run's labels say which classes they are of."""
+    with np.load(path, allow_pickle=False) as file:
+        theirs = tuple(file["classes"].tolist()) if "classes" in file else classes
+    if theirs != classes:
+        raise UserError(f"{path} holds labels of other classes ({', '.join(theirs)}): is it for another dataset?")
 
 
 def _read_csv(path: Path) -> dict[str, int]:
     table: dict[str, int] = {}
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             for number, row in enumerate(csv.reader(file), start=1):
                 if not row or (number == 1 and not _is_label(row[-1])):
                     continue
@@ -107,7 +120,7 @@ def _read_csv(path: Path) -> dict[str, int]:
 def _read_json(path: Path) -> dict[str, int]:
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be read as JSON: {error}.") from None
     if not isinstance(content, list) or not all(type(label) is int for label in content):
         raise UserError(f"{path}: expected a list of whole numbers, one label for each training image.")

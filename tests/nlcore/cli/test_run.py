@@ -141,6 +141,14 @@ WRONG = [
     (("--device", "cuda:99"), ["cuda:99", "--device cpu"]),
     (("--device", "tpu"), ["tpu", "cuda:N"]),
     (("--threads", "0"), ["threads", "auto"]),
+    (("--threads", "9999"), ["threads", "9999", "processors"]),
+    (("--name", "a/b"), ["name", "a/b"]),
+    (("--name", ".."), ["name", "folder"]),
+    (("--name", "x" * 300), ["name", "200"]),
+    (("--runs-dir", "x" * 300), ["run directory"]),
+    (("--validation", "0.999"), ["validation", "nothing to train on"]),
+    (("--labels", ""), ["no file of labels"]),
+    (("--labels", "x.npz", "--noise", "none"), ["labels", "leave --noise"]),
     (("--precision", "fp16"), ["precision", "bf16"]),
     (("--epoch", "3"), ["--epoch", "--epochs"]),
     (("missing.toml",), ["missing.toml"]),
@@ -173,9 +181,32 @@ def test_bad_recipes(nl: Any, tmp_path: Path) -> None:
         assert said in refused.err, refused.err
 
 
+def test_a_recipe_may_give_labels_and_a_number_of_threads(nl: Any, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    first = nl("run", *tiny, "--json").json
+    (tmp_path / "recipe.toml").write_text(
+        f'labels = "{first["run_dir"]}/labels.npz"\nthreads = 1\nepochs = 1\ndataset = "digits"\n'
+    )
+    plan = nl("run", "recipe.toml", "--dry-run", "--json").json
+    assert plan["config"]["threads"] == "1"
+    assert plan["config"]["noise"]["file"] == str(tmp_path / first["run_dir"] / "labels.npz")
+
+
+def test_debug_shows_the_traceback_and_keeps_the_exit_code(nl: Any) -> None:
+    refused = nl("run", "--dataset", "digits", "--epochs", "0", "--debug")
+    assert refused.code == 2
+    assert "Traceback" in refused.err
+
+
+def test_a_dry_run_downloads_nothing(nl: Any, tmp_path: Path) -> None:
+    refused = nl("run", "--data-dir", str(tmp_path / "empty"), "--dry-run")
+    assert refused.code == 2
+    assert not (tmp_path / "empty").exists()
+
+
 def test_runs_dir_that_is_a_file(nl: Any, tiny: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for place in ("file", "file/below"):
+        assert nl("run", *tiny, "--runs-dir", place, "--dry-run").code == 2
         refused = nl("run", *tiny, "--runs-dir", place)
         assert refused.code == 2
         assert "is a file" in refused.err

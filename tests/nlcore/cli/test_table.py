@@ -36,9 +36,10 @@ def test_no_runs(nl: Any, tmp_path: Path) -> None:
     assert "runs" in refused.err
 
 
-def test_a_broken_summary_is_named(nl: Any, tmp_path: Path) -> None:
+def test_a_broken_summary_is_named_and_hides_no_other(nl: Any, tmp_path: Path) -> None:
     (tmp_path / "runs" / "broken").mkdir(parents=True)
     (tmp_path / "runs" / "broken" / "summary.json").write_text("{")
-    refused = nl("table")
-    assert refused.code == 2
-    assert "broken" in refused.err
+    table = nl("table")
+    assert table.code == 0
+    assert "left out" in table.err
+    assert "broken" in table.err

@@ -1,0 +1,38 @@
+"""
+The pieces of code that ``docs/plugin-api.md`` shows: declarations and docstrings, as they stand in their modules.
+
+See `shown` for how pages are written anew and checked.
+"""
+
+from __future__ import annotations
+
+import inspect
+from types import ModuleType
+
+import cog
+
+from nlcore import components, hookspecs, roles
+
+
+def hooks() -> None:
+    """Write the five hooks."""
+    _write(hookspecs, *hookspecs.HOOKS.values())
+
+
+def declaration() -> None:
+    """Write how a component is declared: the records' fields and docstrings, without the checks."""
+    for function in (components.Component, components.parameter):
+        signature = str(inspect.signature(function)).replace("'", "")
+        text = inspect.cleandoc(function.__doc__ or "").replace("\n", "\n    ")
+        cog.outl(f'```python\n{function.__name__}{signature}\n    """\n    {text}\n    """\n```\n')
+
+
+def contract(*names: str) -> None:
+    """Write protocols and records of `nlcore.roles`."""
+    _write(roles, *names)
+
+
+def _write(module: ModuleType, *names: str) -> None:
+    for name in names:
+        source = inspect.getsource(getattr(module, name)).replace("  # type: ignore[empty-body]", "")
+        cog.outl(f"```python\n{source.rstrip()}\n```\n")
