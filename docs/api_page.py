@@ -7,6 +7,7 @@ See `shown` for how pages are written anew and checked.
 from __future__ import annotations
 
 import inspect
+import textwrap
 from types import ModuleType
 
 import cog
@@ -23,7 +24,7 @@ def declaration() -> None:
     """Write how a component is declared: the records' fields and docstrings, without the checks."""
     for function in (components.Component, components.parameter):
         signature = str(inspect.signature(function)).replace("'", "")
-        text = inspect.cleandoc(function.__doc__ or "").replace("\n", "\n    ")
+        text = textwrap.indent(inspect.cleandoc(function.__doc__ or ""), "    ").strip()
         cog.outl(f'```python\n{function.__name__}{signature}\n    """\n    {text}\n    """\n```\n')
 
 
