@@ -23,7 +23,7 @@ def hooks() -> None:
 def declaration() -> None:
     """Write how a component is declared: the records' fields and docstrings, without the checks."""
     for function in (components.Component, components.parameter):
-        signature = str(inspect.signature(function)).replace("'", "")
+        signature = str(inspect.signature(function)).replace("''", '""').replace("'", "")
         text = textwrap.indent(inspect.cleandoc(function.__doc__ or ""), "    ").strip()
         cog.outl(f'```python\n{function.__name__}{signature}\n    """\n    {text}\n    """\n```\n')
 

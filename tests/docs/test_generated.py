@@ -1,0 +1,19 @@
+"""What the documentation shows of the command line and of the plugin interface is what the code says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "[[[cog" in (ROOT / page).read_text(encoding="utf-8")])
+def test_is_up_to_date(page: str) -> None:
+    command = [sys.executable, "-m", "cogapp", "--check", "-I", "docs", page]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr + f"Run: cog -r -I docs {page}"
