@@ -8,9 +8,11 @@ layout is the same in pickles, which can run any code when they are read: an unv
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import pickle
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,7 +163,10 @@ def _download(source: DataSource) -> Path:
     try:
         source.directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=source.directory, prefix=".cifar10-") as temporary:
-            download_url(URL, temporary, "archive.tar.gz", ARCHIVE_MD5)
+            # torchvision draws its bar wherever stderr goes; in a log file it would be thousands of lines.
+            bar = contextlib.nullcontext() if sys.stderr.isatty() else contextlib.redirect_stderr(io.StringIO())
+            with bar, contextlib.redirect_stdout(io.StringIO()):
+                download_url(URL, temporary, "archive.tar.gz", ARCHIVE_MD5)
             archive = (Path(temporary) / "archive.tar.gz").read_bytes()
             with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
                 tar.extractall(temporary, filter="data")
