@@ -24,6 +24,7 @@ from nlcore.training.context import Context, Facts
 from nlcore.training.device import Hardware, resolve_hardware, using_threads
 from nlcore.training.evaluate import Evaluator
 from nlcore.training.loop import Trainer
+from nlcore.training.recorder import CudaGraph, Recorder
 from nlcore.training.threads import choose_threads
 
 
@@ -60,7 +61,8 @@ class Prepared:
             f"({settings.lr_schedule}), momentum {settings.momentum}, weight decay {settings.weight_decay}, "
             f"seed {settings.seed}{average}",
             "hardware": f"{self.hardware.device} ({self.hardware.name}), {self.hardware.precision}, "
-            f"{self.hardware.threads} thread{'s' * (self.hardware.threads > 1)}",
+            f"{self.hardware.threads} thread{'s' * (self.hardware.threads > 1)}"
+            f"{', CUDA graphs' if self.trainer.recorder else ''}",
             "run": run_dir,
         }
         if self.trainer.ctx.oracles:
@@ -177,4 +179,7 @@ def _make(experiment: Experiment, data: TrainingData, precision: str | None, thr
         strategy.setup(ctx)
     evaluator = Evaluator(strategy, ctx, data, batches.pixels)
     average = Average(ctx.networks, settings.ema) if settings.ema else None
-    return Prepared(experiment, data, hardware, Trainer(strategy, ctx, batches, evaluator, average, settings.seed))
+    recorded = settings.cuda_graphs and hardware.device.type == "cuda"
+    recorder = Recorder(strategy, ctx, lambda: CudaGraph(hardware.device)) if recorded else None
+    trainer = Trainer(strategy, ctx, batches, evaluator, average, settings.seed, recorder)
+    return Prepared(experiment, data, hardware, trainer)

@@ -242,6 +242,10 @@ class Loss(Protocol):
         ``lr_scale(epoch) -> float``: multiplies the learning rate; of several losses in one optimiser, their mean does.
         ``state_dict()`` and ``load_state_dict(state)``: tensors and primitives, nothing else.
         ``refuses(strategy) -> str | None``: why it makes no sense with this strategy.
+        ``capturable = True``: its part of a step may be recorded once and replayed on a GPU. Then whatever changes from
+        step to step is in tensors that stay where they are (``fill_``, ``copy_``), and none is asked for its value. A
+        loss without state is taken to be so.
+        ``variant(epoch)``: as a strategy's.
     """
 
     def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
@@ -369,6 +373,11 @@ class Strategy(Protocol):
         ``state_dict()`` and ``load_state_dict(state)``: what is not in networks, losses and optimisers; tensors and
         primitives, nothing else. Restored before them, so that optimisers that were made anew can be made anew again.
         ``refuses(loss) -> str | None``: why it makes no sense with this loss.
+        ``capturable = True``: a step may be recorded once and replayed on a GPU. Then whatever changes from step to
+        step is in tensors that stay where they are (``copy_``, ``fill_``), and none is asked for its value
+        (``.item()``, ``if``, a mask as an index).
+        ``variant(epoch)``: a hashable value on which a step's Python depends, such as a phase of training; asked after
+        ``begin_epoch``. Steps of each value are recorded for themselves.
     """
 
     def setup(self, ctx: StrategyContext) -> None:

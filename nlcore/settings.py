@@ -35,6 +35,7 @@ class Settings:
         "auto", "auto takes bf16 where the hardware computes in it; weights stay fp32"
     )
     deterministic: bool = parameter(False, "on a GPU: the same bits again, at some cost; a CPU always gives them")
+    cuda_graphs: bool = parameter(False, "on a GPU: record a training step once and replay it, as a CUDA graph")
     threads: str = parameter("auto", "CPU threads, or auto: one or all, whichever trains faster here and now")
 
 

@@ -269,6 +269,9 @@ class Silent:
     def epoch(self, row: Row) -> None:
         """Say nothing."""
 
+    def line(self, text: str) -> None:
+        """Say nothing."""
+
 
 def train(strategy: Strategy, data: TrainingData, ctx: Context, ema: float | None = None, seed: int = 1) -> list[Row]:
     """Set the strategy up, train it for all epochs and return the metrics, without what the clock says."""

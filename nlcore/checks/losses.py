@@ -12,9 +12,12 @@ from torch.nn import functional as F
 
 from nlcore.checks import gradients
 from nlcore.checks.loss_at_work import PROMOTE, B, K, batch, begin, learned, set_up
+from nlcore.checks.replay import differences
 from nlcore.checks.same import equal
 from nlcore.checks.suite import NotApplicable
-from nlcore.checks.toy import TinyNet
+from nlcore.checks.tiny_run import TinyRun
+from nlcore.checks.toy import Plain, TinyNet
+from nlcore.training.recorder import may_be_recorded
 
 
 def gives_one_value_for_each_sample(cls: type) -> None:
@@ -131,6 +134,20 @@ def optional_methods_give_what_they_say(cls: type) -> None:
         assert good, f"lr_scale(1) returns {scale}; it multiplies the learning rate."
 
 
+def recorded_steps_do_the_same(cls: type) -> None:
+    """Where it declares ``capturable`` or keeps no state, steps that are recorded and replayed give the same bits."""
+    if not may_be_recorded(cls):
+        raise NotApplicable("It keeps a state and does not declare capturable.")
+    found = differences(lambda: TinyRun(Plain(), epochs=5, make_loss=cls))
+    if found and not hasattr(cls, "capturable"):
+        raise NotApplicable(f"It does not declare capturable, and {found}.")
+    assert not found, (
+        f"Recorded: {found}. Of a recorded step only the operations on tensors are done again: write an epoch's "
+        "coefficients into tensors that stay where they are (fill_, copy_), and never ask one for its value (.item(), "
+        "if, a mask as an index). A loss that cannot do without says capturable = False."
+    )
+
+
 CHECKS = (
     gives_one_value_for_each_sample,
     takes_a_batch_of_one,
@@ -141,4 +158,5 @@ CHECKS = (
     takes_soft_targets,
     restores_its_state,
     optional_methods_give_what_they_say,
+    recorded_steps_do_the_same,
 )

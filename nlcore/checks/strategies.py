@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nlcore.checks.replay import differences
 from nlcore.checks.same import equal
 from nlcore.checks.suite import NotApplicable
 from nlcore.checks.tiny_run import TinyRun
 from nlcore.checks.toy import K, prepared
 from nlcore.roles import StrategyContext
+from nlcore.training.recorder import may_be_recorded
 
 
 def learns_a_separable_problem(cls: type) -> None:
@@ -151,6 +153,17 @@ def clean_probability_is_one(cls: type) -> None:
     )
 
 
+def recorded_steps_do_the_same(cls: type) -> None:
+    """Where it declares ``capturable``, steps that are recorded once and replayed give the same bits."""
+    if not may_be_recorded(cls):
+        raise NotApplicable("It does not declare capturable.")
+    found = differences(lambda: TinyRun(cls(), epochs=8))
+    assert not found, (
+        f"Recorded: {found}. Of a recorded step only the operations on tensors are done again: draw in begin_epoch, "
+        "into tensors that stay where they are (copy_), and let variant(epoch) tell where Python does something else."
+    )
+
+
 CHECKS = (
     learns_a_separable_problem,
     same_seed_gives_same_numbers,
@@ -161,6 +174,7 @@ CHECKS = (
     observes_before_it_asks,
     predicts_logits,
     clean_probability_is_one,
+    recorded_steps_do_the_same,
 )
 
 

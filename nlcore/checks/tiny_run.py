@@ -33,6 +33,7 @@ class TinyRun:
         epochs: int,
         data: TrainingData | None = None,
         wrap: Callable[[Context], Any] = lambda ctx: ctx,
+        make_loss: Callable[[], Any] | None = None,
     ) -> None:
         data = data or prepared()
         settings = Settings(batch_size=32, epochs=epochs, lr=0.1, lr_schedule="cosine")  # the third batch has 33
@@ -41,7 +42,7 @@ class TinyRun:
         facts = Facts(data.num_classes, data.image_shape, batches.given, data.declared)
         self.returned: list[Any] = []
         self.events: list[tuple[int, str]] = []
-        make_loss = functools.partial(CrossEntropy, self.events)
+        make_loss = make_loss or functools.partial(CrossEntropy, self.events)
         self.ctx = Context(settings, facts, TinyArchitecture(), make_loss, hardware, batches)
         self.strategy = strategy
         strategy.setup(wrap(self.ctx))
@@ -86,4 +87,7 @@ class _Silent:
         """Say nothing."""
 
     def epoch(self, row: Row) -> None:
+        """Say nothing."""
+
+    def line(self, text: str) -> None:
         """Say nothing."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nlcore.data.prepare import TrainingData, prepare
-from nlcore.roles import Augmentation, Data, DataSource, Labels, NoiseInfo, SampleData, Split
+from nlcore.roles import Augmentation, Batch, Data, DataSource, Labels, NoiseInfo, SampleData, Split, StrategyContext
 
 K = 4
 RATE = 0.2
@@ -96,6 +96,7 @@ class CrossEntropy:
     """The loss of the toy's runs. It notes in `events` when it is shown predictions and when it is asked."""
 
     soft_targets = True
+    capturable = True  # the notes are no part of what it computes
 
     def __init__(self, events: list[tuple[int, str]]) -> None:
         self.events = events
@@ -108,6 +109,31 @@ class CrossEntropy:
         """Return the losses (B,)."""
         self.events.append((id(self), "call"))
         return nn.functional.cross_entropy(logits.float(), targets, reduction="none")
+
+
+class Plain:
+    """The strategy of the toy's runs: one network, its mean loss."""
+
+    capturable = True
+
+    def setup(self, ctx: StrategyContext) -> None:
+        """Make one network with its loss and optimiser."""
+        self.ctx = ctx
+        self.network = ctx.network()
+        self.loss = ctx.loss(self.network)
+        self.optimizer = ctx.optimizer(self.network, self.loss)
+
+    def step(self, batch: Batch) -> Tensor:
+        """Descend on the batch's mean loss."""
+        logits = self.network(batch.images)
+        self.loss.observe(logits, batch.index)
+        loss: Tensor = self.loss(logits, batch.targets, batch.index).mean()
+        return self.ctx.minimise(self.optimizer, loss)
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return logits (B, K)."""
+        logits: Tensor = self.network(images)
+        return logits
 
 
 def prepared(clean: Labels | None = None) -> TrainingData:

@@ -116,6 +116,8 @@ class Context:
         self.networks: dict[str, nn.Module] = {}
         self.losses: list[BoundLoss] = []
         self.oracles: list[str] = []
+        self.made = 0  # networks, losses and optimisers so far
+        self.tensor_rates = False
         self._settings = settings
         self._facts = facts
         self._architecture = architecture
@@ -139,6 +141,7 @@ class Context:
             torch.manual_seed(key(self._settings.seed, name))
             network = self._architecture.build(self.num_classes, self._facts.image_shape)
         _count_no_batches(network)
+        self.made += 1
         self.networks[name] = self._hardware.place(network)
         return self.networks[name]
 
@@ -149,6 +152,7 @@ class Context:
         if hasattr(loss, "setup"):
             facts = (self.num_classes, self.num_samples, self.given_labels, self.device, random, self.declared_noise)
             loss.setup(LossSetup(*facts))
+        self.made += 1
         self.losses.append(BoundLoss(loss, network, random))
         return self.losses[-1]
 
@@ -169,6 +173,7 @@ class Context:
         optimizer = self._hardware.wrap(sgd)
         self._optimizers = [other for other in self._optimizers if other.networks != nets]
         self._optimizers.append(_Scheduled(optimizer, nets, bound))
+        self.made += 1
         return optimizer
 
     def minimise(self, optimizer: torch.optim.Optimizer, objective: Tensor) -> Tensor:
@@ -219,8 +224,16 @@ class Context:
             scale = factor * sum(scales) / len(scales) if scales else factor
             for group in scheduled.optimizer.param_groups:
                 if group.get("scheduled", True):
-                    group["lr"] = group["initial_lr"] * scale
+                    self._set_rate(group, group["initial_lr"] * scale)
         return self._settings.lr * factor
+
+    def _set_rate(self, group: dict[str, Any], rate: float) -> None:
+        if not self.tensor_rates:
+            group["lr"] = rate
+        elif isinstance(group["lr"], Tensor) and group["lr"].device == self.device:
+            group["lr"].fill_(rate)  # where a recorded step reads it
+        else:
+            group["lr"] = torch.tensor(rate, device=self.device)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of all networks, optimisers and losses."""

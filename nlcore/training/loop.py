@@ -23,6 +23,7 @@ from nlcore.roles import Batch, Pass, Strategy
 from nlcore.training.average import Average
 from nlcore.training.context import Context
 from nlcore.training.evaluate import Evaluator
+from nlcore.training.recorder import Recorder
 
 Row = dict[str, Any]
 
@@ -46,6 +47,9 @@ class Watcher(Protocol):
     def epoch(self, row: Row) -> None:
         """After each epoch, with its metrics."""
 
+    def line(self, text: str) -> None:
+        """Whatever else there is to say."""
+
 
 @dataclass
 class Trainer:
@@ -57,6 +61,7 @@ class Trainer:
     evaluator: Evaluator
     average: Average | None
     seed: int
+    recorder: Recorder | None = None
     steps: int = 0  # that were done in this process
 
     def run(self, watcher: Watcher, record: Callable[[Row], None], done: int = 0) -> None:
@@ -120,6 +125,9 @@ class Trainer:
         self.ctx.begin_epoch(epoch)
         if hasattr(self.strategy, "begin_epoch"):
             self.strategy.begin_epoch(epoch)
+        if self.recorder:
+            self.recorder.begin_epoch(epoch, watcher.line)
+        do = self.recorder.step if self.recorder else self.strategy.step
         passes = list(self.strategy.passes(epoch)) if hasattr(self.strategy, "passes") else [Pass()]
         steps = sum(len(self.batches.lengths(walk)) for walk in passes)
         total = torch.zeros((), device=self.ctx.device)
@@ -128,7 +136,7 @@ class Trainer:
         start = read = time.perf_counter()
         for step, batch in enumerate(self._walk(passes, epoch)):
             lr = self.ctx.schedule(epoch, (epoch - 1 + step / steps) / self.ctx.epochs)
-            total += self.strategy.step(batch) * len(batch.index)
+            total += do(batch) * len(batch.index)
             if self.average:
                 self.average.update()
             self.steps += 1

@@ -83,7 +83,7 @@ class Bench:
 
     @property
     def _where(self) -> dict[str, Any]:
-        return {"device": str(self.device), "threads": self.threads}
+        return {"device": str(self.device), "threads": self.threads, "cuda_graphs": True}  # of use on a GPU only
 
     @property
     def sizes(self) -> list[int]:
@@ -124,6 +124,9 @@ class Silent:
         """Say nothing."""
 
     def epoch(self, row: Row) -> None:
+        """Say nothing."""
+
+    def line(self, text: str) -> None:
         """Say nothing."""
 
 

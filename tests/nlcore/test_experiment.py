@@ -337,6 +337,7 @@ CHANGES: dict[str, object] = {
     "precision": "fp32",
     "threads": "1",
     "deterministic": True,
+    "cuda_graphs": True,
     "dataset": "digits",
     "noise": "none",
     "architecture": "resnet34",

@@ -35,6 +35,7 @@ class ANLCE:
     """
 
     soft_targets: ClassVar[bool] = True
+    capturable: ClassVar[bool] = True
 
     alpha: float = parameter(5.0, "α, the weight of normalised cross-entropy", range="[0, inf)")
     beta: float = parameter(5.0, "β, the weight of normalised negative cross-entropy", range="[0, inf)")

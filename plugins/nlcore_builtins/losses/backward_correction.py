@@ -48,6 +48,7 @@ class BackwardCorrection:
     """
 
     soft_targets: ClassVar[bool] = True
+    capturable: ClassVar[bool] = True
 
     transition: str = parameter(
         "estimated",

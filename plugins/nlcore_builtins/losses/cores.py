@@ -43,6 +43,7 @@ class CORES:
     """
 
     soft_targets: ClassVar[bool] = True
+    capturable: ClassVar[bool] = True
 
     beta: float = parameter(2.0, "β, the weight of the regulariser in the end", range="[0, inf)")
     warm_up: int = parameter(10, "epochs without the regulariser", range="[0, inf)")

@@ -13,6 +13,7 @@ in the mixed image is observed; with two networks each has its own memory. As in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -33,6 +34,8 @@ class ELR:
     sample. Liu et al. 2020, eq. 6 and 9; the defaults are the authors' for CIFAR-10 with symmetric noise. Under mixup
     the sample that weighs more is remembered; with two networks each has its own memory.
     """
+
+    capturable: ClassVar[bool] = True
 
     beta: float = parameter(0.7, "how much of the memory stays at each step", range="[0, 1]")
     lam: float = parameter(3.0, "λ, the weight of the regulariser", range="[0, inf)")

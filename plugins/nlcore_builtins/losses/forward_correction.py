@@ -44,6 +44,7 @@ class ForwardCorrection:
     """
 
     soft_targets: ClassVar[bool] = True
+    capturable: ClassVar[bool] = True
 
     transition: str = parameter(
         "estimated",

@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from nlcore import parameter
+from nlcore_builtins.losses.terms import distributions, log_probabilities
 
 
 @dataclass
@@ -31,8 +30,6 @@ class HardBootstrap:
 
     def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
         """Return the losses (B,) for logits (B, K) and targets int64 (B,) or float (B, K)."""
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        log_q = F.log_softmax(logits, dim=1)
-        t = targets if targets.is_floating_point() else F.one_hot(targets, logits.shape[1])
-        z = F.one_hot(log_q.argmax(1), logits.shape[1]).to(log_q.dtype)
-        return -((self.beta * t.to(log_q.dtype) + (1 - self.beta) * z) * log_q).sum(1)
+        log_q = log_probabilities(logits)
+        t, z = distributions(targets, log_q), distributions(log_q.argmax(1), log_q)
+        return -((self.beta * t + (1 - self.beta) * z) * log_q).sum(1)

@@ -30,6 +30,7 @@ from torch.nn import functional as F
 
 from nlcore import parameter
 from nlcore.roles import LossContext
+from nlcore_builtins.losses.terms import distributions
 
 _EPSILON = 1e-5
 
@@ -46,6 +47,7 @@ class Peer:
     """
 
     soft_targets: ClassVar[bool] = True
+    capturable: ClassVar[bool] = True
 
     alpha: float = parameter(5.0, "α, the weight of the peer term in the end", range="[0, inf)")
     warm_up: int = parameter(20, "epochs without the peer term", range="[0, inf)")
@@ -76,8 +78,7 @@ class Peer:
             raise RuntimeError("Peer loss draws a label for each sample: call setup(ctx) first and give index.")
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         minus_log_p = -torch.log(F.softmax(logits, dim=1) + _EPSILON)
-        y = targets if targets.is_floating_point() else F.one_hot(targets, logits.shape[1])
-        own = (y.to(logits.dtype) * minus_log_p).sum(1)
+        own = (distributions(targets, minus_log_p) * minus_log_p).sum(1)
         return own - self.weight * minus_log_p.gather(1, self.peers[index][:, None]).squeeze(1)
 
     def lr_scale(self, epoch: int) -> float:

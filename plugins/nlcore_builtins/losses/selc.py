@@ -15,7 +15,7 @@ how the samples' losses are distributed. An update takes the prediction of the t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -35,6 +35,8 @@ class SELC:
     turning point. Lu & He 2022; α is the authors'. Under mixup the sample that weighs more is remembered; with two
     networks each has its own targets.
     """
+
+    capturable: ClassVar[bool] = True
 
     alpha: float = parameter(0.9, "α, how much of the target stays at each update", range="[0, 1]")
     start: float = parameter(0.5, "the turning point, a share of the epochs", range="[0, 1]")

@@ -12,11 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from nlcore import parameter
+from nlcore_builtins.losses.terms import distributions, log_probabilities
 
 
 @dataclass
@@ -34,10 +33,9 @@ class SoftBootstrap:
 
     def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
         """Return the losses (B,) for logits (B, K) and targets int64 (B,) or float (B, K)."""
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        log_q = F.log_softmax(logits, dim=1)
+        log_q = log_probabilities(logits)
         q = log_q.exp()
         if self.detach:
             q = q.detach()
-        t = targets if targets.is_floating_point() else F.one_hot(targets, logits.shape[1])
-        return -((self.beta * t.to(q.dtype) + (1 - self.beta) * q) * log_q).sum(1)
+        t = distributions(targets, log_q)
+        return -((self.beta * t + (1 - self.beta) * q) * log_q).sum(1)

@@ -19,7 +19,7 @@ authors' batches of 128.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from torch.nn import functional as F
 
 from nlcore import parameter
 from nlcore.roles import LossContext
+from nlcore_builtins.losses.terms import distributions
 
 _EPSILON = 1e-4
 _STD = 1e-8
@@ -42,6 +43,8 @@ class SOP:
     changes. Liu et al. 2022, as in the authors' code; the defaults are theirs for CIFAR-10 with symmetric
     noise. Asymmetric noise wants lr_u 0.1 and lr_v 100.
     """
+
+    capturable: ClassVar[bool] = True
 
     lr_u: float = parameter(10.0, "learning rate of u, one number for each sample", range="[0, inf)")
     lr_v: float = parameter(10.0, "learning rate of v, one number for each sample and class", range="[0, inf)")
@@ -64,8 +67,7 @@ class SOP:
         if index is None or not hasattr(self, "u"):
             raise RuntimeError("SOP learns numbers for each sample: call setup(ctx) first and give index.")
         p = F.softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=1)
-        y = F.one_hot(targets, p.shape[1]).to(p.dtype)
-        z = F.one_hot(p.argmax(1), p.shape[1]).to(p.dtype)
+        y, z = distributions(targets, p), distributions(p.argmax(1), p)
         U = (self.u[index].to(p.dtype) ** 2).clamp(max=1) * y
         V = (self.v[index].to(p.dtype) ** 2).clamp(max=1) * (1 - y)
         s = (p + U - V.detach()).clamp(min=_EPSILON)

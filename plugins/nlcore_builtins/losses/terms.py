@@ -22,9 +22,11 @@ def log_probabilities(logits: Tensor) -> Tensor:
     return F.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=1)
 
 
-def distributions(targets: Tensor, log_p: Tensor) -> Tensor:
-    """Return y (B, K) in the dtype of log p: float targets (B, K) as they are, labels int64 (B,) one-hot."""
-    return (targets if targets.is_floating_point() else F.one_hot(targets, log_p.shape[1])).to(log_p.dtype)
+def distributions(targets: Tensor, like: Tensor) -> Tensor:
+    """Return y (B, K) in the dtype of `like` (B, K): float targets (B, K) as they are, labels int64 (B,) one-hot."""
+    if targets.is_floating_point():
+        return targets.to(like.dtype)
+    return torch.zeros_like(like).scatter_(1, targets[:, None], 1.0)  # F.one_hot would read the labels first
 
 
 def of_label(log_p: Tensor, targets: Tensor) -> Tensor:

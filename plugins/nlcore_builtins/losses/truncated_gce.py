@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -32,6 +33,8 @@ class TruncatedGCE:
     on, every ``every`` epochs, those with p_y > k are trusted anew. Zhang & Sabuncu 2018, algorithm 1. The
     defaults are for 120 epochs: a run of fewer than 40 is plain gce, so give an earlier --loss.start for one.
     """
+
+    capturable: ClassVar[bool] = True
 
     q: float = parameter(0.7, "towards 0: cross-entropy; 1: mean absolute error", range="(0, 1]")
     k: float = parameter(0.5, "the probability below which a label is left out", range="[0, 1)")

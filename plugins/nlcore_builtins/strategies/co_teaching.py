@@ -16,6 +16,7 @@ samples are ranked by the whole loss.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -32,6 +33,8 @@ class CoTeaching:
     In epoch T each network picks the R(T) = 1 − τ min(T / T_k, 1) of a batch with the smallest loss, and the other one
     trains on them. Han et al. 2018, algorithm 1. The first network predicts.
     """
+
+    capturable: ClassVar[bool] = True
 
     forget_rate: float | None = parameter(
         None, "τ, the share forgotten in the end; none: the declared noise rate, an oracle", range="[0, 1)"
@@ -52,14 +55,17 @@ class CoTeaching:
         self.losses = [ctx.loss(network) for network in self.networks]
         self.optimizers = [ctx.optimizer(*pair) for pair in zip(self.networks, self.losses, strict=True)]
         self.kept = torch.ones(2, ctx.num_samples, device=ctx.device)
+        self.counts = torch.zeros(ctx.batch_size + 2, device=ctx.device)  # a batch may take a last single sample in
 
     def begin_epoch(self, epoch: int) -> None:
-        """Set R(T)."""
-        self.keep = 1 - self.tau * min(epoch / self.num_gradual, 1)
+        """Set R(T) B, the number of samples to keep of a batch, for every B."""
+        keep = 1 - self.tau * min(epoch / self.num_gradual, 1)
+        counts = [max(1, int(keep * size)) for size in range(len(self.counts))]
+        self.counts.copy_(torch.tensor(counts))
 
     def step(self, batch: Batch) -> Tensor:
         """Let each network descend on the samples that the other one picks."""
-        count = max(1, int(self.keep * len(batch.index)))
+        count = self.counts[len(batch.index)]
         losses, picked = [], []
         for network, loss in zip(self.networks, self.losses, strict=True):
             logits = network(batch.images)

@@ -11,6 +11,7 @@ that remembers predictions is shown f(x̃) as the prediction for the sample that
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -29,22 +30,25 @@ class Mixup:
     et al. 2018.
     """
 
+    capturable: ClassVar[bool] = True
+
     alpha: float = parameter(0.2, "α of the Beta distribution; small values mix little", range="(0, inf)")
 
     def setup(self, ctx: StrategyContext) -> None:
-        """Make one network with its loss and optimiser."""
+        """Make one network with its loss and optimiser, and tables for what an epoch draws for its steps."""
         self.ctx = ctx
         self.network = ctx.network()
         self.loss = ctx.loss(self.network)
         self.optimizer = ctx.optimizer(self.network, self.loss)
+        self.lam, self.order = torch.empty(0, device=ctx.device), torch.empty(0, device=ctx.device)
 
     def begin_epoch(self, epoch: int) -> None:
         """Draw λ and the order of partners for every step."""
         random = self.ctx.generator("mixup", epoch)
         steps, size = self.ctx.steps(), self.ctx.batch_size + 1  # a batch may take a last single sample in
         lam = np.random.default_rng(random.initial_seed()).beta(self.alpha, self.alpha, steps)
-        self.lam = torch.from_numpy(lam).float().to(self.ctx.device)
-        self.order = torch.rand(steps, size, generator=random).to(self.ctx.device)
+        self.lam.resize_(steps).copy_(torch.from_numpy(lam))
+        self.order.resize_(steps, size).copy_(torch.rand(steps, size, generator=random))
 
     def step(self, batch: Batch) -> Tensor:
         """Descend on the mixed batch's mean loss."""

@@ -11,6 +11,7 @@ does not grow with the size.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -29,6 +30,8 @@ class Progressive:
     one step and without growing augmentation.
     """
 
+    capturable: ClassVar[bool] = True
+
     scale: float = parameter(0.75, "s, the size of images at first, of their full size", range="(0, 1)")
     until: float = parameter(0.5, "the share of the epochs on smaller images", range="[0, 1]")
 
@@ -42,6 +45,10 @@ class Progressive:
     def begin_epoch(self, epoch: int) -> None:
         """Say whether this epoch's images are scaled."""
         self.small = epoch <= self.until * self.ctx.epochs
+
+    def variant(self, epoch: int) -> bool:
+        """Return whether this epoch's images are scaled: a step is another one then."""
+        return self.small
 
     def step(self, batch: Batch) -> Tensor:
         """Descend on the batch's mean loss."""

@@ -7,6 +7,7 @@ Standard training.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -16,6 +17,8 @@ from nlcore.roles import Batch, StrategyContext
 @dataclass
 class Standard:
     """One network, one shuffled pass over all samples in each epoch."""
+
+    capturable: ClassVar[bool] = True
 
     def setup(self, ctx: StrategyContext) -> None:
         """Make one network with its loss and optimiser."""

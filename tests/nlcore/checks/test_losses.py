@@ -221,6 +221,49 @@ class NegativeScale(Good):
         return -1.0
 
 
+class CountsInPython(Good):
+    """Its coefficient is a number of Python's, and a recorded step would keep the first one."""
+
+    capturable = True
+
+    def begin_epoch(self, epoch: int, epochs: int, predict: Any) -> None:
+        """Set the coefficient."""
+        self.weight = epoch / epochs
+
+    def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
+        return super().__call__(logits, targets) * getattr(self, "weight", 1.0)
+
+
+class CountsOnTheDevice(CountsInPython):
+    def setup(self, ctx: Any) -> None:
+        """Make the coefficient."""
+        self.weight = torch.ones(())
+
+    def begin_epoch(self, epoch: int, epochs: int, predict: Any) -> None:
+        self.weight.fill_(epoch / epochs)
+
+
+class AsksItself(Good):
+    capturable: bool = True
+
+    def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
+        values = super().__call__(logits, targets)
+        return values if values.mean() > 1e-3 else 2 * values
+
+
+class AsksUnasked(AsksItself):
+    """It keeps no state and promises nothing."""
+
+    capturable = False
+
+
+class OneHot(Good):
+    """On a CPU one_hot looks at the labels, on a GPU it does not."""
+
+    def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
+        return -(F.one_hot(targets, logits.shape[1]) * logits.log_softmax(1)).sum(1)
+
+
 BROKEN: list[tuple[Any, type, str]] = [
     (losses.gives_one_value_for_each_sample, Mean, "Do not take the mean"),
     (losses.gives_one_value_for_each_sample, Number, "not a tensor"),
@@ -247,6 +290,8 @@ BROKEN: list[tuple[Any, type, str]] = [
     (losses.optional_methods_give_what_they_say, VectorPenalty, "not a finite scalar"),
     (losses.optional_methods_give_what_they_say, NothingToLearn, "require a gradient"),
     (losses.optional_methods_give_what_they_say, NegativeScale, "lr_scale"),
+    (losses.recorded_steps_do_the_same, CountsInPython, "ends elsewhere"),
+    (losses.recorded_steps_do_the_same, AsksItself, "asks the device for a value"),
 ]
 
 
@@ -269,7 +314,19 @@ def test_lets_good_ones_pass(cls: type) -> None:
                 losses.takes_soft_targets,
                 losses.restores_its_state,
                 losses.optional_methods_give_what_they_say,
+                losses.recorded_steps_do_the_same,
             )
+
+
+@pytest.mark.parametrize("cls", [Good, CountsOnTheDevice, OneHot])
+def test_these_can_be_recorded(cls: type) -> None:
+    losses.recorded_steps_do_the_same(cls)
+
+
+@pytest.mark.parametrize("cls", [Learns, AsksUnasked])
+def test_without_a_promise_nothing_is_recorded(cls: type) -> None:
+    with pytest.raises(NotApplicable, match="capturable"):
+        losses.recorded_steps_do_the_same(cls)
 
 
 class TargetByDetach(Good):

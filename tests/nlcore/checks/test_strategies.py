@@ -11,12 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from nlcore.checks import strategies
+from nlcore.checks import NotApplicable, strategies
 from nlcore.roles import Batch, Pass, StrategyContext
 
 
 class Good:
     """One network, its loss weighted by how often a sample was seen, which is saved."""
+
+    capturable = True
 
     def setup(self, ctx: StrategyContext) -> None:
         """Make all."""
@@ -154,6 +156,46 @@ class WithoutSamples(Good):
         return torch.ones(3)
 
 
+class MovesItsTable(Good):
+    """What an epoch draws lies somewhere else each time."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Draw a weight."""
+        self.weight = torch.rand((), generator=self.ctx.generator("weight", epoch))
+
+    def objective(self, batch: Batch) -> Tensor:
+        return super().objective(batch) * self.weight
+
+
+class TakesANumber(Good):
+    """What an epoch draws is a number of Python's."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Set a weight."""
+        self.weight = 1 / epoch
+
+    def objective(self, batch: Batch) -> Tensor:
+        return super().objective(batch) * self.weight
+
+
+class TellsOfItsNumber(TakesANumber):
+    def variant(self, epoch: int) -> float:
+        """Return the weight."""
+        return self.weight
+
+
+class PicksByMask(Good):
+    def objective(self, batch: Batch) -> Tensor:
+        logits = self.network(batch.images)
+        self.loss.observe(logits, batch.index)
+        losses: Tensor = self.loss(logits, batch.targets, batch.index)
+        return losses[batch.targets > 0].mean()
+
+
+class PromisesNothing(TakesANumber):
+    capturable = False
+
+
 BROKEN: list[tuple[Any, type, str]] = [
     (strategies.learns_a_separable_problem, NeverSteps, "predicted right"),
     (strategies.learns_a_separable_problem, Diverges, "NaN or infinite in epoch 1"),
@@ -171,6 +213,10 @@ BROKEN: list[tuple[Any, type, str]] = [
     (strategies.predicts_logits, PredictsAtRandom, "asked again"),
     (strategies.clean_probability_is_one, SureOverOne, "from 2.0 to 2.0"),
     (strategies.clean_probability_is_one, WithoutSamples, r"\(3,\), not \(97,\)"),
+    (strategies.recorded_steps_do_the_same, MovesItsTable, "ends elsewhere"),
+    (strategies.recorded_steps_do_the_same, TakesANumber, "ends elsewhere"),
+    (strategies.recorded_steps_do_the_same, PicksByMask, "asks the device for a value"),
+    (strategies.recorded_steps_do_the_same, ReturnsNumber, "asks the device for a value"),
 ]
 
 
@@ -186,3 +232,12 @@ def test_every_check_refuses_something() -> None:
 def test_lets_a_good_one_pass() -> None:
     for check in strategies.CHECKS:
         check(Good)
+
+
+def test_recording_can_be_told_of_a_number() -> None:
+    strategies.recorded_steps_do_the_same(TellsOfItsNumber)
+
+
+def test_without_a_promise_nothing_is_recorded() -> None:
+    with pytest.raises(NotApplicable, match="capturable"):
+        strategies.recorded_steps_do_the_same(PromisesNothing)

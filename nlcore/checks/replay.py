@@ -1,0 +1,123 @@
+"""
+A recording without a GPU: every operation of a step, done again on the same memory.
+
+It keeps what a CUDA graph keeps and no more: which operations, on which tensors, with which numbers. Python that ran
+in the step does not run again. So a step that relies on it gives other results when it is replayed, here as there; and
+one that asks the device for a value cannot be recorded, here as there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from nlcore.checks.same import equal
+from nlcore.training.recorder import Recorder
+
+
+class ReplayError(RuntimeError):
+    """The step does what no recording can do again."""
+
+
+class ReplayedCalls:
+    """A `nlcore.training.recorder.Recording` on the CPU."""
+
+    def __init__(self) -> None:
+        self._calls: list[tuple[Any, tuple[Any, ...], dict[str, Any], Any]] = []
+
+    def warm_up(self, step: Callable[[], Tensor]) -> Tensor:
+        """Do the step."""
+        return step()
+
+    def record(self, step: Callable[[], Tensor]) -> Tensor:
+        """Do the step and note its operations."""
+        with _OneHotUnchecked(), _Notes(self._calls):
+            return step()
+
+    @torch.no_grad()
+    def replay(self) -> None:
+        """Do the noted operations again; what they make goes where it went before."""
+        for function, args, kwargs, outputs in self._calls:
+            given = {_memory(tensor) for tensor in _tensors((args, kwargs))}
+            for before, now in zip(_tensors(outputs), _tensors(function(*args, **kwargs)), strict=True):
+                if _memory(before) not in given:  # else it is a view, or was changed in place
+                    before.copy_(now)
+
+
+class _Notes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Writes operations down, below autograd and autocast, and refuses those that ask the device for a value."""
+
+    def __init__(self, calls: list[tuple[Any, tuple[Any, ...], dict[str, Any], Any]]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._calls = calls
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Note and do an operation."""
+        kwargs = kwargs or {}
+        if torch.Tag.data_dependent_output in function.tags or _depends_on_values(function, args):
+            raise ReplayError(f"it asks the device for a value ({function.name()})")
+        outputs = function(*args, **kwargs)
+        if function.namespace != "profiler":
+            self._calls.append((function, args, kwargs, outputs))
+        return outputs
+
+
+class _OneHotUnchecked(TorchFunctionMode):
+    """Lets one_hot read no labels: it does so on a CPU, to check their range, and not on a GPU."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Do one_hot of a stated number of classes without looking; do all else as it is."""
+        kwargs = kwargs or {}
+        classes = kwargs.get("num_classes", args[1] if len(args) > 1 else -1)
+        if function is not F.one_hot or classes < 1:
+            return function(*args, **kwargs)
+        labels: Tensor = args[0] if args else kwargs["tensor"]
+        return labels.new_zeros(*labels.shape, classes).scatter_(-1, labels[..., None], 1)
+
+
+def _depends_on_values(function: Any, args: tuple[Any, ...]) -> bool:
+    """Tell whether the shape of an operation's result depends on values: of an index only where it is a mask."""
+    aten = torch.ops.aten
+    if function.overloadpacket in (aten.index, aten.index_put, aten.index_put_, aten._index_put_impl_):
+        return any(tensor.dtype in (torch.bool, torch.uint8) for tensor in _tensors(args[1]))
+    return torch.Tag.dynamic_output_shape in function.tags
+
+
+def _tensors(tree: Any) -> Iterator[Tensor]:
+    return (leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor))
+
+
+def _memory(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+def differences(make_run: Callable[[], Any]) -> str:
+    """
+    Return in words how a run of recorded steps differs from one of steps run one by one; empty where it does not.
+
+    Args:
+        make_run: makes the same `nlcore.checks.tiny_run.TinyRun` again.
+
+    """
+    alone, recorded = make_run(), make_run()
+    alone.ctx.tensor_rates = True  # as a recorded step reads them
+    recorded.trainer.recorder = Recorder(recorded.strategy, recorded.ctx, ReplayedCalls)
+    alone.train()
+    recorded.train()
+    refusal: str | None = recorded.trainer.recorder.refusal
+    if refusal:
+        return refusal
+    if not equal(alone.trainer.state_dict(), recorded.trainer.state_dict()):
+        return "replayed, it ends elsewhere than run step by step"
+    return ""
