@@ -252,9 +252,9 @@ class MeanLoss:
 def make_context(
     data: TrainingData, architecture: Any = None, make_loss: Callable[[], Any] = MeanLoss, **settings: Any
 ) -> Context:
-    """Return a run's context on one CPU thread in fp32."""
-    chosen = Settings(**{"batch_size": 32, "epochs": 2, "lr": 0.1, **settings})
-    hardware = resolve_hardware("cpu", "fp32", "1")
+    """Return a run's context in fp32, on one CPU thread where the settings name no other device."""
+    chosen = Settings(**{"batch_size": 32, "epochs": 2, "lr": 0.1, "device": "cpu", **settings})
+    hardware = resolve_hardware(chosen.device, "fp32", "1")
     batches = TrainingBatches(data, chosen.batch_size, chosen.seed, hardware.device)
     facts = Facts(data.num_classes, data.image_shape, batches.given, data.declared)
     return Context(chosen, facts, architecture or NetArchitecture(), make_loss, hardware, batches)

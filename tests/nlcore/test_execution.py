@@ -265,6 +265,12 @@ def test_a_seed_gives_the_same_numbers_again(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------ runs that are there already
 
 
+def test_cuda_graphs_change_nothing_on_a_cpu(finished: Result, tmp_path: Path) -> None:
+    other = run(**again(finished, cuda_graphs=True, runs_dir=str(tmp_path)))
+    assert other.run_dir != finished.run_dir
+    assert same_weights(other.run_dir, finished.run_dir)
+
+
 def test_a_finished_run_is_reported_and_not_run_again(finished: Result, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path: path.stat().st_mtime_ns for path in finished.run_dir.iterdir()}
     result = nlcore.run(finished.run_dir / "config.toml", runs_dir=finished.run_dir.parent)

@@ -23,7 +23,7 @@ from nlcore.training.average import Average
 from nlcore.training.context import Context
 from nlcore.training.evaluate import Evaluator
 from nlcore.training.loop import Row, Trainer
-from nlcore.training.recorder import WARM_UP, Recorder, may_be_recorded
+from nlcore.training.recorder import WARM_UP, CudaGraph, Recorder, may_be_recorded
 
 
 @dataclass
@@ -136,6 +136,19 @@ def test_each_shape_has_its_recording(counted: type[Counted]) -> None:
     alone, recorded = outcome(Plain(), None, samples=90), outcome(Plain(), counted, samples=90)
     assert recorded.losses == alone.losses
     assert counted.done == {"warm up": 2 * WARM_UP, "record": 2, "replay": 6 * 3 - 2 * (WARM_UP + 1)}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+@pytest.mark.parametrize("ema", [None, 0.9])
+def test_a_cuda_graph_gives_the_losses_of_the_step_alone(ema: float | None) -> None:
+    """The same as on the stand-in, dropout included."""
+    device = torch.device("cuda", 0)
+    alone = outcome(Plain(), None, samples=90, ema=ema, device="cuda")
+    recorded = outcome(Plain(), lambda: CudaGraph(device), samples=90, ema=ema, device="cuda")
+    assert recorded.lines == []
+    assert recorded.losses == pytest.approx(alone.losses, rel=1e-4)
+    for one, other in zip(recorded.weights, alone.weights, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
 
 class TwoPhases(Plain):
