@@ -376,8 +376,8 @@ class Strategy(Protocol):
         ``capturable = True``: a step may be recorded once and replayed on a GPU. Then whatever changes from step to
         step is in tensors that stay where they are (``copy_``, ``fill_``), and none is asked for its value
         (``.item()``, ``if``, a mask as an index).
-        ``variant(epoch)``: a hashable value on which a step's Python depends, such as a phase of training; asked after
-        ``begin_epoch``. Steps of each value are recorded for themselves.
+        ``variant(epoch)``: a value on which a step's Python depends, such as a phase of training; asked after
+        ``begin_epoch``. Steps are recorded anew when it changes.
     """
 
     def setup(self, ctx: StrategyContext) -> None:

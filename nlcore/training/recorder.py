@@ -74,10 +74,10 @@ class CudaGraph:
 
 @dataclass
 class _Known:
-    """What is known of steps of one kind."""
+    """What is known of steps on batches of one shape."""
 
     recording: Recording
-    done: int = 0  # steps of this kind, up to the recorded one
+    done: int = 0  # steps of this shape, up to the recorded one
     batch: Batch | None = None  # whose tensors every replay reads
     loss: Tensor | None = None
 
@@ -99,7 +99,7 @@ class Recorder:
         self._ctx = ctx
         self._new_recording = new_recording
         self._known: dict[Hashable, _Known] = {}
-        self._variant: Hashable = None
+        self._variant: tuple[Any, ...] = ()
         self._made = ctx.made
         self.refusal: str | None = None
         ctx.tensor_rates = True
@@ -118,7 +118,10 @@ class Recorder:
         for part in (self._strategy, *losses):
             if not may_be_recorded(part):
                 self._give_up(f"{type(part).__name__} does not declare capturable")
-        self._variant = tuple(getattr(part, "variant", _none)(epoch) for part in (self._strategy, *losses))
+        variant = tuple(getattr(part, "variant", _none)(epoch) for part in (self._strategy, *losses))
+        if variant != self._variant:
+            self._known.clear()  # each recording keeps the memory of a whole step
+        self._variant = variant
 
     def step(self, batch: Batch) -> Tensor:
         """Do the strategy's step and return its loss; read it before the next one."""
@@ -127,10 +130,10 @@ class Recorder:
         if self._made != self._ctx.made:
             self._known.clear()
             self._made = self._ctx.made
-        kind = (self._variant, _shapes(batch))
-        if kind not in self._known:
-            self._known[kind] = _Known(self._new_recording())
-        known = self._known[kind]
+        shapes = _shapes(batch)
+        if shapes not in self._known:
+            self._known[shapes] = _Known(self._new_recording())
+        known = self._known[shapes]
         if known.batch is not None and known.loss is not None:
             for own, new in zip(_tensors(known.batch), _tensors(batch), strict=True):
                 own.copy_(new)
@@ -143,7 +146,7 @@ class Recorder:
         try:
             known.loss = known.recording.record(lambda: self._alone(mine))
         except RuntimeError as error:
-            self._give_up(str(error).strip().partition("\n")[0])
+            self._give_up(str(error).strip().partition("\n")[0] or type(error).__name__)
             return self._alone(batch)
         known.batch = mine
         return known.loss
