@@ -1,7 +1,8 @@
 """
 The tables over losses in ``docs/results.md``, made from finished runs.
 
-``nl table RUNS --json | python docs/results_page.py`` writes ``docs/results.json``, from which the page takes them.
+``nl table RUNS --json | python docs/results_page.py`` puts these runs into ``docs/results.json``, from which the page
+takes them; one of the same loss, options, noise and seed takes the place of an earlier one.
 """
 
 from __future__ import annotations
@@ -80,4 +81,7 @@ if __name__ == "__main__":
     found = [{key: run[key] for key in KEPT} for run in json.load(sys.stdin)]
     for run in found:  # without where files lie
         run["options"] = {key: value for key, value in run["options"].items() if key.startswith("loss.")}
-    RESULTS.write_text("[\n" + ",\n".join(json.dumps(run) for run in found) + "\n]\n", encoding="utf-8")
+    earlier = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else []
+    runs = {repr([run[key] for key in ("noise", "loss", "options", "seed")]): run for run in earlier + found}
+    lines = [json.dumps(runs[key]) for key in sorted(runs)]
+    RESULTS.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
