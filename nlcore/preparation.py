@@ -179,7 +179,9 @@ def _make(experiment: Experiment, data: TrainingData, precision: str | None, thr
         strategy.setup(ctx)
     evaluator = Evaluator(strategy, ctx, data, batches.pixels)
     average = Average(ctx.networks, settings.ema) if settings.ema else None
-    recorded = settings.cuda_graphs and hardware.device.type == "cuda"
-    recorder = Recorder(strategy, ctx, lambda: CudaGraph(hardware.device)) if recorded else None
+    recorder = None
+    if settings.cuda_graphs and hardware.device.type == "cuda":
+        stream = torch.cuda.Stream(hardware.device)  # type: ignore[no-untyped-call]
+        recorder = Recorder(strategy, ctx, lambda: CudaGraph(stream))
     trainer = Trainer(strategy, ctx, batches, evaluator, average, settings.seed, recorder)
     return Prepared(experiment, data, hardware, trainer)

@@ -191,7 +191,12 @@ class NoiseModel(Protocol):
 
 
 class Network(Protocol):
-    """What an architecture builds: an ``nn.Module`` that can be called, and taken apart."""
+    """
+    What an architecture builds: an ``nn.Module`` that can be called, and taken apart.
+
+    Optional: ``capturable = False`` where Python decides what ``forward`` does from call to call, so that a step with
+    it must not be recorded and replayed.
+    """
 
     head: nn.Module
 
@@ -274,7 +279,8 @@ class Pass:
         views: how many independently augmented copies of each image a batch holds.
         augment: whether images are augmented; without it every view is the plain image.
         shuffle: whether the order is drawn anew.
-        label: whatever the strategy wants to find in its batches, such as which network this pass trains.
+        label: whatever the strategy wants to find in its batches, such as which network this pass trains; hashable, as
+            steps of each value are recorded for themselves.
         beside: another pass, whose batches come along (`Batch.beside`) and which starts over when it is used up.
 
     """

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nlcore.checks.replay import ReplayedCalls, ReplayError
 from nlcore.checks.same import equal
+from nlcore.checks.suite import NotApplicable
 
 K = 10
 SHAPE = (3, 16, 16)
@@ -101,6 +103,31 @@ def stages_hold_every_parameter(cls: type) -> None:
     assert head == {len(stages) - 1}, "The head is not in the last stage."
 
 
+def recorded_forward_does_the_same(cls: type) -> None:
+    """In training mode, a forward pass that is recorded and replayed gives what calling it again gives."""
+    alone, recorded = _build(cls).train(), _build(cls).train()
+    if not getattr(recorded, "capturable", True):
+        raise NotApplicable("Its network declares that it is not capturable.")
+    batches = [_images(4) * factor for factor in (1.0, 0.5, 0.25)]
+    recording, images = ReplayedCalls(), batches[0].clone()
+    with torch.no_grad():
+        torch.manual_seed(1)
+        expected = [alone(batch) for batch in batches]
+        torch.manual_seed(1)
+        try:
+            logits = recording.record(lambda: recorded(images))
+        except ReplayError as error:  # no fault: such steps run one by one
+            raise NotApplicable(f"It cannot be recorded: {error}.") from error
+        for number, batch in enumerate(batches):
+            if number:
+                images.copy_(batch)
+                recording.replay()
+            assert equal(logits, expected[number]), (
+                "Replayed, it gives other logits than called again, since only the operations on tensors are done "
+                "again. Where Python decides what forward does, let the network say capturable = False."
+            )
+
+
 CHECKS = (
     gives_logits,
     takes_any_image_size,
@@ -109,6 +136,7 @@ CHECKS = (
     weights_follow_the_seed,
     features_and_head_make_the_network,
     stages_hold_every_parameter,
+    recorded_forward_does_the_same,
 )
 
 _TAKEN_APART = "Methods take networks apart: give it features(x), head and stages(), see nlcore.roles.Network."

@@ -3,7 +3,7 @@ A recording without a GPU: every operation of a step, done again on the same mem
 
 It keeps what a CUDA graph keeps and no more: which operations, on which tensors, with which numbers. Python that ran
 in the step does not run again. So a step that relies on it gives other results when it is replayed, here as there; and
-one that asks the device for a value cannot be recorded, here as there.
+one that asks the device for a value cannot be recorded. What it cannot see is what lies where: on a CPU all lies there.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ReplayedCalls:
 
     def record(self, step: Callable[[], Tensor]) -> Tensor:
         """Do the step and note its operations."""
-        with _OneHotUnchecked(), _Notes(self._calls):
+        with _AsOnTheDevice(), _Notes(self._calls):
             return step()
 
     @torch.no_grad()
@@ -66,19 +66,23 @@ class _Notes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if torch.Tag.data_dependent_output in function.tags or _depends_on_values(function, args):
             raise ReplayError(f"it asks the device for a value ({function.name()})")
         outputs = function(*args, **kwargs)
+        if torch.Tag.nondeterministic_seeded in function.tags and all(out.ndim < 2 for out in _tensors(outputs)):
+            raise ReplayError(f"it draws numbers in the step ({function.name()})")  # dropout has more dimensions
         if function.namespace != "profiler":
             self._calls.append((function, args, kwargs, outputs))
         return outputs
 
 
-class _OneHotUnchecked(TorchFunctionMode):
-    """Lets one_hot read no labels: it does so on a CPU, to check their range, and not on a GPU."""
+class _AsOnTheDevice(TorchFunctionMode):
+    """Refuses what would fetch values from a GPU; lets one_hot read no labels, whose range it checks on a CPU only."""
 
     def __torch_function__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Do one_hot of a stated number of classes without looking; do all else as it is."""
         kwargs = kwargs or {}
+        if function in (Tensor.cpu, Tensor.numpy, Tensor.tolist):
+            raise ReplayError(f"it asks the device for values (Tensor.{function.__name__})")
         classes = kwargs.get("num_classes", args[1] if len(args) > 1 else -1)
         if function is not F.one_hot or classes < 1:
             return function(*args, **kwargs)
@@ -102,22 +106,28 @@ def _memory(tensor: Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
 
-def differences(make_run: Callable[[], Any]) -> str:
+#: The epochs of a long run that are trained: the first ones, in which steps are recorded, and some of what comes later.
+EPOCHS = (1, 2, 3, 4, 400, 600, 800, 1000)
+
+
+def differences(make_run: Callable[[int], Any]) -> str:
     """
     Return in words how a run of recorded steps differs from one of steps run one by one; empty where it does not.
 
     Args:
-        make_run: makes the same `nlcore.checks.tiny_run.TinyRun` again.
+        make_run: takes the number of epochs and makes a new `nlcore.checks.tiny_run.TinyRun`, the same each time.
+
+    Raises:
+        ReplayError: it cannot be recorded, so that a run does its steps one by one; the message says why.
 
     """
-    alone, recorded = make_run(), make_run()
+    alone, recorded = make_run(EPOCHS[-1]), make_run(EPOCHS[-1])
     alone.ctx.tensor_rates = True  # as a recorded step reads them
     recorded.trainer.recorder = Recorder(recorded.strategy, recorded.ctx, ReplayedCalls)
-    alone.train()
-    recorded.train()
-    refusal: str | None = recorded.trainer.recorder.refusal
-    if refusal:
-        return refusal
-    if not equal(alone.trainer.state_dict(), recorded.trainer.state_dict()):
-        return "replayed, it ends elsewhere than run step by step"
+    for epoch in EPOCHS:
+        losses = [run.train_epoch(epoch) for run in (alone, recorded)]
+        if recorded.trainer.recorder.refusal:
+            raise ReplayError(recorded.trainer.recorder.refusal)
+        if losses[0] != losses[1] or not equal(alone.trainer.state_dict(), recorded.trainer.state_dict()):
+            return f"in epoch {epoch} a replayed step does not do what the step itself does"
     return ""

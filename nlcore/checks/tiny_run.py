@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 from nlcore.checks.toy import CrossEntropy, TinyArchitecture, prepared
 from nlcore.data.batches import TrainingBatches
 from nlcore.data.prepare import TrainingData
@@ -62,6 +64,11 @@ class TinyRun:
         except DivergedError as error:
             raise AssertionError(f"On the toy problem {error}.") from error
         return rows
+
+    def train_epoch(self, epoch: int) -> float:
+        """Train this epoch and no other, and return its mean loss."""
+        torch.manual_seed(epoch)
+        return self.trainer._train_epoch(epoch, _Silent())[0]
 
 
 class _Watched:

@@ -38,28 +38,27 @@ class Recording(Protocol):
 
 
 class CudaGraph:
-    """A recording on a GPU."""
+    """A recording on a GPU, on a stream that all recordings of a run share."""
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
+    def __init__(self, stream: torch.cuda.Stream) -> None:
+        self._stream = stream
         self._graph = torch.cuda.CUDAGraph()
 
     def warm_up(self, step: Callable[[], Tensor]) -> Tensor:
-        """Do the step on a stream of its own, as CUDA asks of what is to be recorded."""
-        with torch.cuda.device(self._device):
-            here, aside = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            aside.wait_stream(here)
-            with torch.cuda.stream(aside):
-                loss = step()
-            here.wait_stream(aside)
+        """Do the step on the recordings' stream, as CUDA asks of what is to be recorded."""
+        here = torch.cuda.current_stream(self._stream.device)
+        self._stream.wait_stream(here)
+        with torch.cuda.stream(self._stream):
+            loss = step()
+        here.wait_stream(self._stream)
         return loss
 
     def record(self, step: Callable[[], Tensor]) -> Tensor:
         """Record the step, which does nothing yet, and replay it."""
-        with torch.cuda.device(self._device):
+        with torch.cuda.device(self._stream.device):
             here = torch.cuda.current_stream()
             try:
-                with torch.cuda.graph(self._graph):
+                with torch.cuda.graph(self._graph, stream=self._stream):
                     loss = step()
             except BaseException:
                 torch.cuda.set_stream(here)  # a recording that fails leaves us on its stream
@@ -77,9 +76,8 @@ class _Known:
     """What is known of steps on batches of one shape."""
 
     recording: Recording
-    done: int = 0  # steps of this shape, up to the recorded one
-    batch: Batch | None = None  # whose tensors every replay reads
-    loss: Tensor | None = None
+    warm: int = 0  # steps that were run one by one
+    ready: tuple[Batch, Tensor] | None = None  # once recorded: what every replay reads, and the loss it writes
 
 
 class Recorder:
@@ -114,11 +112,12 @@ class Recorder:
 
         """
         self._say = say
-        losses = [bound.loss for bound in self._ctx.losses]
-        for part in (self._strategy, *losses):
-            if not may_be_recorded(part):
-                self._give_up(f"{type(part).__name__} does not declare capturable")
-        variant = tuple(getattr(part, "variant", _none)(epoch) for part in (self._strategy, *losses))
+        parts = (self._strategy, *(bound.loss for bound in self._ctx.losses))
+        reason = next(filter(None, map(self._against, (*parts, *self._ctx.networks.values()))), None)
+        if reason:
+            self._give_up(reason)
+            return
+        variant = tuple(getattr(part, "variant", _none)(epoch) for part in parts)
         if variant != self._variant:
             self._known.clear()  # each recording keeps the memory of a whole step
         self._variant = variant
@@ -134,26 +133,46 @@ class Recorder:
         if shapes not in self._known:
             self._known[shapes] = _Known(self._new_recording())
         known = self._known[shapes]
-        if known.batch is not None and known.loss is not None:
-            for own, new in zip(_tensors(known.batch), _tensors(batch), strict=True):
+        if known.ready:
+            for own, new in zip(_tensors(known.ready[0]), _tensors(batch), strict=True):
                 own.copy_(new)
             known.recording.replay()
-            return known.loss
-        known.done += 1
-        if known.done <= WARM_UP:
+            return known.ready[1]
+        if known.warm < WARM_UP:
+            known.warm += 1
             return known.recording.warm_up(lambda: self._alone(batch))
+        loss = self._record(known, batch)
+        if isinstance(loss, Tensor):
+            return loss
+        del known  # with all that the step had made: it needs the memory again
+        self._give_up(loss)
+        return self._alone(batch)
+
+    def _record(self, known: _Known, batch: Batch) -> Tensor | str:
+        """Record a step and do it; return its loss, or in words why it cannot be recorded."""
         mine = _copied(batch)
         try:
-            known.loss = known.recording.record(lambda: self._alone(mine))
+            loss = known.recording.record(lambda: self._alone(mine))
         except RuntimeError as error:
-            self._give_up(str(error).strip().partition("\n")[0] or type(error).__name__)
-            return self._alone(batch)
-        known.batch = mine
-        return known.loss
+            return _first_line(error.__context__ or error)  # the end of a recording that failed raises once more
+        known.ready = mine, loss
+        return loss
 
     def _alone(self, batch: Batch) -> Tensor:
         loss: Tensor = self._strategy.step(batch)
         return loss
+
+    def _against(self, part: Any) -> str | None:
+        """Return why a strategy, loss or network must not be recorded, None where nothing speaks against it."""
+        name, device = type(part).__name__, self._ctx.device
+        if isinstance(part, torch.nn.Module):
+            return None if getattr(part, "capturable", True) else "the network declares that it is not capturable"
+        if not may_be_recorded(part):
+            return f"{name} does not declare capturable"
+        for key, value in vars(part).items():  # the device would read such a number once and keep it
+            if isinstance(value, Tensor) and value.ndim == 0 and value.device != device:
+                return f"{name}.{key} lies on {value.device} and not on {device}"
+        return None
 
     def _give_up(self, reason: str) -> None:
         if not self.refusal:
@@ -168,6 +187,10 @@ def may_be_recorded(part: Any) -> bool:
     return bool(getattr(part, "capturable", not stateful))
 
 
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 def _none(epoch: int) -> None:
     """Return what a method says of an epoch that has nothing to say."""
 
@@ -180,7 +203,7 @@ def _tensors(batch: Batch) -> Iterator[Tensor]:
 
 def _shapes(batch: Batch) -> Hashable:
     beside = _shapes(batch.beside) if batch.beside else None
-    return repr(batch.label), tuple(view.shape for view in batch.views), beside
+    return batch.label, tuple(view.shape for view in batch.views), beside
 
 
 def _copied(batch: Batch) -> Batch:

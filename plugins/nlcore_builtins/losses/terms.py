@@ -26,7 +26,7 @@ def distributions(targets: Tensor, like: Tensor) -> Tensor:
     """Return y (B, K) in the dtype of `like` (B, K): float targets (B, K) as they are, labels int64 (B,) one-hot."""
     if targets.is_floating_point():
         return targets.to(like.dtype)
-    return torch.zeros_like(like).scatter_(1, targets[:, None], 1.0)  # F.one_hot would read the labels first
+    return torch.zeros_like(like).scatter_(1, targets[:, None], 1.0)  # F.one_hot reads the labels first, on a CPU
 
 
 def of_label(log_p: Tensor, targets: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nlcore.checks import architectures
+from nlcore.checks import NotApplicable, architectures
 from nlcore.checks.toy import TinyNet
 
 
@@ -121,6 +121,28 @@ class TupleOfStages(Good):
             return (self.conv, self.norm, self.head)
 
 
+class SkipsInTurn(Good):
+    """Python skips every second call's convolution."""
+
+    class Net(TinyNet):
+        calls = 0
+
+        def features(self, x: Tensor) -> Tensor:
+            self.calls += 1
+            return super().features(x if self.calls % 2 else 0 * x)
+
+
+class SaysSo(SkipsInTurn):
+    class Net(SkipsInTurn.Net):
+        capturable = False
+
+
+class Looks(Good):
+    class Net(TinyNet):
+        def features(self, x: Tensor) -> Tensor:
+            return super().features(x if x.mean() > 0 else -x)
+
+
 BROKEN: list[tuple[Any, type, str]] = [
     (architectures.gives_logits, Probabilities, r"torch.float32 \(4,\)"),
     (architectures.gives_logits, Half, "bfloat16"),
@@ -137,6 +159,7 @@ BROKEN: list[tuple[Any, type, str]] = [
     (architectures.stages_hold_every_parameter, Doubled, "norm.weight is in 2"),
     (architectures.stages_hold_every_parameter, HeadFirst, "head is not in the last stage"),
     (architectures.stages_hold_every_parameter, TupleOfStages, "list of modules"),
+    (architectures.recorded_forward_does_the_same, SkipsInTurn, "called again"),
 ]
 
 
@@ -152,3 +175,9 @@ def test_every_check_refuses_something() -> None:
 def test_lets_a_good_one_pass() -> None:
     for check in architectures.CHECKS:
         check(Good)
+
+
+@pytest.mark.parametrize(("cls", "words"), [(SaysSo, "declares"), (Looks, "asks the device for a value")])
+def test_a_network_need_not_be_recorded(cls: type, words: str) -> None:
+    with pytest.raises(NotApplicable, match=words):
+        architectures.recorded_forward_does_the_same(cls)

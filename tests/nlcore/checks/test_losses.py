@@ -237,10 +237,41 @@ class CountsInPython(Good):
 class CountsOnTheDevice(CountsInPython):
     def setup(self, ctx: Any) -> None:
         """Make the coefficient."""
-        self.weight = torch.ones(())
+        self.weight = torch.ones((), device=ctx.device)
 
     def begin_epoch(self, epoch: int, epochs: int, predict: Any) -> None:
         self.weight.fill_(epoch / epochs)
+
+
+class CountsLate(CountsInPython):
+    """Its number is 1 for so long that a short run would not show it."""
+
+    def begin_epoch(self, epoch: int, epochs: int, predict: Any) -> None:
+        self.weight = 1.0 if epoch < 500 else 0.5
+
+
+class CountsCalls(Good):
+    """It keeps no state that it says, and is wrong when it is recorded."""
+
+    calls = 0
+
+    def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
+        self.calls += 1
+        return super().__call__(logits, targets) / self.calls
+
+
+class DrawsANumber(Good):
+    capturable = True
+
+    def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
+        return super().__call__(logits, targets) * torch.rand(())
+
+
+class GoesThroughNumpy(Good):
+    capturable = True
+
+    def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
+        return super().__call__(logits, targets) * float(targets.numpy().mean() >= 0)
 
 
 class AsksItself(Good):
@@ -290,7 +321,11 @@ BROKEN: list[tuple[Any, type, str]] = [
     (losses.optional_methods_give_what_they_say, VectorPenalty, "not a finite scalar"),
     (losses.optional_methods_give_what_they_say, NothingToLearn, "require a gradient"),
     (losses.optional_methods_give_what_they_say, NegativeScale, "lr_scale"),
-    (losses.recorded_steps_do_the_same, CountsInPython, "ends elsewhere"),
+    (losses.recorded_steps_do_the_same, CountsInPython, "not do what the step itself does"),
+    (losses.recorded_steps_do_the_same, CountsLate, "in epoch 600 "),
+    (losses.recorded_steps_do_the_same, CountsCalls, "not do what the step itself does"),
+    (losses.recorded_steps_do_the_same, DrawsANumber, "draws numbers in the step"),
+    (losses.recorded_steps_do_the_same, GoesThroughNumpy, "asks the device for values"),
     (losses.recorded_steps_do_the_same, AsksItself, "asks the device for a value"),
 ]
 

@@ -142,9 +142,9 @@ def test_each_shape_has_its_recording(counted: type[Counted]) -> None:
 @pytest.mark.parametrize("ema", [None, 0.9])
 def test_a_cuda_graph_gives_the_losses_of_the_step_alone(ema: float | None) -> None:
     """The same as on the stand-in, dropout included."""
-    device = torch.device("cuda", 0)
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     alone = outcome(Plain(), None, samples=90, ema=ema, device="cuda")
-    recorded = outcome(Plain(), lambda: CudaGraph(device), samples=90, ema=ema, device="cuda")
+    recorded = outcome(Plain(), lambda: CudaGraph(stream), samples=90, ema=ema, device="cuda")
     assert recorded.lines == []
     assert recorded.losses == pytest.approx(alone.losses, rel=1e-4)
     for one, other in zip(recorded.weights, alone.weights, strict=True):
@@ -238,26 +238,54 @@ def test_what_cannot_be_recorded_runs_alone_and_is_said_once(
     assert counted.done["replay"] == 0
 
 
-def test_a_loss_that_promises_nothing_runs_alone() -> None:
-    """It keeps a state, so that its Python may matter."""
+class Remembers:
+    """A loss with a state, so that its Python may matter."""
 
-    class Remembers:
-        def setup(self, ctx: Any) -> None:
-            """Make a state."""
+    def setup(self, ctx: Any) -> None:
+        """Make a state."""
 
-        def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
-            return torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+    def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
+        return torch.nn.functional.cross_entropy(logits, targets, reduction="none")
 
-    assert not may_be_recorded(Remembers())
+
+class KeepsItElsewhere(Remembers):
+    """A number that lies elsewhere than the rest would be read once, when the step is recorded."""
+
+    capturable = True
+
+    def setup(self, ctx: Any) -> None:
+        self.weight = torch.zeros((), device="meta")
+
+
+class NotThisNetwork:
+    """An architecture whose network must not be recorded."""
+
+    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> torch.nn.Module:
+        """Return it."""
+        network = NetArchitecture().build(num_classes, image_shape)
+        network.capturable = False  # type: ignore[assignment]
+        return network
+
+
+@pytest.mark.parametrize(
+    ("architecture", "loss", "reason"),
+    [
+        (NetArchitecture, Remembers, "Remembers does not declare capturable"),
+        (NetArchitecture, KeepsItElsewhere, "KeepsItElsewhere.weight lies on meta and not on cpu"),
+        (NotThisNetwork, None, "the network declares that it is not capturable"),
+    ],
+)
+def test_who_speaks_against_a_recording_is_heard(architecture: Any, loss: Any, reason: str) -> None:
     data = prepared(make_data(*squares(96)))
-    ctx: Context = make_context(data, NetArchitecture(), make_loss=Remembers)
+    ctx: Context = make_context(data, architecture(), **({"make_loss": loss} if loss else {}))
     strategy = Plain()
     strategy.setup(ctx)  # type: ignore[arg-type]
     recorder = Recorder(strategy, ctx, ReplayedCalls)
     said: list[str] = []
     for epoch in (1, 2):
         recorder.begin_epoch(epoch, said.append)
-    assert said == ["Steps are run one by one and not from a recording: Remembers does not declare capturable."]
+    assert said == [f"Steps are run one by one and not from a recording: {reason}."]
+    assert may_be_recorded(Remembers()) is False
 
 
 def test_the_stand_in_has_no_python() -> None:
