@@ -1,8 +1,8 @@
 """
 What the presets reach, for ``docs/performance.md``: a table and a picture, made from finished runs.
 
-``python docs/presets_page.py quick=runs/A,runs/B best=runs/C`` reads the runs and writes ``docs/presets.json`` and
-``docs/presets.png``; the page takes its table from the former.
+``python docs/presets_page.py '`quick`=runs/A,runs/B' ResNet-18=runs/C`` reads the runs and writes ``docs/presets.json``
+and ``docs/presets.png``; names that are not given keep theirs. The page takes its table from the former.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ COURSE_BEST = 0.7735
 
 
 def table() -> None:
-    """Write a row for each preset; nothing where no results have been published."""
+    """Write a row for each preset and what stands beside it; nothing where no results have been published."""
     import cog
 
     if RESULTS.exists():
@@ -30,7 +30,7 @@ def table() -> None:
 def markdown(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """Return the table."""
     lines = [
-        "| preset | last epoch | mean of the last 10 | wrong labels memorised | seeds | minutes | on |",
+        "| run | last epoch | mean of the last 10 | wrong labels memorised | seeds | minutes | on |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, runs in results.items():
@@ -38,7 +38,7 @@ def markdown(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         late = [statistics.mean(run["accuracy"][-10:]) for run in runs]
         minutes = [run["minutes"][-1] for run in runs]
         cells = [
-            f"`{name}`",
+            name,
             f"**{_spread(last)}**: {', '.join(f'{value:.2%}' for value in last)}",
             _spread(late),
             _spread([run["memorised"] for run in runs]),
@@ -80,12 +80,12 @@ def draw(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     axes = figure.subplots()
     for number, (name, runs) in enumerate(results.items()):
         for run in runs:
-            label = f"{name} ({run['on']})" if run is runs[0] else None
+            label = f"{name.strip('`')} ({run['on']})" if run is runs[0] else None
             axes.plot(run["minutes"], [100 * value for value in run["accuracy"]], color=f"C{number}", label=label)
     axes.axhline(100 * COURSE_BEST, color="grey", linestyle="--", label=f"the course's best, {COURSE_BEST:.2%}")
     axes.set(xlabel="minutes of training and evaluation", ylabel="test accuracy, %", xscale="log")
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside lower center")
     figure.savefig(PICTURE, dpi=120)
 
 
@@ -97,6 +97,7 @@ def _spread(values: Sequence[float]) -> str:
 
 if __name__ == "__main__":
     named = [word.partition("=") for word in sys.argv[1:]]
-    found = {name: [read(Path(run)) for run in runs.split(",")] for name, _, runs in named}
+    found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    found |= {name: [read(Path(run)) for run in runs.split(",")] for name, _, runs in named}
     RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     draw(found)
