@@ -74,7 +74,7 @@ class Bench:
     say: Callable[[str], None]
 
     def experiment(self, **settings: Any) -> Experiment:
-        """Return `nl run`'s default experiment with the benchmark's device, threads, width and batch size."""
+        """Return `nl run`'s default experiment on the benchmark's device, of its size; on a GPU with CUDA graphs."""
         return resolve(self._where, {"architecture.width": self.width, "batch_size": self.batch_size}, settings)
 
     def preset(self, name: str) -> Experiment:
@@ -83,7 +83,8 @@ class Bench:
 
     @property
     def _where(self) -> dict[str, Any]:
-        return {"device": str(self.device), "threads": self.threads, "cuda_graphs": True}  # of use on a GPU only
+        recorded = self.device.type == "cuda"
+        return {"device": str(self.device), "threads": self.threads, "cuda_graphs": recorded}
 
     @property
     def sizes(self) -> list[int]:
