@@ -130,9 +130,13 @@ class Recorder:
             self._known.clear()
             self._made = self._ctx.made
         shapes = _shapes(batch)
-        if shapes not in self._known:
-            self._known[shapes] = _Known(self._new_recording())
-        known = self._known[shapes]
+        try:
+            known = self._known.get(shapes)
+        except TypeError:
+            self._give_up("a pass has a label that cannot be hashed")
+            return self._alone(batch)
+        if known is None:
+            known = self._known[shapes] = _Known(self._new_recording())
         if known.ready:
             for own, new in zip(_tensors(known.ready[0]), _tensors(batch), strict=True):
                 own.copy_(new)
@@ -169,7 +173,7 @@ class Recorder:
             return None if getattr(part, "capturable", True) else "the network declares that it is not capturable"
         if not may_be_recorded(part):
             return f"{name} does not declare capturable"
-        for key, value in vars(part).items():  # the device would read such a number once and keep it
+        for key, value in getattr(part, "__dict__", {}).items():  # the device would read such a number once and keep it
             if isinstance(value, Tensor) and value.ndim == 0 and value.device != device:
                 return f"{name}.{key} lies on {value.device} and not on {device}"
         return None

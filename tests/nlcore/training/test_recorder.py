@@ -226,7 +226,16 @@ class Unpromised(Plain):
     capturable = False
 
 
-@pytest.mark.parametrize(("strategy", "words"), [(Asks, "asks the device for a value"), (Unpromised, "capturable")])
+class Unhashable(Plain):
+    def passes(self, epoch: int) -> list[Pass]:
+        """Return a pass with a list for its label."""
+        return [Pass(label=["network", 1])]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [(Asks, "asks the device for a value"), (Unpromised, "capturable"), (Unhashable, "label that cannot be hashed")],
+)
 def test_what_cannot_be_recorded_runs_alone_and_is_said_once(
     counted: type[Counted], strategy: type[Plain], words: str
 ) -> None:
@@ -286,6 +295,22 @@ def test_who_speaks_against_a_recording_is_heard(architecture: Any, loss: Any, r
         recorder.begin_epoch(epoch, said.append)
     assert said == [f"Steps are run one by one and not from a recording: {reason}."]
     assert may_be_recorded(Remembers()) is False
+
+
+@dataclass(slots=True)
+class WithSlots:
+    """A loss whose fields lie in slots."""
+
+    weight: float = 1.0
+
+    def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
+        """Return the losses (B,)."""
+        return self.weight * torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+
+
+def test_a_loss_with_slots_is_recorded(counted: type[Counted]) -> None:
+    assert outcome(Plain(), counted, make_loss=WithSlots).lines == []
+    assert counted.done["replay"] > 0
 
 
 def test_the_stand_in_has_no_python() -> None:
