@@ -26,6 +26,8 @@ DEFAULTS = {
     "strategy": "standard",
 }
 
+MUON_LR = 0.01  # SGD's suits none of its steps, whatever the dataset
+
 #: A layer of settings by flat name: ``{"loss": "gce", "loss.q": 0.7, "epochs": 5}``.
 Layer = Mapping[str, object]
 
@@ -147,6 +149,8 @@ def resolve(*layers: Layer) -> Experiment:
             params[kind] |= {key.removeprefix(prefix): value for key, value in layer.items() if key.startswith(prefix)}
     choices = {kind: _choose(known, kind, names[kind], params[kind], suggested) for kind in KINDS}
     flat = {key: value for layer in (suggested, *layers) for key, value in layer.items()}
+    if flat.get("optimizer") == "muon" and not any("lr" in layer for layer in layers):
+        flat["lr"] = MUON_LR
     return Experiment(**choices, settings=_settings(Settings, flat), places=_settings(Places, flat))
 
 

@@ -20,7 +20,7 @@ from nlcore.experiment import Experiment, refusal
 from nlcore.roles import DataSource
 from nlcore.terminal import Terminal
 from nlcore.training.average import Average
-from nlcore.training.context import Context, Facts
+from nlcore.training.context import OPTIMIZERS, Context, Facts
 from nlcore.training.device import Hardware, resolve_hardware, using_threads
 from nlcore.training.evaluate import Evaluator
 from nlcore.training.loop import Trainer
@@ -57,7 +57,8 @@ class Prepared:
             "architecture": f"{experiment.architecture}: {several}{self.parameters:,} weights",
             "loss": str(experiment.loss),
             "strategy": str(experiment.strategy),
-            "training": f"{settings.epochs} epochs of batches of {settings.batch_size}, SGD with lr {settings.lr} "
+            "training": f"{settings.epochs} epochs of batches of {settings.batch_size}, "
+            f"{OPTIMIZERS[settings.optimizer].__name__} with lr {settings.lr} "
             f"({settings.lr_schedule}), momentum {settings.momentum}, weight decay {settings.weight_decay}, "
             f"seed {settings.seed}{average}",
             "hardware": f"{self.hardware.device} ({self.hardware.name}), {self.hardware.precision}, "

@@ -18,9 +18,12 @@ class Settings:
 
     epochs: int = parameter(20, "how often every training image is seen", range="[1, inf)")
     batch_size: int = parameter(128, "images in a step; the last, partial batch counts", range="[2, inf)")
-    lr: float = parameter(0.1, "learning rate of SGD; for one_cycle its peak", range="(0, inf)")
-    momentum: float = parameter(0.9, "momentum of SGD", range="[0, 1)")
-    weight_decay: float = parameter(5e-4, "weight decay of SGD, on all parameters", range="[0, inf)")
+    optimizer: Literal["sgd", "muon"] = parameter(
+        "sgd", "sgd, or muon: orthogonal steps for convolutions, SGD for the rest"
+    )
+    lr: float = parameter(0.1, "learning rate, for one_cycle its peak; with muon 0.01 if not given", range="(0, inf)")
+    momentum: float = parameter(0.9, "momentum", range="[0, 1)")
+    weight_decay: float = parameter(5e-4, "weight decay, on all parameters but muon's filters", range="[0, inf)")
     lr_schedule: Literal["constant", "step", "cosine", "one_cycle"] = parameter(
         "constant", "how the learning rate goes over the run; step divides it by 10 at 1/2 and 3/4"
     )

@@ -16,7 +16,10 @@ from nlcore.data.seeds import generator, key
 from nlcore.roles import Architecture, NoiseInfo, Pass
 from nlcore.settings import Settings
 from nlcore.training.device import Hardware
+from nlcore.training.muon import Muon
 from nlcore.training.schedule import SCHEDULES
+
+OPTIMIZERS = {"sgd": torch.optim.SGD, "muon": Muon}
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ class Context:
     def optimizer(
         self, networks: nn.Module | Sequence[nn.Module], losses: BoundLoss | Sequence[BoundLoss] = (), **overrides: Any
     ) -> torch.optim.Optimizer:
-        """Return SGD over these networks and losses; one made before for the same networks is forgotten."""
+        """Return the run's optimiser over these networks and losses; one made before for them is forgotten."""
         nets = [networks] if isinstance(networks, nn.Module) else list(networks)
         bound = [losses] if isinstance(losses, BoundLoss) else list(losses)
         groups: list[dict[str, Any]] = [{"params": [p for network in nets for p in network.parameters()]}]
@@ -167,10 +170,10 @@ class Context:
             groups += loss.param_groups()
         settings = self._settings
         options = {"lr": settings.lr, "momentum": settings.momentum, "weight_decay": settings.weight_decay, **overrides}
-        sgd = torch.optim.SGD(groups, fused=True, **options)
-        for group in sgd.param_groups:
+        bare = OPTIMIZERS[settings.optimizer](groups, fused=True, **options)
+        for group in bare.param_groups:
             group["initial_lr"] = group["lr"]
-        optimizer = self._hardware.wrap(sgd)
+        optimizer = self._hardware.wrap(bare)
         self._optimizers = [other for other in self._optimizers if other.networks != nets]
         self._optimizers.append(_Scheduled(optimizer, nets, bound))
         self.made += 1

@@ -325,6 +325,7 @@ def test_the_configuration_has_everything_that_decides_the_numbers_and_nothing_e
 CHANGES: dict[str, object] = {
     "epochs": 21,
     "batch_size": 64,
+    "optimizer": "muon",
     "lr": 0.05,
     "momentum": 0.8,
     "weight_decay": 0,
@@ -347,6 +348,16 @@ CHANGES: dict[str, object] = {
     "noise.rate": 0.4,
     "architecture.width": 63,
 }
+
+
+def test_muon_has_a_learning_rate_of_its_own_unless_one_is_given() -> None:
+    """Above what the dataset suggests, below whatever the user says, in a preset too; and it is recorded."""
+    assert resolve({"optimizer": "muon"}).settings.lr == 0.01
+    assert resolve({"dataset": "digits", "optimizer": "muon"}).settings.lr == 0.01
+    assert resolve({"optimizer": "muon", "lr": 0.1}).settings.lr == 0.1
+    assert resolve({"lr": 0.05}, {"optimizer": "muon"}).settings.lr == 0.05
+    assert resolve({"optimizer": "muon"}, {"optimizer": "sgd"}).settings.lr == 0.1
+    assert resolve({"optimizer": "muon"}).config()["lr"] == 0.01
 
 
 def test_every_setting_is_among_the_changes() -> None:

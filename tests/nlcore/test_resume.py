@@ -101,6 +101,18 @@ def test_a_losss_state_that_is_not_restored_is_noticed(loss: str, monkeypatch: p
     assert not toy.equal(toy.outcome(straight), toy.outcome(torn))
 
 
+def test_muons_momentum_ends_with_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is missed where it is not restored."""
+    straight, torn = run("straight", optimizer="muon"), stopped(monkeypatch, "torn", optimizer="muon")
+    lost = shutil.copytree(torn, torn.with_name("lost"))
+    nlcore.resume(torn, quiet=True)
+    assert toy.equal(toy.outcome(straight), toy.outcome(torn))
+    with monkeypatch.context() as patch:
+        _unrestored_momentum(patch)
+        nlcore.resume(lost, quiet=True)
+    assert not toy.equal(toy.outcome(straight), toy.outcome(lost))
+
+
 def test_another_seed_is_not_the_same() -> None:
     assert not toy.equal(toy.outcome(run("one", seed=1)), toy.outcome(run("two", seed=2)))
 

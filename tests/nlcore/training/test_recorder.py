@@ -113,10 +113,10 @@ def outcome(
     return Outcome([without_clock(row) for row in rows], losses, weights, notes.lines, rates)
 
 
-@pytest.mark.parametrize("ema", [None, 0.9])
-def test_each_steps_loss_is_that_of_the_step_alone(counted: type[Counted], ema: float | None) -> None:
+@pytest.mark.parametrize("settings", [{}, {"ema": 0.9}, {"optimizer": "muon"}])
+def test_each_steps_loss_is_that_of_the_step_alone(counted: type[Counted], settings: dict[str, Any]) -> None:
     """Over epochs, evaluations, two steps down of the learning rate, dropout and an average of the weights."""
-    alone, recorded = outcome(Plain(), None, ema=ema), outcome(Plain(), counted, ema=ema)
+    alone, recorded = outcome(Plain(), None, **settings), outcome(Plain(), counted, **settings)
     assert recorded.losses == alone.losses
     assert recorded.rows == alone.rows
     assert same_tensors(recorded.weights, alone.weights)
@@ -139,12 +139,12 @@ def test_each_shape_has_its_recording(counted: type[Counted]) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
-@pytest.mark.parametrize("ema", [None, 0.9])
-def test_a_cuda_graph_gives_the_losses_of_the_step_alone(ema: float | None) -> None:
+@pytest.mark.parametrize("settings", [{}, {"ema": 0.9}, {"optimizer": "muon"}])
+def test_a_cuda_graph_gives_the_losses_of_the_step_alone(settings: dict[str, Any]) -> None:
     """The same as on the stand-in, dropout included."""
     stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    alone = outcome(Plain(), None, samples=90, ema=ema, device="cuda")
-    recorded = outcome(Plain(), lambda: CudaGraph(stream), samples=90, ema=ema, device="cuda")
+    alone = outcome(Plain(), None, samples=90, device="cuda", **settings)
+    recorded = outcome(Plain(), lambda: CudaGraph(stream), samples=90, device="cuda", **settings)
     assert recorded.lines == []
     assert recorded.losses == pytest.approx(alone.losses, rel=1e-4)
     for one, other in zip(recorded.weights, alone.weights, strict=True):
