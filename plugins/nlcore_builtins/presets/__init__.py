@@ -13,4 +13,7 @@ def nl_presets() -> list[Component]:
     package = "nlcore_builtins.presets"
     return [
         Component("quick", f"{package}:quick.toml", "A good model in minutes on two CPU cores."),
+        Component(
+            "best", f"{package}:best.toml", "A full ResNet-18 in 20 epochs, at its best: for a GPU, or for hours."
+        ),
     ]
