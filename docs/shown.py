@@ -28,7 +28,7 @@ def shown(command: str) -> None:
 
 def compatibility_table() -> None:
     """Write the pairs of loss and strategy that refuse each other, with the reason."""
-    from nlcore.experiment import compatibility
+    from nlcore.compatibility import compatibility
 
     os.environ["NL_PLUGINS"] = "nlcore"
     rows = [f"| `{loss}` | `{strategy}` | {reason} |" for loss, strategy, reason in compatibility()]

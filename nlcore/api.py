@@ -32,7 +32,8 @@ def run(
 
     """
     from nlcore.execution import execute
-    from nlcore.experiment import read_recipe, resolve
+    from nlcore.experiment import resolve
+    from nlcore.recipes import read_recipe
     from nlcore.terminal import Terminal
 
     layers = [read_recipe(Path(recipe))] if recipe is not None else []

@@ -15,10 +15,11 @@ from typing import Any
 
 from nlcore.data.prepare import TrainingData
 from nlcore.errors import UserError
-from nlcore.experiment import Experiment, Layer, resolve_run
+from nlcore.experiment import Experiment, resolve_run
 from nlcore.identity import differences, digest, identity
 from nlcore.interrupt import stoppable
 from nlcore.preparation import load_data, prepare_training
+from nlcore.recipes import Layer
 from nlcore.running import Run, packages
 from nlcore.runs import checkpoint, durable
 from nlcore.runs.directory import ENDED, RunDirectory

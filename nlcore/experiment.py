@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shlex
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from nlcore.components import check_parameters, parameters_of, show_value
-from nlcore.errors import ParameterError, PluginError, UserError, did_you_mean
-from nlcore.presets import preset_text
+from nlcore.errors import ParameterError, UserError
+from nlcore.recipes import Layer, check_names, read_preset, read_recipe
 from nlcore.registry import KINDS, Registry, registry
 from nlcore.runs.directory import RunDirectory
-from nlcore.settings import Places, Settings
+from nlcore.settings import Places, Settings, data_directory
 
 DEFAULTS = {
     "dataset": "cifar10",
@@ -27,9 +24,6 @@ DEFAULTS = {
 }
 
 MUON_LR = 0.01  # SGD's suits none of its steps, whatever the dataset
-
-#: A layer of settings by flat name: ``{"loss": "gce", "loss.q": 0.7, "epochs": 5}``.
-Layer = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -106,16 +100,6 @@ class Experiment:
         return data_directory(self.places.data_dir)
 
 
-def data_directory(given: str | None = None) -> Path:
-    """Return where data lie: what was given, else ``NL_DATA_DIR``, else the user's cache directory."""
-    chosen = given or os.environ.get("NL_DATA_DIR")
-    if chosen:
-        return Path(chosen).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("nlcore", appauthor=False))
-
-
 def resolve(*layers: Layer) -> Experiment:
     """
     Return the experiment that these layers of settings describe; a later layer wins.
@@ -128,14 +112,14 @@ def resolve(*layers: Layer) -> Experiment:
 
     """
     for layer in layers:
-        _check_names(layer)
+        check_names(layer)
     presets = [layer["preset"] for layer in layers if "preset" in layer]
     if presets:
-        layers = (_read_preset(presets[-1]), *layers)
+        layers = (read_preset(_text("preset", presets[-1])), *layers)
     layers = tuple(_spell_out(layer) for layer in layers)
     known = registry()
     suggested = _dataset_defaults(known, layers)
-    _check_names(suggested)
+    check_names(suggested)
     names: dict[str, str] = {}
     params: dict[str, dict[str, object]] = {kind: {} for kind in KINDS}
     below: list[Layer] = [DEFAULTS, {kind: suggested[kind] for kind in KINDS if kind in suggested}]
@@ -152,55 +136,6 @@ def resolve(*layers: Layer) -> Experiment:
     if flat.get("optimizer") == "muon" and not any("lr" in layer for layer in layers):
         flat["lr"] = MUON_LR
     return Experiment(**choices, settings=_settings(Settings, flat), places=_settings(Places, flat))
-
-
-def read_recipe(path: Path) -> dict[str, object]:
-    """
-    Return a TOML recipe as a layer.
-
-    Raises:
-        UserError: it cannot be read, is no TOML (with the line), or has a key that is none.
-
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"There is no recipe {path}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"The recipe {path} cannot be read: {error}.") from None
-    return parse_recipe(text, f"recipe {path}")
-
-
-def parse_recipe(text: str, what: str) -> dict[str, object]:
-    """
-    Return the text of a TOML recipe as a layer.
-
-    Raises:
-        UserError: it is no TOML, or has a key that is none; the message names it as `what`.
-
-    """
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"The {what} is no valid TOML: {error}.") from None
-    layer: dict[str, object] = {}
-    for key, value in content.items():
-        name = key.replace("-", "_")
-        if name in layer:
-            raise UserError(f"The {what}: {name} stands there twice, with - and with _.")
-        if isinstance(value, dict):
-            if name not in KINDS:
-                raise UserError(
-                    f"The {what}: there is no table [{key}].{did_you_mean(name, KINDS)} Tables are {_kinds()}."
-                )
-            layer |= {name if part == "name" else f"{name}.{part.replace('-', '_')}": v for part, v in value.items()}
-        else:
-            layer[name] = value
-    try:
-        _check_names(layer)
-    except UserError as error:
-        raise UserError(f"The {what}: {error}") from None
-    return layer
 
 
 def resolve_run(directory: RunDirectory, command: str, *layers: Layer) -> Experiment:
@@ -245,32 +180,6 @@ def _is_there(kind: str, name: str) -> bool:
     return True
 
 
-def compatibility() -> list[tuple[str, str, str]]:
-    """Return the pairs of loss and strategy that refuse each other, with the reason: (loss, strategy, reason)."""
-    known = registry()
-
-    def all_of(kind: str) -> dict[str, Any]:
-        made = {}
-        for entry in known.of_kind(kind):
-            with contextlib.suppress(PluginError):  # one that does not work is no reason to hide the others
-                made[known.display_name(entry)] = known.create(kind, known.display_name(entry))
-        return made
-
-    strategies = all_of("strategy")
-    pairs = [(loss, strategy) for loss in all_of("loss").items() for strategy in strategies.items()]
-    reasons = [(loss[0], strategy[0], refusal(loss[1], strategy[1])) for loss, strategy in pairs]
-    return [(loss, strategy, reason) for loss, strategy, reason in reasons if reason]
-
-
-def refusal(loss: Any, strategy: Any) -> str | None:
-    """Return why this loss and this strategy make no sense together, None where they do."""
-    for one, other in ((strategy, loss), (loss, strategy)):
-        reason: str | None = one.refuses(other) if hasattr(one, "refuses") else None
-        if reason:
-            return reason
-    return None
-
-
 def _choose(known: Registry, kind: str, name: str, params: Mapping[str, object], suggested: Layer) -> Choice:
     """Check one component's parameters and complete them: what the dataset suggests where it fits, then defaults."""
     cls, declared = known.declared(kind, name)
@@ -296,15 +205,6 @@ def _settings(cls: type[Any], flat: Layer) -> Any:
     return cls(**{key: declared[key].convert(value, key) for key, value in flat.items() if key in declared})
 
 
-def _read_preset(name: object) -> Layer:
-    """Return a preset as a layer."""
-    text = _text("preset", name)
-    layer = parse_recipe(preset_text(text), f"preset {text}")
-    if "preset" in layer:
-        raise PluginError(f"The preset {text} names another preset: write out what it takes from it.")
-    return layer
-
-
 def _spell_out(layer: Layer) -> Layer:
     """Return a layer with what is short for something else written out."""
     long = {key: value for key, value in layer.items() if key not in ("labels", "preset")}
@@ -319,23 +219,10 @@ def _spell_out(layer: Layer) -> Layer:
     return long
 
 
-def _check_names(layer: Layer) -> None:
-    settings = [*(field.name for cls in (Settings, Places) for field in fields(cls)), "labels", "preset"]
-    for key in layer:
-        if key not in settings and key.partition(".")[0] not in KINDS:
-            raise ParameterError(
-                f"There is no setting {key!r}.{did_you_mean(key, [*settings, *KINDS])} 'nl run --help' lists all."
-            )
-
-
 def _text(kind: str, value: object) -> str:
     if not isinstance(value, str):
         raise ParameterError(f"{kind} = {value}: must be the name of a {kind}, as text.")
     return value
-
-
-def _kinds() -> str:
-    return ", ".join(f"[{kind}]" for kind in KINDS)
 
 
 def _without_none(value: Any) -> Any:

@@ -13,10 +13,11 @@ from typing import Any
 
 import torch
 
+from nlcore.compatibility import refusal
 from nlcore.data.batches import TrainingBatches
 from nlcore.data.prepare import TrainingData, prepare
 from nlcore.errors import RunError, UserError
-from nlcore.experiment import Experiment, refusal
+from nlcore.experiment import Experiment
 from nlcore.roles import DataSource
 from nlcore.terminal import Terminal
 from nlcore.training.average import Average

@@ -6,7 +6,9 @@ They are declared like a component's parameters, so that the command line, recip
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from nlcore.components import parameter
@@ -51,3 +53,13 @@ class Places:
     runs_dir: str = parameter("runs", "folder that run directories are made in")
     name: str | None = parameter(None, "name of the run directory (default: made from all that decides the result)")
     checkpoint_every: int = parameter(1, "epochs between checkpoints", range="[1, inf)")
+
+
+def data_directory(given: str | None = None) -> Path:
+    """Return where data lie: what was given, else ``NL_DATA_DIR``, else the user's cache directory."""
+    chosen = given or os.environ.get("NL_DATA_DIR")
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("nlcore", appauthor=False))

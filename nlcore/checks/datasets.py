@@ -12,8 +12,8 @@ import functools
 import numpy as np
 
 from nlcore.data import stores
-from nlcore.experiment import data_directory
 from nlcore.roles import Data, DataSource, Labels, Split
+from nlcore.settings import data_directory
 
 
 def images_are_uint8(cls: type) -> None:

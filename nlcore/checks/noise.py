@@ -18,8 +18,8 @@ from nlcore.checks.suite import NotApplicable
 from nlcore.components import parameters_of
 from nlcore.data.prepare import declaration
 from nlcore.data.stores import ArrayStore, SubsetStore
-from nlcore.experiment import data_directory
 from nlcore.roles import Labels, SampleData
+from nlcore.settings import data_directory
 
 K = 10
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

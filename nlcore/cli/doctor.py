@@ -73,7 +73,7 @@ def _hardware() -> dict[str, Any]:
 
 
 def _data() -> dict[str, Any]:
-    from nlcore.experiment import data_directory
+    from nlcore.settings import data_directory
 
     directory = data_directory().absolute()
     places = {name: (directory if directory.name == name else directory / name) for name in _DATA}

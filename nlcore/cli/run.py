@@ -98,7 +98,8 @@ def report(result: Result, as_json: bool) -> int:
 
 def _resolve(ctx: click.Context) -> Experiment:
     """Return the experiment that the command line and its recipe describe."""
-    from nlcore.experiment import read_recipe, resolve
+    from nlcore.experiment import resolve
+    from nlcore.recipes import read_recipe
 
     recipe = ctx.params["recipe"]
     names = [*KINDS, "preset", "labels", *(item.name for cls in (Settings, Places) for item in fields(cls))]

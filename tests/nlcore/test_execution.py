@@ -20,7 +20,8 @@ from sklearn.datasets import load_digits
 
 import nlcore
 from nlcore.execution import dry_run
-from nlcore.experiment import read_recipe, resolve
+from nlcore.experiment import resolve
+from nlcore.recipes import read_recipe
 from nlcore.runs.result import Result
 from nlcore.terminal import Terminal
 

@@ -1,20 +1,19 @@
-"""What to run: layers of settings, their precedence and their checks, recipes, and the name of a run."""
+"""What to run: layers of settings, their precedence and their checks, and the name of a run."""
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import pytest
 import tomli_w
 from helpers import install_plugin
 
 import nlcore
-from nlcore.experiment import compatibility, read_recipe, refusal, resolve
+from nlcore.experiment import resolve
+from nlcore.recipes import read_recipe
 from nlcore.registry import KINDS
 from nlcore.settings import Places, Settings
 
@@ -42,15 +41,7 @@ class One:
         raise AssertionError
 
 class Two(One):
-    def refuses(self, strategy):
-        return "it needs two networks" if type(strategy).__name__ == "Standard" else None
-
-class Picky:
-    def setup(self, ctx): ...
-    def step(self, batch): ...
-    def predict(self, images): ...
-    def refuses(self, loss):
-        return "it takes no loss of this kind" if isinstance(loss, One) else None
+    pass
 
 class Tower:
     def build(self, num_classes, image_shape): ...
@@ -64,10 +55,6 @@ def nl_losses():
     return [Component("one", "layers_plugin:One", "One."), Component("two", "layers_plugin:Two", "Two.")]
 
 @hookimpl
-def nl_strategies():
-    return [Component("picky", "layers_plugin:Picky", "Picky.")]
-
-@hookimpl
 def nl_architectures():
     return [Component("tower", "layers_plugin:Tower", "No width.")]
 """
@@ -76,18 +63,6 @@ def nl_architectures():
 @pytest.fixture
 def plugin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     install_plugin(monkeypatch, tmp_path, "layers-plugin", PLUGIN)
-
-
-@pytest.fixture
-def recipe(tmp_path: Path) -> Callable[[str], Path]:
-    """Return a function that writes a recipe."""
-
-    def write(text: str) -> Path:
-        path = tmp_path / "recipe.toml"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
 
 
 # ------------------------------------------------------------------------------------------------------- precedence
@@ -237,61 +212,6 @@ def test_settings_are_checked_whatever_layer_covers_them() -> None:
         resolve({"epoch": 3}, {"epochs": 3})
 
 
-# ---------------------------------------------------------------------------------------------------------- recipes
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        'batch_size = 64\nlr_schedule = "cosine"\n[loss]\nname = "elr"\nlam = 2\n[dataset]\nper_class = 10\n',
-        'batch-size = 64\nlr-schedule = "cosine"\ndataset = {per-class = 10}\nloss = {name = "elr", lam = 2}\n',
-        'batch-size = 64\nlr_schedule = "cosine"\ndataset.per-class = 10\nloss.name = "elr"\nloss.lam = 2.0\n',
-    ],
-)
-def test_recipes_have_hyphens_or_underscores(text: str, recipe: Callable[[str], Path]) -> None:
-    layer = read_recipe(recipe(text))
-    assert layer == {
-        "batch_size": 64,
-        "lr_schedule": "cosine",
-        "loss": "elr",
-        "loss.lam": 2,
-        "dataset.per_class": 10,
-    }
-    assert resolve(layer).loss.params == {"beta": 0.7, "lam": 2.0}
-
-
-def test_a_component_without_parameters_may_be_a_line(recipe: Callable[[str], Path]) -> None:
-    assert resolve(read_recipe(recipe('loss = "gce"'))).loss.name == "gce"
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("epochs = 3\nlr = = 2\n", "line 2"),
-        ("epochs = 3\nepochs = 4\n", "line 2"),
-        ("epoch = 3\n", "Did you mean 'epochs'"),
-        ("[los]\nname = 'gce'\n", r"no table \[los\]\. Did you mean 'loss'.*\[dataset\], \[noise\]"),
-        ("[optimizer]\nlr = 3\n", r"no table \[optimizer\]"),
-    ],
-)
-def test_a_recipe_that_is_wrong_is_named(text: str, said: str, recipe: Callable[[str], Path]) -> None:
-    path = recipe(text)
-    with pytest.raises(nlcore.UserError) as caught:
-        read_recipe(path)
-    assert str(path) in str(caught.value)
-    assert re.search(said, str(caught.value)), str(caught.value)
-
-
-def test_a_recipe_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(nlcore.UserError, match=r"There is no recipe .*missing\.toml"):
-        read_recipe(tmp_path / "missing.toml")
-    with pytest.raises(nlcore.UserError, match="cannot be read"):
-        read_recipe(tmp_path)
-    (tmp_path / "latin.toml").write_bytes('name = "café"\n'.encode("latin-1"))
-    with pytest.raises(nlcore.UserError, match=r"latin\.toml cannot be read"):
-        read_recipe(tmp_path / "latin.toml")
-
-
 # ------------------------------------------------------------------------------------------- configuration and names
 
 SOME = {
@@ -419,39 +339,3 @@ def test_an_experiment_creates_its_components() -> None:
     experiment = resolve({"loss": "gce", "loss.q": 0.3})
     assert experiment.create("loss").q == 0.3
     assert experiment.create("loss") is not experiment.create("loss")  # one instance for each network
-
-
-# -------------------------------------------------------------------------------------------- what does not go together
-
-
-@pytest.mark.usefixtures("plugin")
-def test_pairs_that_refuse_each_other_are_listed_with_the_reason() -> None:
-    rows = [row for row in compatibility() if {"two", "one", "picky"} & set(row)]
-    assert sorted(rows) == [
-        ("one", "picky", "it takes no loss of this kind"),
-        ("two", "picky", "it takes no loss of this kind"),
-        ("two", "standard", "it needs two networks"),
-    ]
-
-
-@pytest.mark.usefixtures("plugin")
-@pytest.mark.parametrize(
-    ("loss", "strategy", "reason"),
-    [
-        ("two", "standard", "it needs two networks"),
-        ("two", "mixup", None),
-        ("one", "picky", "it takes no loss of this kind"),
-        ("gce", "picky", None),
-        ("gce", "standard", None),
-    ],
-)
-def test_either_side_may_refuse(loss: str, strategy: str, reason: str | None) -> None:
-    made: list[Any] = [nlcore.create("loss", loss), nlcore.create("strategy", strategy)]
-    assert refusal(*made) == reason
-
-
-@pytest.mark.usefixtures("plugin")
-def test_a_pair_that_makes_no_sense_is_refused_before_data_are_loaded(tmp_path: Path) -> None:
-    with pytest.raises(nlcore.UserError, match="loss two and the strategy standard: it needs two networks"):
-        nlcore.run(dataset="photos", loss="two", quiet=True)
-    assert not (tmp_path / "runs").exists()

@@ -8,8 +8,9 @@ import pytest
 from helpers import install_plugin
 
 import nlcore
-from nlcore.experiment import read_recipe, resolve
+from nlcore.experiment import resolve
 from nlcore.presets import preset_text
+from nlcore.recipes import read_recipe
 
 HOOKS = """
 from nlcore import Component, hookimpl
