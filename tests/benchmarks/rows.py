@@ -63,6 +63,7 @@ ROWS = [
     *(_loss(name) for name in ("soft_bootstrap", "hard_bootstrap", "gce", "elr")),
     _strategy("mixup", 1.05),
     _strategy("co_teaching", 2.1),
+    Row("optimizer_muon", "time of a step with Muon / with SGD", 1.35, False, "any", rows_training.muon),
     Row("preset_quick", "time of the course loop's 20 epochs / of a run with --preset quick", 20, True, "cpu bf16",
         partial(rows_training.preset, "quick")),
     Row("setup", "time of the slowest step of set-up / of an epoch", 1, False, "any", rows_training.setup),
