@@ -1,0 +1,32 @@
+"""What an architecture is: a network for any number of classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Network(Protocol):
+    """
+    What an architecture builds: an ``nn.Module`` that can be called, and taken apart.
+
+    Optional: ``capturable = False`` where Python decides what ``forward`` does from call to call, so that a step with
+    it must not be recorded and replayed.
+    """
+
+    head: nn.Module
+
+    def features(self, x: Tensor) -> Tensor:
+        """Map images (B, C, H, W) to what the head takes, (B, D)."""
+
+    def stages(self) -> list[nn.Module]:
+        """Return the parts in order from input to head; together they hold every parameter."""
+
+
+class Architecture(Protocol):
+    """A network for any number of classes and any image size. Weights are drawn from torch's global generator."""
+
+    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+        """Return a network that maps (B, C, H, W) to logits (B, K) and has what `Network` says."""

@@ -1,0 +1,109 @@
+"""What a dataset is: a source of images and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: int64 (N,). A name for a type only: nothing is imported for it.
+Labels: TypeAlias = "NDArray[np.int64]"
+
+
+class ImageStore(Protocol):
+    """Images of one size. An array of uint8 (N, H, W, C) is one too: it is wrapped by `nlcore.data.stores`."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of every image."""
+
+    def __len__(self) -> int:
+        """Return N."""
+
+    def fetch(self, indices: Labels) -> NDArray[np.uint8]:
+        """Return the images at these positions, uint8 (B, H, W, C)."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """
+    One part of a dataset, train or test.
+
+    Attributes:
+        images: uint8 (N, H, W, C), or a store that decodes on demand.
+        labels: int64 (N,), the labels that come with the dataset.
+        ids: (N,) integers or strings, stable: they name a sample whatever subset is taken.
+        clean: int64 (N,), the true labels where they are known (-1: not one of our classes), else None.
+
+    """
+
+    images: NDArray[np.uint8] | ImageStore
+    labels: Labels
+    ids: NDArray[Any]
+    clean: Labels | None
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random shifts by up to `padding` pixels in each direction (zeros outside the image), and horizontal flips."""
+
+    padding: int = 4
+    flip: bool = True
+
+
+@dataclass(frozen=True)
+class Data:
+    """
+    What a dataset loads.
+
+    Attributes:
+        train, test: the samples.
+        classes: the names of the K classes.
+        mean, std: per channel, of values scaled to 0..1.
+        augmentation: how training images are varied.
+        fingerprint: names the content, so that a run is never taken for one on other data; needed for stores that
+            decode on demand only (of arrays it is computed).
+
+    """
+
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """
+    Where a dataset may look.
+
+    Attributes:
+        directory: the folder for data files.
+        download: whether it may download what is not there.
+        report: takes a line of text for the user.
+
+    """
+
+    directory: Path
+    download: bool = True
+    report: Callable[[str], None] = lambda line: None
+
+
+class Dataset(Protocol):
+    """
+    A source of images and labels.
+
+    Optional:
+        ``defaults``: a mapping of settings that suit the dataset, as in a recipe: ``{"architecture.width": 16}``.
+    """
+
+    def load(self, source: DataSource) -> Data:
+        """Return train and test. Raise `nlcore.UserError` where the files are not there or not what they should be."""
