@@ -41,12 +41,12 @@ class Row:
 
 
 def _loss(name: str) -> Row:
-    measure = partial(rows_training.against_cross_entropy, name, loss=name)
+    measure = partial(rows_training.cost, name, "cross_entropy", loss=name)
     return Row(f"loss_{name}", f"time of a step with {name} / with cross_entropy", 1.05, False, "any", measure)
 
 
 def _strategy(name: str, goal: float) -> Row:
-    measure = partial(rows_training.against_cross_entropy, name, strategy=name)
+    measure = partial(rows_training.cost, name, "cross_entropy", strategy=name)
     return Row(f"strategy_{name}", f"time of a step with {name} / with standard training", goal, False, "any", measure)
 
 
@@ -63,7 +63,8 @@ ROWS = [
     *(_loss(name) for name in ("soft_bootstrap", "hard_bootstrap", "gce", "elr")),
     _strategy("mixup", 1.05),
     _strategy("co_teaching", 2.1),
-    Row("optimizer_muon", "time of a step with Muon / with SGD", 1.35, False, "any", rows_training.muon),
+    Row("optimizer_muon", "time of a step with Muon / with SGD", 1.35, False, "any",
+        partial(rows_training.cost, "Muon", "SGD", optimizer="muon")),
     Row("preset_quick", "time of the course loop's 20 epochs / of a run with --preset quick", 20, True, "cpu bf16",
         partial(rows_training.preset, "quick")),
     Row("setup", "time of the slowest step of set-up / of an epoch", 1, False, "any", rows_training.setup),

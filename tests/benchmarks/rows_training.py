@@ -45,14 +45,12 @@ def bare_step(bench: Bench) -> Figure:
     return _speed(bench, ours, "bare step", lambda: bare.train_steps(network, batch, bench.sizes, optimizer, bf16))
 
 
-def against_cross_entropy(name: str, bench: Bench, **settings: Any) -> Figure:
-    """Return the time of training with these settings over that of standard training with cross-entropy."""
-    return _cost(bench, name, "cross_entropy", **settings)
-
-
-def muon(bench: Bench) -> Figure:
-    """Return the time of training with Muon over that of training with SGD."""
-    return _cost(bench, "Muon", "SGD", optimizer="muon")
+def cost(name: str, plain: str, bench: Bench, **settings: Any) -> Figure:
+    """Return the time of training with these settings over that of the default run; both names stand beside speeds."""
+    ours, default = Ours(bench, bench.experiment(**settings)), Ours(bench, bench.experiment())
+    images = sum(bench.sizes)
+    sides = [Side(name, ours.train, images), Side(plain, default.train, images)]
+    return interleaved(sides, bench.rounds, bench.device, bench.say).cost(name, plain)
 
 
 def preset(name: str, bench: Bench) -> Figure:
@@ -117,13 +115,6 @@ def _speed(bench: Bench, ours: Ours, theirs: str, run: Callable[[], object]) -> 
     images = sum(bench.sizes)
     sides = [Side("nlcore", ours.train, images), Side(theirs, run, images)]
     return interleaved(sides, bench.rounds, bench.device, bench.say).speed("nlcore", theirs)
-
-
-def _cost(bench: Bench, name: str, plain: str, **settings: Any) -> Figure:
-    """Return the time of training with these settings over that of the default run, and how fast each of them is."""
-    ours, default = Ours(bench, bench.experiment(**settings)), Ours(bench, bench.experiment())
-    sides = [Side(name, ours.train, sum(bench.sizes)), Side(plain, default.train, sum(bench.sizes))]
-    return interleaved(sides, bench.rounds, bench.device, bench.say).cost(name, plain)
 
 
 def course_images(bench: Bench) -> course.NoisyCifar:
