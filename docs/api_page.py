@@ -12,7 +12,8 @@ from types import ModuleType
 
 import cog
 
-from nlcore import components, hookspecs, roles
+from nlcore import contracts, parameters
+from nlcore.host import hookspecs
 
 
 def hooks() -> None:
@@ -22,15 +23,15 @@ def hooks() -> None:
 
 def declaration() -> None:
     """Write how a component is declared: the records' fields and docstrings, without the checks."""
-    for function in (components.Component, components.parameter):
+    for function in (hookspecs.Component, parameters.parameter):
         signature = str(inspect.signature(function)).replace("''", '""').replace("'", "")
         text = textwrap.indent(inspect.cleandoc(function.__doc__ or ""), "    ").strip()
         cog.outl(f'```python\n{function.__name__}{signature}\n    """\n    {text}\n    """\n```\n')
 
 
 def contract(*names: str) -> None:
-    """Write protocols and records of `nlcore.roles`."""
-    _write(roles, *names)
+    """Write protocols and records of `nlcore.contracts`."""
+    _write(contracts, *names)
 
 
 def _write(module: ModuleType, *names: str) -> None:

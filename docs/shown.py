@@ -7,12 +7,17 @@ up to date.
 
 from __future__ import annotations
 
+import contextlib
 import os
+from typing import Any
 
 import cog
 from click.testing import CliRunner
 
 from nlcore.cli.main import cli
+from nlcore.config.experiment import refusal
+from nlcore.errors import PluginError
+from nlcore.host.registry import registry
 
 
 def shown(command: str) -> None:
@@ -28,11 +33,26 @@ def shown(command: str) -> None:
 
 def compatibility_table() -> None:
     """Write the pairs of loss and strategy that refuse each other, with the reason."""
-    from nlcore.compatibility import compatibility
-
     os.environ["NL_PLUGINS"] = "nlcore"
     rows = [f"| `{loss}` | `{strategy}` | {reason} |" for loss, strategy, reason in compatibility()]
     if not rows:
         cog.outl("Every built-in loss runs under every built-in strategy.")
         return
     cog.outl("\n".join(["| loss | strategy | why not |", "|---|---|---|", *rows]))
+
+
+def compatibility() -> list[tuple[str, str, str]]:
+    """Return the pairs of loss and strategy that refuse each other, with the reason: (loss, strategy, reason)."""
+    known = registry()
+
+    def all_of(kind: str) -> dict[str, Any]:
+        made = {}
+        for entry in known.of_kind(kind):
+            with contextlib.suppress(PluginError):  # one that does not work is no reason to hide the others
+                made[known.display_name(entry)] = known.create(kind, known.display_name(entry))
+        return made
+
+    strategies = all_of("strategy")
+    pairs = [(loss, strategy) for loss in all_of("loss").items() for strategy in strategies.items()]
+    reasons = [(loss[0], strategy[0], refusal(loss[1], strategy[1])) for loss, strategy in pairs]
+    return [(loss, strategy, reason) for loss, strategy, reason in reasons if reason]

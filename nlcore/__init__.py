@@ -13,10 +13,10 @@ Importing nlcore does not import torch.
 from __future__ import annotations
 
 from nlcore.api import create, load, resume, run
-from nlcore.components import Component, parameter
 from nlcore.errors import ParameterError, PluginError, RunError, UserError
-from nlcore.hookspecs import NLCORE_API, hookimpl
-from nlcore.runs.result import Result
+from nlcore.host.hookspecs import NLCORE_API, Component, hookimpl
+from nlcore.parameters import parameter
+from nlcore.rundir.result import Result
 from nlcore.version import __version__
 
 __all__ = [

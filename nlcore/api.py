@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlcore.registry import registry
-from nlcore.runs.result import Result
+from nlcore.host.registry import registry
+from nlcore.rundir.result import Result
 
 if TYPE_CHECKING:
-    from nlcore.model import TrainedModel
+    from nlcore.runs.model import TrainedModel
 
 
 def run(
@@ -31,10 +31,10 @@ def run(
         RunError: the run could not go on: a full disk, too little memory.
 
     """
-    from nlcore.execution import execute
-    from nlcore.experiment import resolve
-    from nlcore.recipes import read_recipe
-    from nlcore.terminal import Terminal
+    from nlcore.config.experiment import resolve
+    from nlcore.config.recipe import read_recipe
+    from nlcore.runs.start import execute
+    from nlcore.runs.terminal import Terminal
 
     layers = [read_recipe(Path(recipe))] if recipe is not None else []
     plain = {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in settings.items()}
@@ -55,8 +55,8 @@ def resume(run_dir: str | os.PathLike[str], *, quiet: bool = False, **changes: A
         RunError: it cannot go on.
 
     """
-    from nlcore.execution import resume as go_on
-    from nlcore.terminal import Terminal
+    from nlcore.runs.start import resume as go_on
+    from nlcore.runs.terminal import Terminal
 
     return go_on(Path(run_dir), changes, Terminal(quiet))
 
@@ -69,7 +69,7 @@ def load(run_dir: str | os.PathLike[str], device: str = "cpu") -> TrainedModel:
         UserError: no run, an unfinished one, or one whose components are not installed.
 
     """
-    from nlcore.model import load_model
+    from nlcore.runs.model import load_model
 
     return load_model(Path(run_dir), device)
 

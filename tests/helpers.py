@@ -15,15 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nlcore.config.settings import Settings
+from nlcore.contracts import Augmentation, Data, DataSource, Labels, NoiseModel, SampleData, Split, Strategy
 from nlcore.data.batches import TrainingBatches
 from nlcore.data.prepare import TrainingData, prepare
-from nlcore.roles import Augmentation, Data, DataSource, Labels, NoiseModel, SampleData, Split, Strategy
-from nlcore.settings import Settings
-from nlcore.training.average import Average
 from nlcore.training.context import Context, Facts
-from nlcore.training.device import resolve_hardware
+from nlcore.training.ema import Average
 from nlcore.training.evaluate import Evaluator
-from nlcore.training.loop import Row, Trainer
+from nlcore.training.hardware import resolve_hardware
+from nlcore.training.trainer import Row, Trainer
 
 #: A run that takes about a second.
 TINY: dict[str, Any] = {

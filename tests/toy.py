@@ -12,8 +12,8 @@ import pytest
 import torch
 from helpers import install_plugin, make_data, plugin_source, squares
 
-from nlcore.roles import Data, DataSource
-from nlcore.runs import checkpoint
+from nlcore.contracts import Data, DataSource
+from nlcore.rundir import checkpoint
 
 PLUGIN = plugin_source(nl_datasets={"toy": "toy:Toy"}, nl_architectures={"tiny": "helpers:NetArchitecture"})
 

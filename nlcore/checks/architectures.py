@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from nlcore.checks.replay import ReplayedCalls, ReplayError
-from nlcore.checks.same import equal
 from nlcore.checks.suite import NotApplicable
+from nlcore.testing.same import equal
 
 K = 10
 SHAPE = (3, 16, 16)
@@ -139,7 +139,7 @@ CHECKS = (
     recorded_forward_does_the_same,
 )
 
-_TAKEN_APART = "Methods take networks apart: give it features(x), head and stages(), see nlcore.roles.Network."
+_TAKEN_APART = "Methods take networks apart: give it features(x), head and stages(), see nlcore.contracts.Network."
 
 
 @functools.lru_cache(maxsize=1)

@@ -11,9 +11,9 @@ import functools
 
 import numpy as np
 
+from nlcore.config.settings import data_directory
+from nlcore.contracts import Data, DataSource, Labels, Split
 from nlcore.data import stores
-from nlcore.roles import Data, DataSource, Labels, Split
-from nlcore.settings import data_directory
 
 
 def images_are_uint8(cls: type) -> None:
@@ -109,7 +109,7 @@ CHECKS = (
 def _load(cls: type) -> Data:
     """Load a dataset once for all of its checks."""
     data = cls().load(_source())
-    assert isinstance(data, Data), f"load(source) returns {type(data).__name__}, not nlcore.roles.Data."
+    assert isinstance(data, Data), f"load(source) returns {type(data).__name__}, not nlcore.contracts.Data."
     return data
 
 

@@ -10,10 +10,10 @@ import sys
 from typing import Any
 
 from nlcore.checks.suite import NotApplicable
-from nlcore.components import parameters_of
-from nlcore.discovery import import_cost
 from nlcore.errors import PluginError
-from nlcore.registry import Entry, registry
+from nlcore.host.discovery import import_cost
+from nlcore.host.registry import Entry, registry
+from nlcore.parameters import parameters_of
 
 _PAPER = re.compile(r"(arXiv:\S+|doi:\S+|10\.\d{4,}/\S+|https?://\S+)\Z")
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nlcore.checks.constants import Constants
-from nlcore.checks.loss_at_work import PROMOTE, B, K, N, batch, set_up
+from nlcore.testing.loss_at_work import PROMOTE, B, K, N, batch, set_up
 
 
 def is_finite_for_extreme_logits(cls: type) -> None:

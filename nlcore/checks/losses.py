@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlcore.checks import gradients
-from nlcore.checks.loss_at_work import PROMOTE, B, K, batch, begin, learned, set_up
 from nlcore.checks.replay import ReplayError, differences
-from nlcore.checks.same import equal
 from nlcore.checks.suite import NotApplicable
-from nlcore.checks.tiny_run import TinyRun
-from nlcore.checks.toy import Plain, TinyNet
-from nlcore.training.recorder import may_be_recorded
+from nlcore.testing.loss_at_work import PROMOTE, B, K, batch, begin, learned, set_up
+from nlcore.testing.same import equal
+from nlcore.testing.tiny_run import TinyRun
+from nlcore.testing.toy import Plain, TinyNet
+from nlcore.training.capture import may_be_recorded
 
 
 def gives_one_value_for_each_sample(cls: type) -> None:

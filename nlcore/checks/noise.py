@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 
 from nlcore.checks.suite import NotApplicable
-from nlcore.components import parameters_of
+from nlcore.config.settings import data_directory
+from nlcore.contracts import Labels, SampleData
 from nlcore.data.prepare import declaration
 from nlcore.data.stores import ArrayStore, SubsetStore
-from nlcore.roles import Labels, SampleData
-from nlcore.settings import data_directory
+from nlcore.parameters import parameters_of
 
 K = 10
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

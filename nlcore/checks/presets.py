@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from nlcore.config.experiment import resolve
 from nlcore.errors import UserError
-from nlcore.experiment import resolve
-from nlcore.registry import Entry, registry
+from nlcore.host.registry import Entry, registry
 
 
 def is_a_recipe(entry: Entry) -> None:

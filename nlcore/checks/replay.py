@@ -18,8 +18,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from nlcore.checks.same import equal
-from nlcore.training.recorder import Recorder
+from nlcore.testing.same import equal
+from nlcore.training.capture import Recorder
 
 
 class ReplayError(RuntimeError):
@@ -27,7 +27,7 @@ class ReplayError(RuntimeError):
 
 
 class ReplayedCalls:
-    """A `nlcore.training.recorder.Recording` on the CPU."""
+    """A `nlcore.training.capture.Recording` on the CPU."""
 
     def __init__(self) -> None:
         self._calls: list[tuple[Any, tuple[Any, ...], dict[str, Any], Any]] = []
@@ -115,7 +115,7 @@ def differences(make_run: Callable[[int], Any]) -> str:
     Return in words how a run of recorded steps differs from one of steps run one by one; empty where it does not.
 
     Args:
-        make_run: takes the number of epochs and makes a new `nlcore.checks.tiny_run.TinyRun`, the same each time.
+        make_run: takes the number of epochs and makes a new `nlcore.testing.tiny_run.TinyRun`, the same each time.
 
     Raises:
         ReplayError: it cannot be recorded, so that a run does its steps one by one; the message says why.

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from nlcore.checks.replay import ReplayError, differences
-from nlcore.checks.same import equal
 from nlcore.checks.suite import NotApplicable
-from nlcore.checks.tiny_run import TinyRun
-from nlcore.checks.toy import K, prepared
-from nlcore.roles import StrategyContext
-from nlcore.training.recorder import may_be_recorded
+from nlcore.contracts import StrategyContext
+from nlcore.testing.same import equal
+from nlcore.testing.tiny_run import TinyRun
+from nlcore.testing.toy import K, prepared
+from nlcore.training.capture import may_be_recorded
 
 
 def learns_a_separable_problem(cls: type) -> None:
@@ -81,10 +81,10 @@ def never_sees_clean_labels(cls: type) -> None:
 
 
 def asks_for_nothing_but_the_contract(cls: type) -> None:
-    """Of its context it uses what `nlcore.roles.StrategyContext` lists and nothing else."""
+    """Of its context it uses what `nlcore.contracts.StrategyContext` lists and nothing else."""
     asked: list[str] = []
     TinyRun(cls(), epochs=1, wrap=lambda ctx: _Contract(ctx, asked)).train()
-    assert not asked, f"It uses ctx.{asked[0]}, which is not in nlcore.roles.StrategyContext and may change any day."
+    assert not asked, f"It uses ctx.{asked[0]}, which is not in nlcore.contracts.StrategyContext and may change."
 
 
 def step_returns_the_mean_loss(cls: type) -> None:

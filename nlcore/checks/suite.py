@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nlcore.errors import ParameterError, PluginError, UserError, did_you_mean
-from nlcore.hookspecs import HOOKS
-from nlcore.registry import Entry, Registry, registry
+from nlcore.host.hookspecs import HOOKS
+from nlcore.host.registry import Entry, Registry, registry
 
 Status = Literal["passed", "failed", "not applicable"]
 
@@ -180,7 +180,7 @@ def _reason(error: BaseException) -> str:
 def _on_its_own() -> Iterator[None]:
     import torch
 
-    from nlcore.training.device import using_threads
+    from nlcore.training.hardware import using_threads
 
     with using_threads(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -14,7 +14,7 @@ from nlcore.errors import UserError
 
 if TYPE_CHECKING:
     from nlcore.checks import Outcome
-    from nlcore.registry import Entry
+    from nlcore.host.registry import Entry
 
 
 @click.command()

@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
-from nlcore.discovery import Plugin, discover, import_cost, plugin_files, reason
 from nlcore.errors import PluginError
+from nlcore.host.discovery import Plugin, discover, import_cost, reason
+from nlcore.host.plugin_file import plugin_files
 
 _PACKAGES = ("nlcore", "torch", "torchvision", "lightning-fabric", "numpy")
 _DATA = ("cifar-10-batches-bin", "cifar-10-batches-py")
@@ -62,7 +63,7 @@ def _hardware() -> dict[str, Any]:
     try:
         import torch
 
-        from nlcore.training.device import available_cpus, resolve_hardware
+        from nlcore.training.hardware import available_cpus, resolve_hardware
 
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         found = [resolve_hardware(name, "auto", "1") for name in (*(f"cuda:{n}" for n in range(count)), "cpu")]
@@ -73,7 +74,7 @@ def _hardware() -> dict[str, Any]:
 
 
 def _data() -> dict[str, Any]:
-    from nlcore.settings import data_directory
+    from nlcore.config.settings import data_directory
 
     directory = data_directory().absolute()
     places = {name: (directory if directory.name == name else directory / name) for name in _DATA}

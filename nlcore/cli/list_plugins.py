@@ -8,7 +8,7 @@ import json
 import click
 
 from nlcore.errors import UserError, did_you_mean
-from nlcore.registry import KINDS, Entry, Registry, registry
+from nlcore.host.registry import KINDS, Entry, Registry, registry
 
 
 @click.command("list-plugins")

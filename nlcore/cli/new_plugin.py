@@ -12,8 +12,8 @@ from string import Template
 import click
 
 from nlcore.errors import UserError
-from nlcore.hookspecs import HOOKS, NLCORE_API
-from nlcore.registry import KINDS, registry
+from nlcore.host.hookspecs import HOOKS, NLCORE_API
+from nlcore.host.registry import KINDS, registry
 from nlcore.version import __version__
 
 #: Of each kind's example: the summary in lists, and where it is defined.

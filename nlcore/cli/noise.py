@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlcore.cli.options import ComponentCommand, Records, flag, option, settings
+from nlcore.config.settings import Places, Settings
 from nlcore.errors import UserError
-from nlcore.settings import Places, Settings
 
 if TYPE_CHECKING:
+    from nlcore.config.experiment import Experiment
     from nlcore.data.prepare import TrainingData
-    from nlcore.experiment import Experiment
 
 _PLACES = ("data_dir", "no_download")
 _FLAGS = {
@@ -76,10 +76,10 @@ def noise(ctx: click.Context, /, **options: Any) -> int:
         return 0
     experiment = _resolve(ctx)
 
+    from nlcore.contracts import DataSource
     from nlcore.data.prepare import prepare
-    from nlcore.roles import DataSource
-    from nlcore.runs.noise import as_text, describe
-    from nlcore.terminal import Terminal
+    from nlcore.rundir.noise_report import as_text, describe
+    from nlcore.runs.terminal import Terminal
 
     terminal, seed = Terminal(options["quiet"]), experiment.settings.noise_seed
     source = DataSource(experiment.data_dir, not experiment.places.no_download, terminal.line)
@@ -106,7 +106,7 @@ def noise(ctx: click.Context, /, **options: Any) -> int:
 
 
 def _resolve(ctx: click.Context) -> Experiment:
-    from nlcore.experiment import resolve
+    from nlcore.config.experiment import resolve
 
     names = [*NoiseCommand.kinds, "labels", "noise_seed", *_PLACES]
     return resolve({**{name: ctx.params[name] for name in names if ctx.params[name] is not None}, **ctx.obj})
@@ -127,9 +127,9 @@ def _write(folder: Path, experiment: Experiment, data: TrainingData, about: dict
         UserError: the folder cannot be made, or holds a run or other labels.
 
     """
-    from nlcore.runs import durable
-    from nlcore.runs.directory import RunDirectory
-    from nlcore.runs.noise import draw_heat_map
+    from nlcore.rundir import durable
+    from nlcore.rundir.directory import RunDirectory
+    from nlcore.rundir.noise_report import draw_heat_map
 
     advice = "Choose another folder with --out."
     try:
@@ -172,7 +172,7 @@ def _as_list(data: TrainingData) -> list[int]:
 def _print_matrix(data: TrainingData) -> None:
     """Print the realised matrix in percent; of many classes, what each is taken for most often."""
     from nlcore.cli.output import print_table
-    from nlcore.runs.noise import SHOWN
+    from nlcore.rundir.noise_report import SHOWN
 
     assert data.transition is not None
     assert data.realised is not None

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
-from nlcore.components import Parameter, parameters_of, show_value
-from nlcore.registry import KINDS, registry
+from nlcore.host.registry import KINDS, registry
+from nlcore.parameters import Parameter, parameters_of, show_value
 
 if TYPE_CHECKING:
-    from nlcore.experiment import Experiment
+    from nlcore.config.experiment import Experiment
 
 ABOUT_COMPONENTS = {
     "dataset": "images and labels",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nlcore.data.files import ENDINGS
+from nlcore.data.image_files import ENDINGS
 from nlcore.errors import UserError
 
 
@@ -27,7 +27,7 @@ def predict(run: Path, paths: tuple[Path, ...], device: str, as_json: bool) -> N
     """
     files = [file for path in paths for file in _images(path)]
 
-    from nlcore.model import load_model
+    from nlcore.runs.model import load_model
 
     model = load_model(run, device)
     for file, row in zip(files, model.predict_files(files), strict=True):

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from nlcore.registry import registry
+from nlcore.host.registry import registry
 
 
 @click.command("presets")
@@ -18,7 +18,7 @@ def presets(name: str | None, as_json: bool) -> None:
 
     'nl presets NAME > mine.toml' gives a recipe to edit, for 'nl run mine.toml'.
     """
-    from nlcore.presets import preset_text
+    from nlcore.config.recipe import preset_text
 
     if name is not None:
         text = preset_text(name)

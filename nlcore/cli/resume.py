@@ -39,8 +39,8 @@ def resume(
         )
     if other:
         raise click.UsageError(f"{other[0]}: one run at a time.")
-    from nlcore.execution import resume as go_on
-    from nlcore.terminal import Terminal
+    from nlcore.runs.start import resume as go_on
+    from nlcore.runs.terminal import Terminal
 
     changes = {name: given[name] for name in _CHANGES if given[name] is not None}
     return report(go_on(run, changes, Terminal(quiet)), as_json)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlcore.cli.options import ComponentCommand, Records, flag, option, settings
-from nlcore.registry import KINDS
-from nlcore.settings import Places, Settings
+from nlcore.config.settings import Places, Settings
+from nlcore.host.registry import KINDS
 
 if TYPE_CHECKING:
-    from nlcore.experiment import Experiment
-    from nlcore.runs.result import Result
+    from nlcore.config.experiment import Experiment
+    from nlcore.rundir.result import Result
 
 _FLAGS = {
     "dry_run": "print the plan and do nothing else",
@@ -72,8 +72,8 @@ def run(ctx: click.Context, /, **options: Any) -> int:
         return 0
     experiment = _resolve(ctx)
 
-    from nlcore.execution import dry_run, execute
-    from nlcore.terminal import Terminal, print_plan
+    from nlcore.runs.start import dry_run, execute
+    from nlcore.runs.terminal import Terminal, print_plan
 
     terminal = Terminal(options["quiet"])
     if options["dry_run"]:
@@ -98,8 +98,8 @@ def report(result: Result, as_json: bool) -> int:
 
 def _resolve(ctx: click.Context) -> Experiment:
     """Return the experiment that the command line and its recipe describe."""
-    from nlcore.experiment import resolve
-    from nlcore.recipes import read_recipe
+    from nlcore.config.experiment import resolve
+    from nlcore.config.recipe import read_recipe
 
     recipe = ctx.params["recipe"]
     names = [*KINDS, "preset", "labels", *(item.name for cls in (Settings, Places) for item in fields(cls))]

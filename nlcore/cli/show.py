@@ -7,9 +7,9 @@ import re
 
 import click
 
-from nlcore.components import show_value
 from nlcore.errors import UserError, did_you_mean
-from nlcore.registry import KINDS, Entry, Registry, registry
+from nlcore.host.registry import KINDS, Entry, Registry, registry
+from nlcore.parameters import show_value
 
 
 @click.command()

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from nlcore.components import show_value
 from nlcore.errors import UserError
-from nlcore.runs.result import Result
+from nlcore.parameters import show_value
+from nlcore.rundir.result import Result
 
 _WORDS = ("dataset", "noise", "wrong", "labels", "architecture", "loss", "strategy", "parameters", "seeds", "epochs")
 _NUMBERS = ("last", "mean of last 10", "selected", "best (oracle)", "time", "images/s", "GB")

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nlcore.roles import Augmentation
+from nlcore.contracts import Augmentation
 
 
 @dataclass(frozen=True)

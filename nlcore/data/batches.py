@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nlcore.contracts import Augmentation, Batch, ImageStore, Pass
 from nlcore.data.augment import Draws, Normalise, crop_and_flip, windows
 from nlcore.data.prepare import TrainingData
 from nlcore.data.seeds import generator
 from nlcore.data.stores import ArrayStore
-from nlcore.roles import Augmentation, Batch, ImageStore, Pass
 
 _PLAIN = Augmentation(padding=0, flip=False)
 

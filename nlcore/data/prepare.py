@@ -16,10 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nlcore.data import stores
-from nlcore.data.seeds import key
-from nlcore.errors import UserError
-from nlcore.roles import (
+from nlcore.contracts import (
     Augmentation,
     Data,
     Dataset,
@@ -31,6 +28,9 @@ from nlcore.roles import (
     SampleData,
     Split,
 )
+from nlcore.data import stores
+from nlcore.data.seeds import key
+from nlcore.errors import UserError
 
 
 @dataclass(frozen=True)

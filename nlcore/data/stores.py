@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nlcore.roles import ImageStore, Labels
+from nlcore.contracts import ImageStore, Labels
 
 
 @dataclass(frozen=True)

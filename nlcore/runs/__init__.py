@@ -1,1 +1,1 @@
-"""What is written to disk: one directory for each run."""
+"""Doing one run: starting or going on, what is written when, the plan, the trained model, the terminal."""

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nlcore.config.settings import Settings
+from nlcore.contracts import Architecture, NoiseInfo, Pass
 from nlcore.data.batches import TrainingBatches
 from nlcore.data.seeds import generator, key
-from nlcore.roles import Architecture, NoiseInfo, Pass
-from nlcore.settings import Settings
-from nlcore.training.device import Hardware
+from nlcore.training.hardware import Hardware
 from nlcore.training.muon import Muon
-from nlcore.training.schedule import SCHEDULES
+from nlcore.training.schedules import SCHEDULES
 
 OPTIMIZERS = {"sgd": torch.optim.SGD, "muon": Muon}
 
@@ -34,7 +34,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class LossSetup:
-    """A loss's own context, see `nlcore.roles.LossContext`."""
+    """A loss's own context, see `nlcore.contracts.LossContext`."""
 
     num_classes: int
     num_samples: int
@@ -99,7 +99,7 @@ class _Scheduled:
 
 
 class Context:
-    """The engine's side of `nlcore.roles.StrategyContext`."""
+    """The engine's side of `nlcore.contracts.StrategyContext`."""
 
     def __init__(
         self,

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from nlcore.contracts import Augmentation, Labels, Strategy
 from nlcore.data.augment import Normalise
 from nlcore.data.batches import Pixels
 from nlcore.data.prepare import Samples, TrainingData, Truth
 from nlcore.data.seeds import key
-from nlcore.roles import Augmentation, Labels, Strategy
 from nlcore.training.context import Context
 
 SAMPLE = 2_000  # training images looked at after each epoch; all of them at the end

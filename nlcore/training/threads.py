@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from nlcore.training.device import Hardware, available_cpus, using_threads
+from nlcore.training.hardware import Hardware, available_cpus, using_threads
 
 SHORT_SECONDS = 60  # runs that one thread finishes in this time take one thread
 _BATCH = 32

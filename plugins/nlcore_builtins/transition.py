@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from nlcore.roles import LossContext
+    from nlcore.contracts import LossContext
 
 #: How far a row's sum may be from 1: ten entries that were rounded to three digits. Rows are then scaled to sum to 1.
 TOLERANCE = 0.005

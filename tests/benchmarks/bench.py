@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.synthetic import SyntheticCifar
+from nlcore.config.experiment import Experiment, resolve
+from nlcore.contracts import DataSource, Pass
 from nlcore.data.prepare import TrainingData, prepare
-from nlcore.experiment import Experiment, resolve
-from nlcore.preparation import Prepared, load_data, prepare_training
-from nlcore.roles import DataSource, Pass
-from nlcore.terminal import Terminal
-from nlcore.training.loop import Row
+from nlcore.runs.terminal import Terminal
+from nlcore.training.build import Prepared, load_data, prepare_training
+from nlcore.training.trainer import Row
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Source:
         """Load the data as a run does."""
         if self.data_dir:
             experiment = resolve({"data_dir": str(self.data_dir), "no_download": True})
-            return load_data(experiment, Terminal(quiet=True))
+            return load_data(experiment, Terminal(quiet=True).line)
         dataset = SyntheticCifar(self.images, self.images // 2)
         return prepare(dataset, resolve().create("noise"), DataSource(Path(), download=False), noise_seed=1)
 

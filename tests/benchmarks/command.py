@@ -15,8 +15,8 @@ from benchmarks import machine, report
 from benchmarks.bench import Bench, Source
 from benchmarks.rows import ROWS, Row
 from nlcore.errors import UserError
-from nlcore.preparation import prepare_training
-from nlcore.training.device import resolve_threads, using_threads
+from nlcore.training.build import prepare_training
+from nlcore.training.hardware import resolve_threads, using_threads
 
 NAMES = [row.name for row in ROWS]
 

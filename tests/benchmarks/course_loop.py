@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from nlcore.roles import Labels
+from nlcore.contracts import Labels
 
 
 def make_transform(mean: Sequence[float], std: Sequence[float]) -> Callable[[Image.Image], Tensor]:

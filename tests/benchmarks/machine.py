@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from nlcore.training.device import available_cpus, resolve_hardware
+from nlcore.training.hardware import available_cpus, resolve_hardware
 from nlcore.version import __version__
 
 

@@ -18,10 +18,10 @@ def run(how: dict[str, str | int | None]) -> dict[str, str | int]:
     """Do it, and report the peak in bytes with threads and precision."""
     import numpy as np
 
-    import nlcore.execution  # noqa: F401  # all that `nl run` imports
+    import nlcore.runs.start  # noqa: F401  # all that `nl run` imports
     from benchmarks.bench import Bench, Ours, Source
-    from nlcore.runs import checkpoint
-    from nlcore.training.device import peak_memory, resolve_hardware, using_threads
+    from nlcore.rundir import checkpoint
+    from nlcore.training.hardware import peak_memory, resolve_hardware, using_threads
 
     source = Source(Path(str(how["data_dir"])) if how["data_dir"] else None, int(how["images"] or 0))
     cpu = resolve_hardware("cpu", "auto", "1").device

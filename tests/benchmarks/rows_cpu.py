@@ -13,10 +13,10 @@ from benchmarks import course_loop as course
 from benchmarks.bench import Bench, Ours
 from benchmarks.measure import Figure, Side, interleaved, seconds
 from benchmarks.rows_training import course_images
+from nlcore.contracts import Pass
 from nlcore.data.batches import TrainingBatches
-from nlcore.preparation import prepare_training
-from nlcore.roles import Pass
-from nlcore.training.device import available_cpus, using_threads
+from nlcore.training.build import prepare_training
+from nlcore.training.hardware import available_cpus, using_threads
 
 PIL_BATCHES, OUR_BATCHES = 4, 40  # in one timing: a tenth of a second of each
 

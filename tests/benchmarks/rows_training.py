@@ -13,7 +13,7 @@ from benchmarks import tuned_loop as tuned
 from benchmarks.bench import Bench, Ours
 from benchmarks.measure import Figure, Side, interleaved
 from nlcore.data.stores import ArrayStore
-from nlcore.preparation import prepare_training
+from nlcore.training.build import prepare_training
 
 COURSE_EPOCHS = 20
 

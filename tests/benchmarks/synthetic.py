@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nlcore.roles import Data, DataSource, Split
+from nlcore.contracts import Data, DataSource, Split
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from benchmarks import bare_step, course_loop, tuned_loop
 from benchmarks.bench import Bench, Ours, Source
 from benchmarks.command import FULL
 from benchmarks.rows_training import course_images
+from nlcore.config.experiment import resolve
+from nlcore.config.settings import Settings
+from nlcore.contracts import Augmentation, Batch, Pass
 from nlcore.data.augment import Draws, Normalise, crop_and_flip, windows
-from nlcore.experiment import resolve
-from nlcore.roles import Augmentation, Batch, Pass
-from nlcore.settings import Settings
 
 CPU = torch.device("cpu")
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 import nlcore
 from nlcore.checks import run_checks
 from nlcore.cli.main import cli
-from nlcore.registry import registry
+from nlcore.host.registry import registry
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 BLOCKS = re.findall(r"```(console|python)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)

@@ -32,8 +32,8 @@ def imported(code: str) -> set[str]:
     "code",
     [
         "import nlcore",
-        "import nlcore.registry; assert nlcore.registry.registry().find('architecture', 'resnet18')",
-        "import nlcore, nlcore.experiment, nlcore.runs.result, nlcore.components",
+        "import nlcore.host.registry; assert nlcore.host.registry.registry().find('architecture', 'resnet18')",
+        "import nlcore, nlcore.config.experiment, nlcore.rundir.result, nlcore.parameters",
     ],
 )
 def test_what_is_heavy_is_not_imported_before_it_is_needed(code: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from nlcore import parameter
-from nlcore.roles import Labels, NoiseInfo, SampleData
+from nlcore.contracts import Labels, NoiseInfo, SampleData
 
 
 @dataclass(frozen=True)

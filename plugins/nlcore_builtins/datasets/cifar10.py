@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlcore import parameter
-from nlcore.roles import Data, DataSource, Labels, Split
+from nlcore.contracts import Data, DataSource, Labels, Split
 from nlcore_builtins.datasets import official
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"

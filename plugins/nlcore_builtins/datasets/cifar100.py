@@ -18,7 +18,7 @@ from typing import ClassVar
 import numpy as np
 
 from nlcore import parameter
-from nlcore.roles import Data, DataSource, Split
+from nlcore.contracts import Data, DataSource, Split
 from nlcore_builtins.datasets import official
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"

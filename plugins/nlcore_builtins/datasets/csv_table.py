@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from nlcore import UserError, parameter
-from nlcore.roles import Data, DataSource
+from nlcore.contracts import Data, DataSource
 from nlcore_builtins.datasets.own import Item, OwnImages, shorten
 
 

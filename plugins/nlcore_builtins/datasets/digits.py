@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nlcore.roles import Augmentation, Data, DataSource, Split
+from nlcore.contracts import Augmentation, Data, DataSource, Split
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nlcore import parameter
-from nlcore.roles import Augmentation, Data, DataSource
+from nlcore.contracts import Augmentation, Data, DataSource
 from nlcore_builtins.datasets import official
 from nlcore_builtins.datasets.mnist import read
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nlcore import UserError, parameter
-from nlcore.data.files import ENDINGS
-from nlcore.roles import Data, DataSource
+from nlcore.contracts import Data, DataSource
+from nlcore.data.image_files import ENDINGS
 from nlcore_builtins.datasets.own import Item, OwnImages, shorten
 
 

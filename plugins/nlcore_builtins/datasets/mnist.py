@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from nlcore import parameter
-from nlcore.roles import Augmentation, Data, DataSource, Split
+from nlcore.contracts import Augmentation, Data, DataSource, Split
 from nlcore_builtins.datasets import official
 
 URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from nlcore import UserError
-from nlcore.roles import DataSource, Labels
+from nlcore.contracts import DataSource, Labels
 
 
 def check_per_class(per_class: int) -> None:

@@ -1,10 +1,10 @@
 """
 What datasets of one's own images share: every image is looked at before training, then split, kept or decoded anew.
 
-Images are RGB of one size, read by `nlcore.data.files.read_image` in worker threads. Those that fit the memory budget
-are kept; else a store decodes them for each batch, and both give the same numbers. Mean and standard deviation are
-those of all pixels of all training images, summed as integers, so that the order does not matter. The fingerprint is
-the SHA-256 over size, ids, labels and decoded pixels: a file that is saved anew with the same pixels is the same data.
+Images are RGB of one size, read by `nlcore.data.image_files.read_image` in worker threads. Those that fit the memory
+budget are kept; else a store decodes them for each batch, and both give the same numbers. Mean and standard deviation
+are those of all pixels of all training images, summed as integers, so that the order does not matter. The fingerprint
+is the SHA-256 over size, ids, labels and decoded pixels: a file saved anew with the same pixels is the same data.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlcore import RunError, UserError, parameter
-from nlcore.data.files import UnreadableError, read_image
-from nlcore.roles import Data, Labels, Split
-from nlcore.training.device import available_cpus
+from nlcore.contracts import Data, Labels, Split
+from nlcore.data.image_files import UnreadableError, read_image
+from nlcore.training.hardware import available_cpus
 
 CHUNK = 256  # images that are decoded before the first of them is taken: what lies in memory is bounded by it
 COPIES = 4  # of the pixels while training: as they are, and padded and mirrored for random crops

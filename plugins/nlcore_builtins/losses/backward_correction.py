@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlcore import RunError, UserError, parameter
-from nlcore.roles import LossContext
+from nlcore.contracts import LossContext
 from nlcore_builtins.transition import at_anchors, first_transition
 
 _MIN_LOG_P = math.log(1e-7)

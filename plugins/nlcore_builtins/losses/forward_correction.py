@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlcore import UserError, parameter
-from nlcore.roles import LossContext
+from nlcore.contracts import LossContext
 from nlcore_builtins.transition import at_anchors, first_transition
 
 #: log 0: what T excludes costs more than any logit brings, and stays finite.

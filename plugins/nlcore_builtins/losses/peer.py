@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlcore import parameter
-from nlcore.roles import LossContext
+from nlcore.contracts import LossContext
 from nlcore_builtins.losses.terms import distributions
 
 _EPSILON = 1e-5

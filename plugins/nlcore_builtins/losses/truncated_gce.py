@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlcore import parameter
-from nlcore.roles import LossContext
+from nlcore.contracts import LossContext
 
 
 @dataclass

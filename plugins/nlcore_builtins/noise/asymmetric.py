@@ -29,8 +29,8 @@ from typing import Literal
 import numpy as np
 
 from nlcore import UserError, parameter
+from nlcore.contracts import Labels, NoiseInfo, SampleData
 from nlcore.errors import did_you_mean
-from nlcore.roles import Labels, NoiseInfo, SampleData
 from nlcore_builtins.noise import cifar100_superclasses as cifar100
 from nlcore_builtins.noise.drawing import checked, choose, flipping
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nlcore import parameter
-from nlcore.roles import Labels, NoiseInfo, SampleData
+from nlcore.contracts import Labels, NoiseInfo, SampleData
 from nlcore_builtins.noise.human_labels import HumanLabels
 
 FILE = HumanLabels("cifar100n", "CIFAR-100_human.pt", "CIFAR-100", ("clean_label", "noisy_label"))

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nlcore.roles import Labels
+from nlcore.contracts import Labels
 
 Draws: TypeAlias = Literal["exact", "exact_per_class", "independent"]
 

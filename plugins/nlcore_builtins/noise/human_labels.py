@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from nlcore import UserError
-from nlcore.roles import Labels, SampleData
+from nlcore.contracts import Labels, SampleData
 
 HOME = "https://github.com/UCSC-REAL/cifar-10-100n"
 COUNT = 50_000

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlcore import UserError, parameter
-from nlcore.roles import Labels, NoiseInfo, SampleData
+from nlcore.contracts import Labels, NoiseInfo, SampleData
 from nlcore_builtins.noise.drawing import checked
 
 SIGMA = 0.1

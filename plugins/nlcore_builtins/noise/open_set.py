@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 import nlcore
 from nlcore import UserError, parameter
+from nlcore.contracts import DataSource, Labels, NoiseInfo, SampleData
 from nlcore.data.stores import as_store
-from nlcore.roles import DataSource, Labels, NoiseInfo, SampleData
 from nlcore_builtins.noise.drawing import checked
 
 

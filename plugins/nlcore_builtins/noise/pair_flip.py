@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from nlcore import parameter
-from nlcore.roles import Labels, NoiseInfo, SampleData
+from nlcore.contracts import Labels, NoiseInfo, SampleData
 from nlcore_builtins.noise.drawing import checked, choose, flipping
 
 

@@ -24,7 +24,7 @@ from typing import Any, Literal
 import numpy as np
 
 from nlcore import UserError, parameter
-from nlcore.roles import Labels, SampleData
+from nlcore.contracts import Labels, SampleData
 from nlcore_builtins.noise.cifar10n import Cifar10N
 from nlcore_builtins.noise.cifar100n import Cifar100N
 

@@ -24,8 +24,8 @@ from typing import Literal
 import numpy as np
 
 from nlcore import parameter
-from nlcore.components import show_value
-from nlcore.roles import Labels, NoiseInfo, SampleData
+from nlcore.contracts import Labels, NoiseInfo, SampleData
+from nlcore.parameters import show_value
 from nlcore_builtins.noise.drawing import checked, choose
 
 #: What the papers' own code does: (redraw, draws).

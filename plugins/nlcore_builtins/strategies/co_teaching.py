@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from nlcore import UserError, parameter
-from nlcore.roles import Batch, StrategyContext
+from nlcore.contracts import Batch, StrategyContext
 
 
 @dataclass

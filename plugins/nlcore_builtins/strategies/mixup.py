@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from nlcore import parameter
-from nlcore.roles import Batch, StrategyContext
+from nlcore.contracts import Batch, StrategyContext
 
 
 @dataclass

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlcore import parameter
-from nlcore.roles import Batch, StrategyContext
+from nlcore.contracts import Batch, StrategyContext
 
 
 @dataclass

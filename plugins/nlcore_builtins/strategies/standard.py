@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from nlcore.roles import Batch, StrategyContext
+from nlcore.contracts import Batch, StrategyContext
 
 
 @dataclass

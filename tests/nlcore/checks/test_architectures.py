@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nlcore.checks import NotApplicable, architectures
-from nlcore.checks.toy import TinyNet
+from nlcore.testing.toy import TinyNet
 
 
 class Good:

@@ -11,7 +11,7 @@ import pytest
 from helpers import OnDemand, make_data, squares
 
 from nlcore.checks import datasets
-from nlcore.roles import Data, DataSource, Split
+from nlcore.contracts import Data, DataSource, Split
 
 
 def good() -> Data:
@@ -145,7 +145,7 @@ BROKEN: list[tuple[Any, type, str]] = [
     (datasets.images_are_uint8, NoFingerprint, "fingerprint"),
     (datasets.images_are_uint8, Empty, "no images"),
     (datasets.images_are_uint8, OtherSizes, "differ in size"),
-    (datasets.images_are_uint8, NoData, "tuple, not nlcore.roles.Data"),
+    (datasets.images_are_uint8, NoData, "tuple, not nlcore.contracts.Data"),
     (datasets.labels_are_int64_classes, Int32Labels, "int32"),
     (datasets.labels_are_int64_classes, LabelsFromOne, r"within 1\.\.4, not 0\.\.3"),
     (datasets.labels_are_int64_classes, OneLabelLess, r"\(39,\)"),

@@ -14,7 +14,7 @@ from helpers import install_plugin
 
 from nlcore import Component, parameter
 from nlcore.checks import NotApplicable, every
-from nlcore.registry import Entry, registry
+from nlcore.host.registry import Entry, registry
 
 
 class Whole:

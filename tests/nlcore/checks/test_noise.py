@@ -11,7 +11,7 @@ import pytest
 
 from nlcore import parameter
 from nlcore.checks import NotApplicable, noise
-from nlcore.roles import NoiseInfo
+from nlcore.contracts import NoiseInfo
 
 
 @dataclass

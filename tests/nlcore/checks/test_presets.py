@@ -9,7 +9,7 @@ from helpers import install_plugin
 
 from nlcore.checks import presets
 from nlcore.checks.suite import find, run_checks
-from nlcore.registry import registry
+from nlcore.host.registry import registry
 
 HOOKS = """
 from nlcore import Component, hookimpl

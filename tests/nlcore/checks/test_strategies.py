@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nlcore.checks import NotApplicable, strategies
-from nlcore.roles import Batch, Pass, StrategyContext
+from nlcore.contracts import Batch, Pass, StrategyContext
 
 
 class Good:

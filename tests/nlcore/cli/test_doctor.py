@@ -10,7 +10,7 @@ import pytest
 from helpers import install_plugin, plugin_source
 
 import nlcore
-from nlcore.training.device import available_cpus
+from nlcore.training.hardware import available_cpus
 
 GOOD = plugin_source(nl_losses={"one": "m:C", "two": "m:C"})
 
@@ -74,7 +74,7 @@ def test_a_plugin_that_imports_torch_works_and_is_told_what_it_costs(
     nl: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     install_plugin(monkeypatch, tmp_path, "slow-start", "import torch\n" + GOOD)
-    assert nlcore.registry.registry().find("loss", "one").distribution == "slow-start"
+    assert nlcore.host.registry.registry().find("loss", "one").distribution == "slow-start"
     checked = nl("doctor")
     assert checked.code == 0
     (line,) = (line for line in checked.out.splitlines() if line.startswith("slow-start") and "imports torch" in line)

@@ -15,7 +15,7 @@ import pytest
 from helpers import install_plugin, plugin_source
 
 from nlcore.cli.new_plugin import EXAMPLES, LONGEST, render
-from nlcore.registry import KINDS
+from nlcore.host.registry import KINDS
 
 
 def name_of(kind: str) -> str:

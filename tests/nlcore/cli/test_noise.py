@@ -21,7 +21,7 @@ FILES = ["labels.npz", "labels.csv", "labels.json", "noise.json", "noise.png"]
 PLUGIN = """
 import numpy as np
 from nlcore import Component, hookimpl
-from nlcore.roles import Data, Split
+from nlcore.contracts import Data, Split
 
 NLCORE_API = 1
 

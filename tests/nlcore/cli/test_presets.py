@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import nlcore
-from nlcore.registry import registry
+from nlcore.host.registry import registry
 
 NAMES = [entry.name for entry in registry().of_kind("preset")]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nlcore.training.loop import Trainer
+from nlcore.training.trainer import Trainer
 
 
 def test_goes_on_to_the_same_numbers(nl: Any, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:

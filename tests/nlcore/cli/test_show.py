@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from helpers import install_plugin
 
-from nlcore.registry import KINDS, registry
+from nlcore.host.registry import KINDS, registry
 
 COMPONENTS = [entry for kind in KINDS for entry in registry().of_kind(kind)]
 

@@ -12,10 +12,10 @@ import torchvision.transforms.functional as v1
 import torchvision.transforms.v2.functional as v2
 from torch import Tensor
 
+from nlcore.contracts import Augmentation
 from nlcore.data.augment import Draws, Normalise, crop_and_flip, windows
 from nlcore.data.batches import Pixels
 from nlcore.data.stores import ArrayStore
-from nlcore.roles import Augmentation
 
 CPU = torch.device("cpu")
 

@@ -14,9 +14,9 @@ from helpers import MeanLoss, OnDemand, make_context, make_data, prepared, same_
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nlcore.contracts import Augmentation, Batch, Pass, StrategyContext
 from nlcore.data.batches import TrainingBatches
 from nlcore.data.prepare import TrainingData
-from nlcore.roles import Augmentation, Batch, Pass, StrategyContext
 
 CPU = torch.device("cpu")
 

@@ -12,8 +12,8 @@ from helpers import AsGiven, OnDemand, SomeWrong, make_data, prepared, squares
 from numpy.typing import NDArray
 
 from nlcore import UserError
+from nlcore.contracts import Data, Labels, NoiseInfo, SampleData, Split
 from nlcore.data.prepare import TrainingData
-from nlcore.roles import Data, Labels, NoiseInfo, SampleData, Split
 
 
 def some_data(count: int = 200, *, truth_known: bool = True, on_demand: bool = False) -> Data:

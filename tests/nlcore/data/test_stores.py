@@ -9,8 +9,8 @@ import pytest
 from helpers import OnDemand
 from numpy.typing import NDArray
 
+from nlcore.contracts import ImageStore, Labels
 from nlcore.data import stores
-from nlcore.roles import ImageStore, Labels
 
 
 def some_images(count: int = 12, seed: int = 0) -> NDArray[np.uint8]:

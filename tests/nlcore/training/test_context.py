@@ -26,10 +26,10 @@ from helpers import (
 from nlcore_builtins.strategies.standard import Standard
 from torch import Tensor, nn
 
+from nlcore.contracts import LossContext, NoiseInfo, Pass
 from nlcore.data.prepare import TrainingData
-from nlcore.roles import LossContext, NoiseInfo, Pass
 from nlcore.training.context import Context, Facts
-from nlcore.training.device import resolve_hardware
+from nlcore.training.hardware import resolve_hardware
 
 NO_EXTRAS: dict[str, Any] = {"momentum": 0.0, "weight_decay": 0.0}
 

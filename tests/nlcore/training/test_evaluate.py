@@ -11,9 +11,9 @@ from helpers import AsGiven, OnDemand, make_context, make_data, prepared
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nlcore.contracts import Augmentation, Batch, Labels, SampleData, StrategyContext
 from nlcore.data.batches import Pixels, TrainingBatches
 from nlcore.data.prepare import TrainingData, Truth
-from nlcore.roles import Augmentation, Batch, Labels, SampleData, StrategyContext
 from nlcore.training.evaluate import Evaluator, memorisation
 
 # ------------------------------------------------------------------------------------------- memorisation

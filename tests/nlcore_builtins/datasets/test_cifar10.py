@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 import nlcore
 from nlcore import ParameterError, UserError
-from nlcore.roles import Data, DataSource
+from nlcore.contracts import Data, DataSource
 
 BINARY_NAMES = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
 PYTHON_NAMES = [name.removesuffix(".bin") for name in BINARY_NAMES]

@@ -19,8 +19,8 @@ from nlcore_builtins.datasets import cifar100
 import nlcore
 from nlcore import UserError
 from nlcore.checks.suite import run_checks
-from nlcore.registry import registry
-from nlcore.roles import Data, DataSource
+from nlcore.contracts import Data, DataSource
+from nlcore.host.registry import registry
 
 MD5 = dict(cifar100.MD5)  # tests put others in its place
 NAMES = [f"class{number:02}" for number in range(100)]

@@ -15,7 +15,7 @@ from PIL import Image
 import nlcore
 from nlcore import UserError
 from nlcore.checks import datasets as checks
-from nlcore.roles import Data, DataSource
+from nlcore.contracts import Data, DataSource
 
 
 def pixels(number: int) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import nlcore
-from nlcore.roles import Data, DataSource
+from nlcore.contracts import Data, DataSource
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_digits_are_shifted_by_one_pixel_and_never_mirrored(data: Data) -> None:
 
 
 def test_what_suits_digits_is_taken_unless_something_else_is_said(tmp_path: Path) -> None:
-    from nlcore.experiment import resolve
+    from nlcore.config.experiment import resolve
 
     assert resolve({"dataset": "digits"}).architecture.params["width"] == 16
     assert resolve({"dataset": "digits", "architecture.width": 4}).architecture.params["width"] == 4

@@ -20,8 +20,8 @@ from PIL import Image
 import nlcore
 from nlcore import UserError
 from nlcore.checks import datasets as checks
+from nlcore.contracts import Data, DataSource, Split
 from nlcore.data import stores
-from nlcore.roles import Data, DataSource, Split
 
 
 def picture(seed: int, size: tuple[int, int] = (12, 12)) -> NDArray[np.uint8]:

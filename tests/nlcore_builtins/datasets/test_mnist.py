@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 import nlcore
 from nlcore import UserError
 from nlcore.checks.suite import run_checks
-from nlcore.registry import registry
-from nlcore.roles import Data, DataSource
+from nlcore.contracts import Data, DataSource
+from nlcore.host.registry import registry
 
 MODULES = {"mnist": mnist, "fashion_mnist": fashion_mnist}
 KNOWN = {"mnist": torchvision.datasets.MNIST, "fashion_mnist": torchvision.datasets.FashionMNIST}

@@ -10,7 +10,7 @@ import torch
 from scipy.special import log_softmax
 
 import nlcore
-from nlcore.roles import NoiseInfo
+from nlcore.contracts import NoiseInfo
 from nlcore.training.context import LossSetup
 
 B, K, N = 6, 4, 300

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import nlcore
-from nlcore.checks.same import equal
+from nlcore.testing.same import equal
 from nlcore.training.context import LossSetup
 
 K, N = 4, 12

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 import nlcore
-from nlcore.roles import NoiseInfo
+from nlcore.contracts import NoiseInfo
 from nlcore.training.context import LossSetup
 
 Array = NDArray[np.float64]

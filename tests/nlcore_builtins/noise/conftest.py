@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from nlcore.contracts import SampleData
 from nlcore.data.stores import ArrayStore
-from nlcore.roles import SampleData
 
 N = 50_000
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

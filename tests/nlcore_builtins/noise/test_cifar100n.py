@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import nlcore
-from nlcore.roles import SampleData
+from nlcore.contracts import SampleData
 
 
 def samples(ids: Any, directory: Path | None = None) -> SampleData:

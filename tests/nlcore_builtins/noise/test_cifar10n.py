@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import nlcore
-from nlcore.roles import DataSource, SampleData
+from nlcore.contracts import DataSource, SampleData
 
 #: Wei et al. 2022, table 1.
 PUBLISHED = {"aggre": 9.03, "random1": 17.23, "random2": 18.12, "random3": 17.64, "worse": 40.21}

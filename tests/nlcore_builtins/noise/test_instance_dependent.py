@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 import nlcore
+from nlcore.contracts import SampleData
 from nlcore.data.stores import ArrayStore
-from nlcore.roles import SampleData
 
 
 def corrupt(labels: Any, data: Any, classes: int = 10, seed: int = 1, rate: float = 0.4) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 
 import nlcore
 from nlcore.checks import noise
-from nlcore.roles import DataSource, NoiseInfo
+from nlcore.contracts import DataSource, NoiseInfo
 
 
 def model(**params: Any) -> Any:

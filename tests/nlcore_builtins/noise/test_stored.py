@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import nlcore
-from nlcore.roles import SampleData
+from nlcore.contracts import SampleData
 
 IDS = np.array([4, 0, 2])
 

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import nlcore
+from nlcore.config.settings import Settings
+from nlcore.contracts import Augmentation, Batch, Data, DataSource, Pass, Split
 from nlcore.data.batches import TrainingBatches
 from nlcore.data.prepare import prepare
-from nlcore.roles import Augmentation, Batch, Data, DataSource, Pass, Split
-from nlcore.settings import Settings
 from nlcore.training.context import Context, Facts
-from nlcore.training.device import resolve_hardware
+from nlcore.training.hardware import resolve_hardware
 
 Array = NDArray[np.float64]
 

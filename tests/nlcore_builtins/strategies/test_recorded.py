@@ -9,8 +9,8 @@ import pytest
 
 import nlcore
 from nlcore.checks.replay import differences
-from nlcore.checks.tiny_run import TinyRun
-from nlcore.registry import registry
+from nlcore.host.registry import registry
+from nlcore.testing.tiny_run import TinyRun
 
 #: What would need more epochs of the tiny problem than are trained to come to something.
 OTHERWISE: dict[str, dict[str, Any]] = {

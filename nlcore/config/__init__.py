@@ -1,0 +1,1 @@
+"""What to run: settings, recipes and presets, and the experiment that they make."""

@@ -1,0 +1,117 @@
+"""Layers of settings with flat names, and the TOML recipes and presets that they are read from."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from importlib import resources
+from pathlib import Path
+from typing import TypeAlias
+
+from nlcore.config.settings import Places, Settings
+from nlcore.errors import ParameterError, PluginError, UserError, did_you_mean
+from nlcore.host.registry import KINDS, registry
+
+#: A layer of settings by flat name: ``{"loss": "gce", "loss.q": 0.7, "epochs": 5}``.
+Layer: TypeAlias = Mapping[str, object]
+
+
+def read_recipe(path: Path) -> dict[str, object]:
+    """
+    Return a TOML recipe as a layer.
+
+    Raises:
+        UserError: it cannot be read, is no TOML (with the line), or has a key that is none.
+
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"There is no recipe {path}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"The recipe {path} cannot be read: {error}.") from None
+    return parse_recipe(text, f"recipe {path}")
+
+
+def parse_recipe(text: str, what: str) -> dict[str, object]:
+    """
+    Return the text of a TOML recipe as a layer.
+
+    Raises:
+        UserError: it is no TOML, or has a key that is none; the message names it as `what`.
+
+    """
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"The {what} is no valid TOML: {error}.") from None
+    layer: dict[str, object] = {}
+    for key, value in content.items():
+        name = key.replace("-", "_")
+        if name in layer:
+            raise UserError(f"The {what}: {name} stands there twice, with - and with _.")
+        if isinstance(value, dict):
+            if name not in KINDS:
+                raise UserError(
+                    f"The {what}: there is no table [{key}].{did_you_mean(name, KINDS)} Tables are {_kinds()}."
+                )
+            layer |= {name if part == "name" else f"{name}.{part.replace('-', '_')}": v for part, v in value.items()}
+        else:
+            layer[name] = value
+    try:
+        check_names(layer)
+    except UserError as error:
+        raise UserError(f"The {what}: {error}") from None
+    return layer
+
+
+def preset_text(name: str) -> str:
+    """
+    Return a preset as it was written, TOML with its comments.
+
+    Raises:
+        UserError: there is no preset of this name, or its plugin lacks the file.
+
+    """
+    entry = registry().find("preset", name)
+    package, _, file = entry.component.target.partition(":")
+    try:
+        return resources.files(package).joinpath(file).read_text(encoding="utf-8")
+    except (ImportError, OSError, ValueError) as error:
+        who = f"{entry.full_name} ({entry.component.target})"
+        raise PluginError(f"The preset {who} cannot be read: {error}.") from error
+
+
+def read_preset(name: str) -> Layer:
+    """
+    Return a preset as a layer.
+
+    Raises:
+        UserError: there is none of this name, its plugin lacks the file, or it is not as a recipe should be.
+
+    """
+    layer = parse_recipe(preset_text(name), f"preset {name}")
+    if "preset" in layer:
+        raise PluginError(f"The preset {name} names another preset: write out what it takes from it.")
+    return layer
+
+
+def check_names(layer: Layer) -> None:
+    """
+    Check that a layer's keys are settings, roles or parameters of a role.
+
+    Raises:
+        ParameterError: one is not; the message names the nearest.
+
+    """
+    settings = [*(field.name for cls in (Settings, Places) for field in fields(cls)), "labels", "preset"]
+    for key in layer:
+        if key not in settings and key.partition(".")[0] not in KINDS:
+            raise ParameterError(
+                f"There is no setting {key!r}.{did_you_mean(key, [*settings, *KINDS])} 'nl run --help' lists all."
+            )
+
+
+def _kinds() -> str:
+    return ", ".join(f"[{kind}]" for kind in KINDS)

@@ -1,0 +1,65 @@
+"""
+The settings of a run besides its components: how it is trained, and where things lie.
+
+They are declared like a component's parameters, so that the command line, recipes and Python take them from here.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from nlcore.parameters import parameter
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is trained: what decides its numbers."""
+
+    epochs: int = parameter(20, "how often every training image is seen", range="[1, inf)")
+    batch_size: int = parameter(128, "images in a step; the last, partial batch counts", range="[2, inf)")
+    optimizer: Literal["sgd", "muon"] = parameter(
+        "sgd", "sgd, or muon: orthogonal steps for convolutions, SGD for the rest"
+    )
+    lr: float = parameter(0.1, "learning rate, for one_cycle its peak; with muon 0.01 if not given", range="(0, inf)")
+    momentum: float = parameter(0.9, "momentum", range="[0, 1)")
+    weight_decay: float = parameter(5e-4, "weight decay, on all parameters but muon's filters", range="[0, inf)")
+    lr_schedule: Literal["constant", "step", "cosine", "one_cycle"] = parameter(
+        "constant", "how the learning rate goes over the run; step divides it by 10 at 1/2 and 3/4"
+    )
+    ema: float | None = parameter(
+        None, "decay of an average of the weights that is evaluated and saved instead", range="(0, 1)"
+    )
+    validation: float = parameter(0.0, "fraction of the noisy training set to hold out", range="[0, 1)")
+    seed: int = parameter(1, "seed of weights, order and augmentation", range="[0, inf)")
+    noise_seed: int = parameter(1, "seed of the noise and of what is held out", range="[0, inf)")
+    device: str = parameter("auto", "auto, cpu, cuda or cuda:N")
+    precision: Literal["auto", "fp32", "bf16"] = parameter(
+        "auto", "auto takes bf16 where the hardware computes in it; weights stay fp32"
+    )
+    deterministic: bool = parameter(False, "on a GPU: the same bits again, at some cost; a CPU always gives them")
+    cuda_graphs: bool = parameter(False, "on a GPU: record a training step once and replay it, as a CUDA graph")
+    threads: str = parameter("auto", "CPU threads, or auto: one or all, whichever trains faster here and now")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things lie and how often they are saved: what changes nothing about the numbers of a run."""
+
+    data_dir: str | None = parameter(None, "folder of the data (default: NL_DATA_DIR, else your cache directory)")
+    no_download: bool = parameter(False, "never download data")
+    runs_dir: str = parameter("runs", "folder that run directories are made in")
+    name: str | None = parameter(None, "name of the run directory (default: made from all that decides the result)")
+    checkpoint_every: int = parameter(1, "epochs between checkpoints", range="[1, inf)")
+
+
+def data_directory(given: str | None = None) -> Path:
+    """Return where data lie: what was given, else ``NL_DATA_DIR``, else the user's cache directory."""
+    chosen = given or os.environ.get("NL_DATA_DIR")
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("nlcore", appauthor=False))

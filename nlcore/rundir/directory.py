@@ -1,0 +1,205 @@
+"""
+The directory of one run: its files, and the order in which they are written.
+
+    config.toml          the experiment, accepted by ``nl run``
+    environment.json     versions, device, precision, threads, the plugins that were used
+    labels.npz           ids, given and true labels, what was held out
+    noise.json           the noise: what was declared, what is realised
+    metrics.jsonl        one line an epoch
+    checkpoint-*.pt      all that training needs to go on
+    weights.safetensors  the final weights, names prefixed by network
+    curves.png           test accuracy and memorised wrong labels
+    summary.json         the status, and at the end the result
+
+``summary.json`` is there from the start with the status ``running``, and its status is the truth about the run.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nlcore.errors import UserError
+from nlcore.rundir import durable
+from nlcore.rundir.noise_report import as_text, describe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nlcore.data.prepare import TrainingData
+
+#: Statuses of a run that has ended and will not go on.
+ENDED = ("done", "diverged")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Reads and writes one run's files."""
+
+    path: Path
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run was begun here."""
+        try:
+            return (self.path / "summary.json").is_file()
+        except (OSError, ValueError):  # no path that there could be
+            return False
+
+    def check_place(self) -> None:
+        """
+        Check that the directory could be made, without making it.
+
+        Raises:
+            UserError: a part of its path is a file or may not be written to, or it holds something else.
+
+        """
+        try:
+            there = next(parent for parent in (self.path, *self.path.absolute().parents) if parent.exists())
+            files = [file.name for file in there.iterdir()] if there == self.path and there.is_dir() else []
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.path} cannot be a run directory: {error}.") from None
+        if not there.is_dir():
+            raise UserError(f"{there} is a file, so no run can be written to it. Choose a folder with --runs-dir.")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise UserError(f"There is no permission to write to {there}. Choose another folder with --runs-dir.")
+        # Of a run that was killed before it began.
+        begun = {"config.toml", "environment.json", "labels.npz", "noise.json"}
+        others = [name for name in files if not name.startswith(".") and not (name in begun and ".lock" in files)]
+        if others:
+            raise UserError(f"{there} holds files, but no run of nlcore. Choose another name with --name.")
+
+    def unused(self) -> RunDirectory:
+        """Return this directory, or with the first number behind its name that is not taken."""
+        number, path = 2, self.path
+        while path.exists():
+            path, number = self.path.with_name(f"{self.path.name}-{number}"), number + 1
+        return RunDirectory(path)
+
+    def create(self) -> None:
+        """
+        Make the directory.
+
+        Raises:
+            UserError: it cannot be made.
+
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"{self.path} cannot be made: {error.strerror}. Choose another folder with --runs-dir."
+            ) from None
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a JSON file in one piece: readers see the old one or the new one."""
+        durable.write(self.path / name, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Write ``config.toml``."""
+        import tomli_w
+
+        durable.write(self.path / "config.toml", tomli_w.dumps(config).encode())
+
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Add one line to ``metrics.jsonl``."""
+        durable.append(self.path / "metrics.jsonl", json.dumps(row, allow_nan=False))
+
+    def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write ``metrics.jsonl`` anew with these rows."""
+        lines = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+        durable.write(self.path / "metrics.jsonl", lines.encode())
+
+    def write_picture(self, name: str, png: bytes) -> None:
+        """Write a picture."""
+        durable.write(self.path / name, png)
+
+    def write_labels(self, data: TrainingData, noise: Mapping[str, Any]) -> None:
+        """
+        Write ``labels.npz``: the training samples in their order, then those held out; and ``noise.json``.
+
+        With the labels go `noise` as JSON text, the realised transition matrix (share of true class i given as j) and
+        their SHA-256.
+        """
+        import numpy as np
+
+        parts = [(data.train, data.truth, False)]
+        if data.validation:
+            parts.append((data.validation, data.validation_truth, True))
+        known = data.truth.clean is not None
+        content = io.BytesIO()
+        np.savez_compressed(
+            content,
+            ids=np.concatenate([samples.ids for samples, _, _ in parts]),
+            given=np.concatenate([samples.given for samples, _, _ in parts]),
+            true=np.concatenate([truth.clean for _, truth, _ in parts]) if known else np.empty(0, np.int64),
+            validation=np.concatenate([np.full(len(samples), held_out) for samples, _, held_out in parts]),
+            classes=np.array(data.classes),
+            transition=np.zeros((0, 0)) if data.transition is None else data.transition,
+            noise=np.array(json.dumps(noise)),
+            sha256=np.array(data.labels_sha256),
+        )
+        durable.write(self.path / "labels.npz", content.getbuffer())
+        durable.write(self.path / "noise.json", as_text(describe(data, noise)).encode())
+
+    def write_weights(self, networks: Mapping[str, nn.Module], data: TrainingData) -> None:
+        """
+        Write ``weights.safetensors``: contiguous copies, names prefixed by network.
+
+        Its metadata hold what a model needs besides its weights: classes, image shape (C, H, W), mean and std.
+        """
+        from safetensors.torch import save
+
+        tensors = {
+            f"{name}.{key}": value.detach().cpu().contiguous().clone()
+            for name, network in networks.items()
+            for key, value in network.state_dict().items()
+        }
+        about = {
+            "classes": data.classes,
+            "image_shape": data.image_shape,
+            "mean": data.mean,
+            "std": data.std,
+        }
+        # One entry only: safetensors writes several in an order of chance.
+        durable.write(self.path / "weights.safetensors", save(tensors, {"nlcore": json.dumps(about)}))
+
+    def summary(self) -> dict[str, Any]:
+        """Return ``summary.json``."""
+        return self.read_json("summary.json")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return the rows of ``metrics.jsonl``; a torn last line does not count."""
+        path = self.path / "metrics.jsonl"
+        rows = []
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return rows
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """
+        Return a JSON file's content.
+
+        Raises:
+            UserError: it is not there, or not what a run writes.
+
+        """
+        try:
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(
+                f"{self.path} is no run, or was stopped before it began: it has no {name}. 'nl table' lists runs."
+            ) from None
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.path / name} cannot be read: {error}.") from None
+        if not isinstance(content, dict):
+            raise UserError(f"{self.path / name} is not what a run writes.")
+        return content

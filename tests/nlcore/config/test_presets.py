@@ -1,0 +1,100 @@
+"""Presets that a plugin ships, through the doors that take one: settings, recipes and the registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from helpers import install_plugin
+
+import nlcore
+from nlcore.config.experiment import resolve
+from nlcore.config.recipe import preset_text, read_recipe
+
+HOOKS = """
+from nlcore import Component, hookimpl
+
+NLCORE_API = 1
+
+@hookimpl
+def nl_presets():
+    return [
+        Component("brisk", "shipped:brisk.toml", "Brisk."),
+        Component("nested", "shipped:nested.toml", "Names another."),
+        Component("wrong", "shipped:wrong.toml", "A wrong key."),
+        Component("lost", "shipped:lost.toml", "Has no file."),
+        Component("homeless", "not_there:lost.toml", "Has no package."),
+    ]
+"""
+
+BRISK = """# why it is brisk
+epochs = 3
+lr = 0.2
+
+[loss]
+name = "gce"
+q = 0.6
+"""
+
+
+@pytest.fixture(autouse=True)
+def _shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Install a plugin with presets."""
+    install_plugin(monkeypatch, tmp_path, "presets-plugin", HOOKS)
+    package = tmp_path / "site-packages" / "shipped"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "brisk.toml").write_text(BRISK)
+    (package / "nested.toml").write_text('preset = "brisk"\n')
+    (package / "wrong.toml").write_text("epoch = 3\n")
+
+
+def test_a_preset_lies_above_the_datasets_defaults_and_below_the_rest(tmp_path: Path) -> None:
+    """The dataset digits has a width of its own; the preset leaves it."""
+    digits = resolve({"dataset": "digits"})
+    experiment = resolve({"preset": "brisk", "dataset": "digits"})
+    assert (experiment.settings.epochs, experiment.settings.lr) == (3, 0.2)
+    assert (experiment.loss.name, experiment.loss.params["q"]) == ("gce", 0.6)
+    assert experiment.architecture == digits.architecture
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('preset = "brisk"\nepochs = 4\n')
+    layers = ({"preset": "brisk", "lr": 0.3}, {"epochs": 4, "preset": "presets-plugin/brisk"}, read_recipe(recipe))
+    for layer in layers:
+        above = resolve(layer, {"loss.q": 0.5})
+        assert (above.settings.epochs, above.settings.lr) in {(3, 0.3), (4, 0.2)}
+        assert above.loss.params["q"] == 0.5
+
+
+def test_the_last_preset_wins() -> None:
+    with pytest.raises(nlcore.UserError, match=r"preset wrong.*Did you mean 'epochs'"):
+        resolve({"preset": "brisk"}, {"preset": "wrong"})
+
+
+def test_another_component_drops_the_presets_parameters() -> None:
+    assert "q" not in resolve({"preset": "brisk"}, {"loss": "elr"}).loss.params
+
+
+def test_the_configuration_says_what_the_preset_gave_and_not_its_name() -> None:
+    config = resolve({"preset": "brisk"}).config()
+    assert config["loss"] == {"name": "gce", "q": 0.6}
+    assert "preset" not in config
+    assert config == resolve({"epochs": 3, "lr": 0.2, "loss": "gce", "loss.q": 0.6}).config()
+
+
+def test_the_text_is_the_file() -> None:
+    assert preset_text("brisk") == BRISK
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("brisq", r"no preset 'brisq'\. Did you mean 'brisk'\? 'nl presets' lists all"),
+        ("nested", "names another preset"),
+        ("lost", r"presets-plugin/lost \(shipped:lost\.toml\) cannot be read"),
+        ("homeless", "cannot be read"),
+        (3, "name of a preset, as text"),
+    ],
+)
+def test_what_cannot_be_used_is_named(name: object, words: str) -> None:
+    with pytest.raises(nlcore.UserError, match=words):
+        resolve({"preset": name})

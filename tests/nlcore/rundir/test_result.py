@@ -1,0 +1,105 @@
+"""What a run reports, and reading it back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nlcore
+from nlcore.rundir.directory import RunDirectory
+from nlcore.rundir.result import Result, accuracies
+
+
+def rows(test: list[float], held_out: list[float] | None = None) -> list[dict[str, Any]]:
+    """Return the metrics of as many epochs."""
+    validation: list[Any] = list(held_out) if held_out else [None] * len(test)
+    return [
+        {"epoch": number, "test_accuracy": t, "validation_accuracy": v}
+        for number, (t, v) in enumerate(zip(test, validation, strict=True), start=1)
+    ]
+
+
+def made(path: Path, **more: Any) -> Result:
+    """Return the result of a run that has begun."""
+    names: dict[str, Any] = {"dataset": "d", "noise": "n", "architecture": "a", "loss": "l", "strategy": "s"}
+    return Result(run_dir=path, status="running", **names, seed=1, noise_seed=2, epochs=3, **more)
+
+
+def test_accuracies_without_an_epoch_are_unknown() -> None:
+    assert accuracies([]) == {"last": None, "mean_last_10": None, "selected": None, "best_oracle": None}
+
+
+def test_accuracies_of_few_epochs() -> None:
+    found = accuracies(rows([0.25, 0.75, 0.5]))
+    assert found == {"last": 0.5, "mean_last_10": 0.5, "selected": None, "best_oracle": 0.75}
+
+
+def test_the_mean_is_over_the_last_ten() -> None:
+    found = accuracies(rows([1.0] * 5 + [0.0] * 9 + [0.5]))
+    assert found["mean_last_10"] == pytest.approx(0.05)
+    assert found["best_oracle"] == 1.0
+
+
+def test_selected_is_the_test_accuracy_of_the_epoch_that_is_best_on_held_out_data() -> None:
+    found = accuracies(rows([0.1, 0.2, 0.9, 0.4], [0.3, 0.6, 0.2, 0.5]))
+    assert found["selected"] == 0.2
+
+
+def test_of_epochs_that_are_equally_good_the_first_is_selected() -> None:
+    assert accuracies(rows([0.1, 0.2, 0.3], [0.0, 0.5, 0.5]))["selected"] == 0.2
+
+
+def test_a_result_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    result = made(
+        tmp_path, oracles=("noise rate",), test_accuracy=accuracies(rows([0.1])), seconds=1.5, message="stopped"
+    )
+    RunDirectory(tmp_path).write_json("summary.json", result.to_json())
+    assert Result.read(tmp_path) == result
+
+
+def test_a_result_is_plain_json(tmp_path: Path) -> None:
+    content = made(tmp_path, oracles=("noise rate",)).to_json()
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
+    assert content["run_dir"] == str(tmp_path)
+    assert content["noise_rate"] is None
+
+
+def test_a_run_that_was_moved_is_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    RunDirectory(tmp_path / "there").write_json("summary.json", made(tmp_path / "here").to_json())
+    assert Result.read(tmp_path / "there").run_dir == tmp_path / "there"
+
+
+def test_what_a_later_version_adds_does_not_matter(tmp_path: Path) -> None:
+    RunDirectory(tmp_path).write_json("summary.json", {**made(tmp_path).to_json(), "colour": "blue"})
+    assert Result.read(tmp_path) == made(tmp_path)
+
+
+def test_no_run(tmp_path: Path) -> None:
+    with pytest.raises(nlcore.UserError, match="is no run"):
+        Result.read(tmp_path)
+    with pytest.raises(nlcore.UserError, match="is no run"):
+        Result.read(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("content", ["{}", '{"status": "done"}', "[]", "3", '{"oracles": 3}'])
+def test_a_summary_of_something_else(content: str, tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text(content)
+    with pytest.raises(nlcore.UserError, match="not what a run writes"):
+        Result.read(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b""])
+def test_a_summary_that_cannot_be_read(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_bytes(content)
+    with pytest.raises(nlcore.UserError, match="cannot be read"):
+        Result.read(tmp_path)
+
+
+def test_the_metrics_are_those_of_the_directory(tmp_path: Path) -> None:
+    for row in rows([0.1, 0.2]):
+        RunDirectory(tmp_path).append_metrics(row)
+    assert made(tmp_path).metrics == rows([0.1, 0.2])

@@ -1,0 +1,118 @@
+"""The exponential moving average of weights."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from helpers import Net, same_tensors
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from nlcore.training.ema import Average
+
+
+def disturb(network: nn.Module, random: torch.Generator) -> None:
+    """Change everything that training changes."""
+    with torch.no_grad():
+        for tensor in network.parameters():
+            tensor.add_(torch.randn(tensor.shape, generator=random))
+    network.train()
+    network(torch.randn(4, 1, 8, 8, generator=random))  # running statistics, and how many batches they saw
+
+
+def floats(network: nn.Module) -> list[Tensor]:
+    return [
+        t.detach().clone() for t in itertools.chain(network.parameters(), network.buffers()) if t.is_floating_point()
+    ]
+
+
+@pytest.mark.parametrize("decay", [0.15, 0.5, 0.999])
+def test_the_average_is_that_of_torch_with_a_decay_that_grows(decay: float) -> None:
+    def average(old: Tensor, new: Tensor, steps: Any) -> Tensor:
+        n = int(steps)
+        d = min(decay, (1 + n) / (10 + n))
+        return d * old + (1 - d) * new
+
+    network, random = Net(3, 1, 4, dropout=0.0), torch.Generator().manual_seed(1)
+    theirs = AveragedModel(network, avg_fn=average, use_buffers=True)
+    theirs.update_parameters(network)  # the first is a copy: the weights before any step
+    ours = Average({"network1": network}, decay)
+    for _ in range(12):
+        disturb(network, random)
+        ours.update()
+        theirs.update_parameters(network)
+    with ours.swapped_in():
+        averaged = floats(network)
+    for mine, other in zip(averaged, floats(theirs.module), strict=True):
+        torch.testing.assert_close(mine, other, atol=1e-6, rtol=1e-5)
+
+
+def test_by_hand_on_one_weight() -> None:
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(network.weight, 1.0)
+    average = Average({"network1": network}, decay=0.2)
+    value = 1.0
+    for weight, d in ((2.0, 2 / 11), (4.0, 0.2), (-3.0, 0.2)):  # (1 + n) / (10 + n) is 2/11, 3/12, 4/13
+        nn.init.constant_(network.weight, weight)
+        average.update()
+        value = d * value + (1 - d) * weight
+    with average.swapped_in():
+        assert network.weight.item() == pytest.approx(value, rel=1e-6)
+    assert network.weight.item() == -3.0
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_networks_have_their_own_weights_again_outside(fails: bool) -> None:
+    network = Net(3, 1, 4, dropout=0.0)
+    average = Average({"network1": network}, 0.9)
+    for step in range(3):
+        disturb(network, torch.Generator().manual_seed(step))
+        average.update()
+    own = floats(network)
+    optimised = list(network.parameters())
+    try:
+        with average.swapped_in():
+            assert not same_tensors(own, floats(network))
+            if fails:
+                raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        pass
+    assert same_tensors(own, floats(network))
+    assert all(a is b for a, b in zip(optimised, network.parameters(), strict=True))
+
+
+def test_looking_at_the_average_does_not_change_it() -> None:
+    network = Net(3, 1, 4, dropout=0.0)
+    average = Average({"network1": network}, 0.9)
+    disturb(network, torch.Generator().manual_seed(1))
+    average.update()
+    looks = []
+    for _ in range(2):
+        with average.swapped_in():
+            looks.append(floats(network))
+    assert same_tensors(*looks)
+
+
+def test_before_any_step_the_average_is_the_weights() -> None:
+    network = Net(3, 1, 4, dropout=0.0)
+    own = floats(network)
+    with Average({"network1": network}, 0.9).swapped_in():
+        assert same_tensors(own, floats(network))
+
+
+def test_each_network_has_an_average_of_its_own_whenever_it_was_made() -> None:
+    networks: dict[str, nn.Module] = {"network1": nn.Linear(1, 1, bias=False)}
+    nn.init.constant_(networks["network1"].weight, 1.0)  # type: ignore[arg-type]
+    average = Average(networks, 0.5)
+    networks["network2"] = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(networks["network2"].weight, 7.0)  # type: ignore[arg-type]
+    average.update()
+    nn.init.constant_(networks["network2"].weight, 8.0)  # type: ignore[arg-type]
+    average.update()
+    with average.swapped_in():
+        seen = [network.weight.item() for network in networks.values()]  # type: ignore[operator]
+    assert seen[0] == 1.0
+    assert 7.0 < seen[1] < 8.0

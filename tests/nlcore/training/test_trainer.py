@@ -1,0 +1,537 @@
+"""The loop, through the public door: a method that asks for all there is, and what the loop promises to every one."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from helpers import (
+    MeanLoss,
+    NetArchitecture,
+    SomeWrong,
+    install_plugin,
+    make_context,
+    make_data,
+    plugin_source,
+    prepared,
+    same_tensors,
+    squares,
+    train,
+    without_clock,
+)
+from safetensors.torch import load_file
+from sklearn.metrics import roc_auc_score
+from sklearn.mixture import GaussianMixture
+from torch import Tensor, nn
+
+import nlcore
+from nlcore import Result, parameter
+from nlcore.contracts import Augmentation, Batch, Data, DataSource, LossContext, Pass, StrategyContext
+from nlcore.data.prepare import TrainingData
+
+TRAINING = 240
+
+
+@dataclass(frozen=True)
+class Squares:
+    """Four classes that are told apart by where an image is bright."""
+
+    def load(self, source: DataSource) -> Data:
+        return make_data(*squares(TRAINING), test=squares(80, seed=1), augmentation=Augmentation(1, flip=False))
+
+
+# ------------------------------------------------------------------------------------------- the strategy
+
+
+@dataclass
+class Dividing:
+    """
+    Two networks that, after a warm-up, split the samples for each other in every epoch by a mixture over losses.
+
+    Each trains on two views of those that the other holds for clean, and beside them on two views of the rest, whose
+    labels both networks guess. The optimisers are made anew once.
+    """
+
+    warm_up: int = parameter(1, "epochs of plain training", range="[1, inf)")
+
+    made: ClassVar[list[Dividing]] = []
+
+    def setup(self, ctx: StrategyContext) -> None:
+        self.ctx = ctx
+        self.networks = [ctx.network(), ctx.network()]
+        self.losses = [ctx.loss(network) for network in self.networks]
+        self.optimizers = [ctx.optimizer(*pair) for pair in zip(self.networks, self.losses, strict=True)]
+        self.clean = torch.ones(2, ctx.num_samples)
+        self.log: list[tuple[int, Any, int, list[int], list[int], int]] = []
+        self.counts: list[int] = []
+        self.rebuilt = 0
+        Dividing.made.append(self)
+
+    def begin_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+        if epoch > self.warm_up:
+            self.clean = torch.stack([self._divide(network) for network in self.networks])
+        if epoch == self.warm_up + 2:
+            pairs = zip(self.networks, self.losses, strict=True)
+            self.optimizers = [self.ctx.optimizer(*pair, momentum=0.5) for pair in pairs]
+            self.rebuilt += 1
+        self.counts.append(sum(self.ctx.steps(walk) for walk in self.passes(epoch)))
+        self.weight = torch.rand(self.counts[-1], generator=self.ctx.generator("weight", epoch)).to(self.ctx.device)
+
+    def _divide(self, network: nn.Module) -> Tensor:
+        losses = nn.functional.cross_entropy(self.ctx.predict(network), self.ctx.given_labels, reduction="none")
+        mixture = GaussianMixture(2, random_state=0).fit(losses[:, None].numpy())
+        small = int(mixture.means_.argmin())
+        return torch.from_numpy(mixture.predict_proba(losses[:, None].numpy())[:, small]).float()
+
+    def passes(self, epoch: int) -> Iterator[Pass]:
+        for own in (0, 1):
+            if epoch <= self.warm_up:
+                yield Pass(label=own)
+            else:
+                clean = self.clean[1 - own] > 0.5
+                rest = Pass(indices=torch.nonzero(~clean).flatten(), views=2, label="rest", batch_size=16)
+                yield Pass(indices=torch.nonzero(clean).flatten(), views=2, label=own, beside=rest)
+
+    def step(self, batch: Batch) -> Tensor:
+        beside = [] if batch.beside is None else batch.beside.index.tolist()
+        self.log.append((self.epoch, batch.label, int(batch.step), batch.index.tolist(), beside, len(batch.views)))
+        network, loss = self.networks[batch.label], self.losses[batch.label]
+        weight = batch.row(self.weight) if len(batch.views) == 2 else torch.ones(())
+        objective = torch.zeros(())
+        for share, view in zip((weight, 1 - weight), batch.views, strict=False):
+            objective = objective + share * loss(network(view), batch.targets, batch.index).mean()
+        if batch.beside is not None:
+            with torch.no_grad():
+                guesses = [net(view).softmax(1) for net in self.networks for view in batch.beside.views]
+            gap = network(batch.beside.images).softmax(1) - torch.stack(guesses).mean(0)
+            objective = objective + gap.square().mean()
+        return self.ctx.minimise(self.optimizers[batch.label], objective)
+
+    def predict(self, images: Tensor) -> Tensor:
+        return torch.stack([network(images) for network in self.networks]).mean(0)
+
+    def clean_probability(self) -> Tensor:
+        return self.clean.mean(0)
+
+
+@dataclass
+class Plain:
+    """Standard training that remembers what was to be seen."""
+
+    made: ClassVar[list[Plain]] = []
+
+    def setup(self, ctx: StrategyContext) -> None:
+        self.ctx = ctx
+        self.network = ctx.network()
+        self.loss = ctx.loss(self.network)
+        self.optimizer = ctx.optimizer(self.network, self.loss)
+        self.threads: set[int] = set()
+        self.seen: dict[int, int] = {}
+        self.history: list[list[Tensor]] = []
+        self.evaluated: list[tuple[int, list[Tensor]]] = []
+        Plain.made.append(self)
+
+    def step(self, batch: Batch) -> Tensor:
+        self.threads.add(torch.get_num_threads())
+        self.seen.update(zip(batch.index.tolist(), batch.targets.tolist(), strict=True))
+        losses = self.loss(self.network(batch.images), batch.targets, batch.index)
+        mean = self.ctx.minimise(self.optimizer, losses.mean())
+        self.history.append([p.detach().clone() for p in self.network.parameters()])
+        return mean
+
+    def predict(self, images: Tensor) -> Tensor:
+        self.evaluated.append((len(self.history), [p.detach().clone() for p in self.network.parameters()]))
+        logits: Tensor = self.network(images)
+        return logits
+
+
+class Watching(MeanLoss):
+    """A loss that remembers what it was told."""
+
+    made: ClassVar[list[Watching]] = []
+
+    def setup(self, ctx: LossContext) -> None:
+        self.ctx = ctx
+        self.epochs: list[tuple[int, int]] = []
+        self.predicted: list[Tensor] = []
+        self.targets: dict[int, int] = {}
+        Watching.made.append(self)
+
+    def begin_epoch(self, epoch: int, epochs: int, predict: Callable[[], Tensor]) -> None:
+        self.epochs.append((epoch, epochs))
+        self.predicted.append(predict())
+
+    def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
+        assert index is not None
+        self.targets.update(zip(index.tolist(), targets.tolist(), strict=True))
+        return super().__call__(logits, targets)
+
+
+class BreaksInEpochTwo(MeanLoss):
+    """A loss that becomes NaN in the middle of the second epoch."""
+
+    def setup(self, ctx: LossContext) -> None:
+        self.steps_left = -1
+
+    def begin_epoch(self, epoch: int, epochs: int, predict: Callable[[], Tensor]) -> None:
+        self.steps_left = 3 if epoch == 2 else -1
+
+    def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
+        self.steps_left -= 1
+        return super().__call__(logits, targets) * (float("nan") if self.steps_left == 0 else 1.0)
+
+
+class Explodes(MeanLoss):
+    """A loss that is infinite."""
+
+    def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
+        return super().__call__(logits, targets) * torch.inf
+
+
+Door = Callable[..., Result]
+
+
+@pytest.fixture
+def door(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Door:
+    """Install the components above as somebody's plugin, and return what runs them."""
+    source = plugin_source(
+        nl_datasets={"squares": f"{__name__}:Squares"},
+        nl_noise_models={"some_wrong": "helpers:SomeWrong"},
+        nl_architectures={"net": "helpers:NetArchitecture"},
+        nl_losses={
+            "mean_loss": "helpers:MeanLoss",
+            "watching": f"{__name__}:Watching",
+            "breaks": f"{__name__}:BreaksInEpochTwo",
+            "explodes": f"{__name__}:Explodes",
+        },
+        nl_strategies={"dividing": f"{__name__}:Dividing", "plain": f"{__name__}:Plain"},
+    )
+    install_plugin(monkeypatch, tmp_path, "nl-loop-test", source)
+    for cls in (Dividing, Plain, Watching):
+        monkeypatch.setattr(cls, "made", [])
+    number = itertools.count()
+
+    def run(**settings: Any) -> Result:
+        components = {"dataset": "squares", "noise": "some_wrong", "architecture": "net", "loss": "mean_loss"}
+        hardware = {"device": "cpu", "precision": "fp32", "threads": "1"}
+        defaults = {"strategy": "plain", "epochs": 2, "batch_size": 32, "name": f"run{next(number)}"}
+        return nlcore.run(quiet=True, **{**components, **hardware, **defaults, **settings})
+
+    return run
+
+
+def rows_of(result: Result) -> list[dict[str, Any]]:
+    return [without_clock(row) for row in result.metrics]
+
+
+# ----------------------------------------------------------------- a method that asks for all there is to ask
+
+
+@pytest.fixture
+def divided(door: Door) -> Result:
+    return door(strategy="dividing", epochs=5)
+
+
+def test_a_demanding_method_runs_end_to_end_and_learns(divided: Result) -> None:
+    assert divided.status == "done"
+    assert [row["epoch"] for row in divided.metrics] == [1, 2, 3, 4, 5]
+    assert 0.3 < divided.noise_rate < 0.5  # type: ignore[operator]
+    assert divided.test_accuracy["last"] > 0.85  # type: ignore[operator]  # a quarter by chance
+    assert divided.memorisation["corrected"] > divided.memorisation["memorised"]  # type: ignore[operator]
+    assert divided.parameters == 2 * sum(p.numel() for p in NetArchitecture().build(4, (1, 8, 8)).parameters())
+    names = load_file(divided.run_dir / "weights.safetensors")
+    assert {name.split(".")[0] for name in names} == {"network1", "network2"}
+    model = nlcore.load(divided.run_dir)
+    images, labels = squares(80, seed=1)
+    assert float(np.mean(model.predict(images).argmax(1) == labels)) == divided.test_accuracy["last"]
+
+
+def test_a_demanding_method_gets_the_passes_it_asks_for(divided: Result) -> None:
+    (strategy,) = Dividing.made
+    assert strategy.rebuilt == 1
+    for epoch in range(1, 6):
+        steps = [entry for entry in strategy.log if entry[0] == epoch]
+        assert [number for _, _, number, *_ in steps] == list(range(strategy.counts[epoch - 1]))
+        assert [label for label, _ in itertools.groupby(entry[1] for entry in steps)] == [0, 1]
+        for own in (0, 1):
+            visited = [sample for entry in steps if entry[1] == own for sample in entry[3]]
+            beside = {sample for entry in steps if entry[1] == own for sample in entry[4]}
+            assert len(set(visited)) == len(visited)
+            if epoch == 1:
+                assert sorted(visited) == list(range(TRAINING))
+                assert not beside
+            else:
+                assert 20 < len(visited) < TRAINING - 20
+                assert beside
+                assert not beside & set(visited)
+        assert {entry[5] for entry in steps} == {1 if epoch == 1 else 2}
+
+
+def test_a_demanding_method_tells_clean_from_wrong_labels(divided: Result) -> None:
+    (strategy,) = Dividing.made
+    with np.load(divided.run_dir / "labels.npz") as labels:
+        right = labels["given"] == labels["true"]
+    assert roc_auc_score(right, strategy.clean_probability().numpy()) > 0.8
+
+
+def test_a_demanding_method_gives_the_same_numbers_again(door: Door) -> None:
+    runs = [door(strategy="dividing", epochs=4, seed=seed) for seed in (3, 3, 4)]
+    logs = [strategy.log for strategy in Dividing.made]
+    one, again, other = (rows_of(result) for result in runs)
+    assert one == again
+    assert logs[0] == logs[1]
+    assert [row["train_loss"] for row in one] != [row["train_loss"] for row in other]
+    weights = [list(load_file(result.run_dir / "weights.safetensors").values()) for result in runs]
+    assert same_tensors(weights[0], weights[1])
+    assert not same_tensors(weights[0], weights[2])
+
+
+def test_a_demanding_method_can_be_averaged(door: Door) -> None:
+    plain, averaged = door(strategy="dividing", epochs=3), door(strategy="dividing", epochs=3, ema=0.9)
+    assert [row["train_loss"] for row in plain.metrics] == [row["train_loss"] for row in averaged.metrics]
+    weights = [list(load_file(result.run_dir / "weights.safetensors").values()) for result in (plain, averaged)]
+    assert not same_tensors(*weights)
+
+
+# ----------------------------------------------------------------------------------- promises to every method
+
+
+def test_dropout_is_replayed_whatever_was_drawn_before(door: Door) -> None:
+    settings = {"architecture.dropout": 0.5, "epochs": 2}
+    one = door(**settings)
+    torch.manual_seed(99)
+    torch.rand(7)
+    again = door(**settings)
+    assert rows_of(one) == rows_of(again)
+    assert rows_of(one) != rows_of(door(**{**settings, "architecture.dropout": 0.0}))
+
+
+def test_dropout_differs_between_epochs() -> None:
+    masks: list[Tensor] = []
+
+    class Drops(Plain):
+        def step(self, batch: Batch) -> Tensor:
+            if batch.step == 0:
+                masks.append(nn.functional.dropout(torch.ones(200)))
+            return torch.zeros(())
+
+    data = some_data()
+    train(Drops(), data, make_context(data, epochs=3))
+    assert len({tuple(mask.tolist()) for mask in masks}) == 3
+
+
+def test_a_run_leaves_the_callers_generators_and_threads_as_they_were(door: Door) -> None:
+    torch.set_num_threads(2)
+    torch.manual_seed(5)
+    np.random.seed(5)
+    torchs, numpys = torch.get_rng_state(), repr(np.random.get_state())
+    door(**{"architecture.dropout": 0.5})
+    assert torch.equal(torch.get_rng_state(), torchs)
+    assert repr(np.random.get_state()) == numpys
+    (strategy,) = Plain.made
+    assert strategy.threads == {1}
+    assert torch.get_num_threads() == 2
+
+
+def test_a_loss_is_told_of_every_epoch_once_before_its_first_step(door: Door) -> None:
+    door(loss="watching", epochs=3, **{"architecture.dropout": 0.5})
+    (loss,) = Watching.made
+    assert loss.epochs == [(1, 3), (2, 3), (3, 3)]
+    assert [predicted.shape for predicted in loss.predicted] == [(TRAINING, 4)] * 3
+    fresh = make_context(some_data())  # the same images, and the seed of the run
+    assert torch.equal(loss.predicted[0], fresh.predict(fresh.network()))
+    assert not torch.equal(loss.predicted[0], loss.predicted[1])
+    assert not torch.equal(loss.predicted[1], loss.predicted[2])
+
+
+def test_a_loss_that_becomes_nan_ends_the_run_as_diverged(door: Door) -> None:
+    result = door(loss="breaks", epochs=4)
+    assert result.status == "diverged"
+    assert Result.read(result.run_dir).status == "diverged"
+    assert [row["epoch"] for row in result.metrics] == [1]
+    assert "epoch 2" in (result.message or "")
+    assert not (result.run_dir / "weights.safetensors").exists()
+
+
+def test_a_loss_that_is_infinite_ends_the_run_as_diverged(door: Door) -> None:
+    result = door(loss="explodes")
+    assert result.status == "diverged"
+    assert result.metrics == []
+    assert result.test_accuracy["last"] is None
+
+
+def test_the_average_of_the_weights_after_every_step_is_evaluated_and_saved(door: Door) -> None:
+    plain, averaged = door(epochs=2), door(epochs=2, ema=0.5)
+    one, other = Plain.made
+    assert all(same_tensors(a, b) for a, b in zip(one.history, other.history, strict=True))  # training is as without
+    saved = load_file(averaged.run_dir / "weights.safetensors")
+    names = [f"network1.{name}" for name, _ in NetArchitecture().build(4, (1, 8, 8)).named_parameters()]
+    average = [p.detach() for p in make_context(some_data()).network().parameters()]  # of the same seed
+    by_hand = []
+    for step, weights in enumerate(other.history, start=1):
+        d = min(0.5, (1 + step) / (10 + step))
+        average = [d * old + (1 - d) * new for old, new in zip(average, weights, strict=True)]
+        by_hand.append(average)
+    last = load_file(plain.run_dir / "weights.safetensors")
+    assert {steps for steps, _ in other.evaluated} == {8, 16}  # after each epoch
+    for steps, evaluated in other.evaluated:
+        for tensor, expected in zip(evaluated, by_hand[steps - 1], strict=True):
+            torch.testing.assert_close(tensor, expected, atol=1e-6, rtol=1e-5)
+    for name, tensor, final in zip(names, average, other.history[-1], strict=True):
+        torch.testing.assert_close(saved[name], tensor, atol=1e-6, rtol=1e-5)
+        assert torch.equal(last[name], final)
+
+
+# ---------------------------------------------------------------------------------------------- true labels
+
+
+def reachable(root: object) -> Iterator[object]:
+    """Yield what can be reached from an object through attributes, containers and closures."""
+    stack, seen = [root], set()
+    while stack:
+        value = stack.pop()
+        if id(value) in seen or isinstance(value, (type, str, bytes, int, float)):
+            continue
+        seen.add(id(value))
+        yield value
+        if isinstance(value, dict):
+            stack += value.values()
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            stack += value
+        elif not isinstance(value, (Tensor, np.ndarray)):
+            stack += vars(value).values() if hasattr(value, "__dict__") else []
+            stack += [cell.cell_contents for cell in getattr(value, "__closure__", None) or ()]
+            stack += [getattr(value, name) for name in ("__self__", "__func__") if hasattr(value, name)]
+
+
+def holds(root: object, labels: np.ndarray[Any, Any]) -> bool:
+    """Tell whether an array or a tensor that equals these labels can be reached."""
+    found = (value for value in reachable(root) if isinstance(value, (Tensor, np.ndarray)))
+    arrays = (value.detach().numpy() if isinstance(value, Tensor) else value for value in found)
+    return any(array.shape == labels.shape and bool((array == labels).all()) for array in arrays)
+
+
+def some_data(count: int = TRAINING) -> TrainingData:
+    images, labels = squares(count)
+    return prepared(make_data(images, labels, test=squares(80, seed=1)), SomeWrong())
+
+
+def test_true_labels_reach_neither_strategy_nor_loss(door: Door) -> None:
+    result = door(loss="watching", validation=0.25)
+    with np.load(result.run_dir / "labels.npz") as labels:
+        trained = ~labels["validation"]
+        given, true = labels["given"][trained], labels["true"][trained]
+    assert (given != true).sum() > 40
+    (strategy,), (loss,) = Plain.made, Watching.made
+    for told in (strategy.seen, loss.targets):
+        assert [told[position] for position in range(len(given))] == given.tolist()
+    for root in (strategy, strategy.ctx, loss, loss.ctx):
+        assert holds(root, given)
+        assert not holds(root, true)
+
+
+def test_the_search_for_true_labels_would_find_them() -> None:
+    data = some_data()
+    assert data.truth.clean is not None
+    ctx = make_context(data)
+    assert not holds(ctx, data.truth.clean)
+    ctx.hidden = lambda: data  # type: ignore[attr-defined]
+    assert holds(ctx, data.truth.clean)
+
+
+# --------------------------------------------------------------------------------------------------- metrics
+
+
+class Scripted:
+    """A strategy whose losses are known beforehand."""
+
+    def __init__(self, walks: list[Pass] | None = None) -> None:
+        self.walks = walks
+        self.steps: list[tuple[int, int]] = []
+        if walks is not None:
+            self.passes = lambda epoch: iter(walks)
+
+    def setup(self, ctx: StrategyContext) -> None:
+        self.network = ctx.network()
+        self.optimizer = ctx.optimizer(self.network)
+        self.rates: list[float] = []
+
+    def step(self, batch: Batch) -> Tensor:
+        self.steps.append((int(batch.step), len(batch.index)))
+        self.rates.append(self.optimizer.param_groups[0]["lr"])
+        return torch.tensor(float(len(self.steps)))
+
+    def predict(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.network(images)
+        return logits
+
+
+def test_the_training_loss_is_the_mean_over_samples() -> None:
+    data = some_data(80)  # batches of 32, 32 and 16
+    rows = train(Scripted(), data, make_context(data))
+    assert [row["train_loss"] for row in rows] == pytest.approx(
+        [(1 * 32 + 2 * 32 + 3 * 16) / 80, (4 * 32 + 5 * 32 + 6 * 16) / 80]
+    )
+
+
+def test_by_default_an_epoch_is_one_pass_over_all() -> None:
+    data, strategy = some_data(80), Scripted()
+    train(strategy, data, make_context(data, epochs=1))
+    assert strategy.steps == [(0, 32), (1, 32), (2, 16)]
+
+
+def test_steps_are_counted_through_all_passes_of_an_epoch() -> None:
+    data = some_data(80)
+    strategy = Scripted([Pass(), Pass(indices=torch.arange(10), batch_size=5)])
+    rows = train(strategy, data, make_context(data, epochs=2))
+    epoch = [(0, 32), (1, 32), (2, 16), (3, 5), (4, 5)]
+    assert strategy.steps == epoch * 2
+    assert rows[0]["train_loss"] == pytest.approx((1 * 32 + 2 * 32 + 3 * 16 + 4 * 5 + 5 * 5) / 90)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "step"])
+def test_the_learning_rate_is_set_before_every_step_as_torch_would(schedule: str) -> None:
+    data, strategy = some_data(128), Scripted()
+    rows = train(strategy, data, make_context(data, epochs=3, lr=0.3, lr_schedule=schedule))
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.3)
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    if schedule == "cosine":
+        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=12)
+    else:
+        scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [6, 9], gamma=0.1)
+    expected = []
+    for _ in range(12):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert strategy.rates == pytest.approx(expected, abs=1e-9)
+    assert [row["lr"] for row in rows] == pytest.approx([expected[3], expected[7], expected[11]], abs=1e-9)
+
+
+def test_an_epoch_without_any_step_is_recorded() -> None:
+    data = some_data(80)
+    rows = train(Scripted([Pass(indices=torch.empty(0, dtype=torch.int64))]), data, make_context(data, epochs=1))
+    assert [row["epoch"] for row in rows] == [1]
+    assert rows[0]["train_loss"] == 0
+
+
+def test_an_optimiser_made_between_epochs_follows_the_schedule() -> None:
+    class Rebuilds(Scripted):
+        def setup(self, ctx: StrategyContext) -> None:
+            super().setup(ctx)
+            self.ctx = ctx
+
+        def begin_epoch(self, epoch: int) -> None:
+            if epoch == 2:
+                self.optimizer = self.ctx.optimizer(self.network)
+
+    data, strategy = some_data(80), Rebuilds()
+    train(strategy, data, make_context(data, epochs=2, lr=0.2, lr_schedule="step"))
+    assert strategy.rates == pytest.approx([0.2, 0.2, 0.2, 0.02, 0.02, 0.002])
