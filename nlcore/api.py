@@ -31,14 +31,13 @@ def run(
         RunError: the run could not go on: a full disk, too little memory.
 
     """
-    from nlcore.config.experiment import resolve
     from nlcore.config.recipe import read_recipe
     from nlcore.runs.start import execute
     from nlcore.runs.terminal import Terminal
 
     layers = [read_recipe(Path(recipe))] if recipe is not None else []
     plain = {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in settings.items()}
-    return execute(resolve(*layers, plain), Terminal(quiet), fresh)
+    return execute([*layers, plain], Terminal(quiet), fresh)
 
 
 def resume(run_dir: str | os.PathLike[str], *, quiet: bool = False, **changes: Any) -> Result:

@@ -14,6 +14,10 @@ class RunError(Exception):
     """A run that cannot go on, through no fault of what was given: a full disk, too little memory. Exit code 1."""
 
 
+class ComponentError(RunError):
+    """A third party's component that failed at work; the message names component, distribution, version and method."""
+
+
 class ParameterError(UserError, ValueError):
     """A parameter that is unknown, of the wrong type or out of its range."""
 

@@ -148,23 +148,30 @@ def parameters_of(cls: type) -> dict[str, Parameter]:
     return found
 
 
-def check_parameters(cls: type, given: Mapping[str, object], role: str, name: str) -> dict[str, Any]:
+def check_parameters(
+    declared: Mapping[str, Parameter], given: Mapping[str, object], slot: str, kind: str, name: str
+) -> dict[str, Any]:
     """
-    Return `given` converted and checked against what `cls` declares.
+    Return `given` converted and checked against what a component declares.
+
+    Args:
+        declared: its parameters.
+        given: values by name.
+        slot: where it is used, as in ``loss.q = 2``.
+        kind, name: of the component, for messages.
 
     Raises:
         ParameterError: an unknown parameter or a wrong value.
 
     """
-    declared = parameters_of(cls)
     result = {}
     for key, value in given.items():
         if key not in declared:
             has = f"It has {', '.join(declared)}." if declared else "It has none."
             raise ParameterError(
-                f"{role}.{key}: the {role} {name!r} has no parameter {key!r}.{did_you_mean(key, declared)} {has}"
+                f"{slot}.{key}: the {kind} {name!r} has no parameter {key!r}.{did_you_mean(key, declared)} {has}"
             )
-        result[key] = declared[key].convert(value, f"{role}.{key}")
+        result[key] = declared[key].convert(value, f"{slot}.{key}")
     return result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nlcore.config.settings import Settings
-from nlcore.contracts import Augmentation, Data, DataSource, Labels, NoiseModel, SampleData, Split, Strategy
-from nlcore.data.batches import TrainingBatches
-from nlcore.data.prepare import TrainingData, prepare
-from nlcore.training.context import Context, Facts
-from nlcore.training.ema import Average
-from nlcore.training.evaluate import Evaluator
+from nlcore.config.settings import TrainingSettings
+from nlcore.contracts import Data, DataSource, Labels, NoiseModel, SampleData, Split, Strategy
+from nlcore.data.prepare import RunData, prepare
+from nlcore.data.views import View
+from nlcore.host.registry import registry
+from nlcore.training.build import Components, wire
 from nlcore.training.hardware import resolve_hardware
-from nlcore.training.trainer import Row, Trainer
+from nlcore.training.observers import Observer, Row
+from nlcore.training.trainer import Trainer
 
 #: A run that takes about a second.
 TINY: dict[str, Any] = {
@@ -156,7 +156,6 @@ def make_data(
     test: tuple[NDArray[np.uint8], Labels] | None = None,
     clean: Labels | None = None,
     truth_known: bool = True,
-    augmentation: Augmentation | None = None,
     mean: Sequence[float] = (0.4,),
     std: Sequence[float] = (0.25,),
     classes: int | None = None,
@@ -170,11 +169,10 @@ def make_data(
         classes=tuple(f"class{number}" for number in range(classes or int(labels.max()) + 1)),
         mean=tuple(mean),
         std=tuple(std),
-        augmentation=augmentation or Augmentation(padding=1, flip=False),
     )
 
 
-def prepared(data: Data, noise: NoiseModel | None = None, noise_seed: int = 1, validation: float = 0.0) -> TrainingData:
+def prepared(data: Data, noise: NoiseModel | None = None, noise_seed: int = 1, validation: float = 0.0) -> RunData:
     """Return the data of a run."""
     source = DataSource(Path("nowhere"), download=False)
     return prepare(FixedDataset(data), noise or AsGiven(), source, noise_seed=noise_seed, validation=validation)
@@ -249,41 +247,64 @@ class MeanLoss:
         return -logits.log_softmax(1).gather(1, targets[:, None]).squeeze(1)
 
 
-def make_context(
-    data: TrainingData, architecture: Any = None, make_loss: Callable[[], Any] = MeanLoss, **settings: Any
-) -> Context:
-    """Return a run's context in fp32, on one CPU thread where the settings name no other device."""
-    chosen = Settings(**{"batch_size": 32, "epochs": 2, "lr": 0.1, "device": "cpu", **settings})
+def make_trainer(
+    strategy: Strategy,
+    data: RunData,
+    architecture: Any = None,
+    make_loss: Callable[[], Any] = MeanLoss,
+    *,
+    optimizer: str = "sgd",
+    augmentation: dict[str, Any] | None = None,
+    wrap: Callable[[Any], Any] = lambda ctx: ctx,
+    report: Callable[[str], None] = lambda text: None,
+    **settings: Any,
+) -> Trainer:
+    """
+    Return what trains a strategy, in fp32 and on one CPU thread where the settings name no other device.
+
+    Settings of the optimiser (``lr=0.1``) are taken, too; images are shifted by one pixel at most unless `augmentation`
+    has other parameters of crop_flip.
+    """
+    names = {field.name for field in fields(TrainingSettings)}
+    known = registry()
+    of_optimizer = {"lr": 0.1, **{key: value for key, value in settings.items() if key not in names}}
+    chosen = TrainingSettings(
+        **{"batch_size": 32, "epochs": 2, "device": "cpu", **{k: v for k, v in settings.items() if k in names}}
+    )
+    weak = known.create("augmentation", "crop_flip", augmentation or {"padding": 1, "flip": False})
+    strong = [weak, known.create("augmentation", "cutout", {"size": 2})]
+    components = Components(
+        strategy,
+        architecture or NetArchitecture(),
+        make_loss,
+        known.create("optimizer", optimizer, of_optimizer),
+        {"weak": View([weak], ["crop_flip"]), "strong": View(strong, ["crop_flip", "cutout"])},
+    )
     hardware = resolve_hardware(chosen.device, "fp32", "1")
-    batches = TrainingBatches(data, chosen.batch_size, chosen.seed, hardware.device)
-    facts = Facts(data.num_classes, data.image_shape, batches.given, data.declared)
-    return Context(chosen, facts, architecture or NetArchitecture(), make_loss, hardware, batches)
+    return wire(components, chosen, data, hardware, wrap=wrap, report=report)
 
 
-class Silent:
-    """Watches without a word."""
+class Rows(Observer):
+    """Keeps the metrics of each epoch and what was said."""
 
-    def progress(self, epoch: int, step: int, steps: int, images_per_second: float, elapsed: float) -> None:
-        """Say nothing."""
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.lines: list[str] = []
 
     def epoch(self, row: Row) -> None:
-        """Say nothing."""
+        """Keep the metrics."""
+        self.rows.append(row)
 
     def line(self, text: str) -> None:
-        """Say nothing."""
+        """Keep what is said."""
+        self.lines.append(text)
 
 
-def train(strategy: Strategy, data: TrainingData, ctx: Context, ema: float | None = None, seed: int = 1) -> list[Row]:
-    """Set the strategy up, train it for all epochs and return the metrics, without what the clock says."""
-    strategy.setup(ctx)
-    batches = ctx._batches
-    assert batches is not None
-    average = Average(ctx.networks, ema) if ema else None
-    rows: list[Row] = []
-    Trainer(strategy, ctx, batches, Evaluator(strategy, ctx, data, batches.pixels), average, seed).run(
-        Silent(), rows.append
-    )
-    return [without_clock(row) for row in rows]
+def train(trainer: Trainer) -> list[Row]:
+    """Train all epochs and return the metrics, without what the clock says."""
+    notes = Rows()
+    trainer.run([notes])
+    return [without_clock(row) for row in notes.rows]
 
 
 def without_clock(row: Row) -> Row:

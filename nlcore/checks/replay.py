@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from nlcore.testing.same import equal
-from nlcore.training.capture import Recorder
+from nlcore.training.capture import StepCapture
 
 
 class ReplayError(RuntimeError):
@@ -36,7 +36,7 @@ class ReplayedCalls:
         """Do the step."""
         return step()
 
-    def record(self, step: Callable[[], Tensor]) -> Tensor:
+    def capture(self, step: Callable[[], Tensor]) -> Tensor:
         """Do the step and note its operations."""
         with _AsOnTheDevice(), _Notes(self._calls):
             return step()
@@ -122,12 +122,12 @@ def differences(make_run: Callable[[int], Any]) -> str:
 
     """
     alone, recorded = make_run(EPOCHS[-1]), make_run(EPOCHS[-1])
-    alone.ctx.tensor_rates = True  # as a recorded step reads them
-    recorded.trainer.recorder = Recorder(recorded.strategy, recorded.ctx, ReplayedCalls)
+    alone.ctx.optimizers.lr_as_tensor = True  # as a captured step reads them
+    recorded.trainer.capture = StepCapture(recorded.strategy, recorded.ctx, ReplayedCalls)
     for epoch in EPOCHS:
         losses = [run.train_epoch(epoch) for run in (alone, recorded)]
-        if recorded.trainer.recorder.refusal:
-            raise ReplayError(recorded.trainer.recorder.refusal)
+        if recorded.trainer.capture.refusal:
+            raise ReplayError(recorded.trainer.capture.refusal)
         if losses[0] != losses[1] or not equal(alone.trainer.state_dict(), recorded.trainer.state_dict()):
             return f"in epoch {epoch} a replayed step does not do what the step itself does"
     return ""

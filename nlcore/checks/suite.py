@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import inspect
 import re
 import traceback
@@ -13,20 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nlcore.errors import ParameterError, PluginError, UserError, did_you_mean
-from nlcore.host.hookspecs import HOOKS
+from nlcore.host.hookspecs import KINDS
 from nlcore.host.registry import Entry, Registry, registry
 
 Status = Literal["passed", "failed", "not applicable"]
-
-#: The module with the checks of each kind; those of `nlcore.checks.every` hold for all kinds.
-MODULES = {
-    "dataset": "datasets",
-    "noise": "noise",
-    "architecture": "architectures",
-    "loss": "losses",
-    "strategy": "strategies",
-    "preset": "presets",
-}
 
 
 class NotApplicable(Exception):  # noqa: N818  (a status, no error)
@@ -109,11 +100,13 @@ class Outcome:
 
 def checks_for(entry: Entry) -> list[Check]:
     """Return all checks of a component, in order: those of all kinds, then those of its own."""
-    every, own = (importlib.import_module(f"nlcore.checks.{name}") for name in ("every", MODULES[entry.kind]))
+    every = importlib.import_module("nlcore.checks.every")
     of_entry = [Check(entry, function, of_entry=True) for function in every.CHECKS_OF_THE_RECORD]
-    if entry.kind == "preset":  # no class stands behind it
-        return of_entry + [Check(entry, function, of_entry=True) for function in own.CHECKS]
-    return of_entry + [Check(entry, function) for function in (*every.CHECKS_OF_THE_CLASS, *own.CHECKS)]
+    name = f"nlcore.checks.{entry.kind}"
+    own = importlib.import_module(name).CHECKS if importlib.util.find_spec(name) else ()
+    if not KINDS[entry.kind].required:  # no class stands behind it
+        return of_entry + [Check(entry, function, of_entry=True) for function in own]
+    return of_entry + [Check(entry, function) for function in (*every.CHECKS_OF_THE_CLASS, *own)]
 
 
 def run_checks(entries: Iterable[Entry]) -> list[Outcome]:
@@ -131,7 +124,7 @@ def find(target: str) -> list[Entry]:
     """
     known = registry()
     kind, colon, name = target.partition(":")
-    if colon and kind in HOOKS:
+    if colon and kind in KINDS:
         return [known.find(kind, name)]
     file = Path(target).expanduser().absolute() if target.endswith(".py") else None
     wanted = re.sub(r"[-_.]+", "-", target).lower()
@@ -147,7 +140,7 @@ def find(target: str) -> list[Entry]:
             f"There are no components of {target!r} here.{did_you_mean(target, _targets(known))} Give the name of an "
             "installed package, kind:name as 'nl list-plugins' lists them, or a file."
         )
-    return [entry for kind in HOOKS for entry in known.of_kind(kind) if entry in found]
+    return [entry for kind in KINDS for entry in known.of_kind(kind) if entry in found]
 
 
 def _targets(known: Registry) -> list[str]:

@@ -8,12 +8,13 @@ import json
 import click
 
 from nlcore.errors import UserError, did_you_mean
-from nlcore.host.registry import KINDS, Entry, Registry, registry
+from nlcore.host.hookspecs import component_kinds
+from nlcore.host.registry import Entry, Registry, registry
 
 
 @click.command("list-plugins")
 @click.argument("pattern", required=False)
-@click.option("--kind", type=click.Choice(KINDS), help="only this kind")
+@click.option("--kind", type=click.Choice(component_kinds()), help="only this kind")
 @click.option("--json", "as_json", is_flag=True, help="as one line of JSON")
 def list_plugins(pattern: str | None, kind: str | None, as_json: bool) -> None:
     """
@@ -22,7 +23,7 @@ def list_plugins(pattern: str | None, kind: str | None, as_json: bool) -> None:
     PATTERN shows only names like it: 'resnet*', or 'my-plugin/*' for all of one plugin.
     """
     known = registry()
-    kinds = [kind] if kind else list(KINDS)
+    kinds = [kind] if kind else list(component_kinds())
     entries = [entry for one in kinds for entry in known.of_kind(one)]
     if pattern is not None:
         entries = _matching(entries, pattern, kind)

@@ -6,32 +6,37 @@ import keyword
 import re
 import shlex
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
 import click
 
 from nlcore.errors import UserError
-from nlcore.host.hookspecs import HOOKS, NLCORE_API
-from nlcore.host.registry import KINDS, registry
+from nlcore.host.hookspecs import KINDS, NLCORE_API, component_kinds
+from nlcore.host.registry import registry
 from nlcore.version import __version__
 
-#: Of each kind's example: the summary in lists, and where it is defined.
-EXAMPLES = {
-    "dataset": ("Coloured shapes, 16×16: squares, discs, diamonds and crosses, no download.", ""),
-    "noise": ("Pair noise: a label is taken for the next class.", "arXiv:1804.06872"),
-    "architecture": ("A small convolutional network: three layers and a linear head.", ""),
-    "loss": ("Focal loss: cross-entropy in which samples that are fitted well count less.", "arXiv:1708.02002"),
-    "strategy": ("Small-loss selection: one network, trained on the samples it finds easiest.", "arXiv:1706.05394"),
-}
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*\Z")
 LONGEST = 30
 
 _LONG_IMPORT = re.compile(r"^(?=.{89})(from \S+ import) (.+)$", re.MULTILINE)
 
 
+def _has_example(kind: str) -> bool:
+    return _templates().joinpath(f"{kind}.py.txt").is_file()
+
+
+def _templates() -> Traversable:
+    return resources.files("nlcore.cli").joinpath("templates")
+
+
+def _template(name: str) -> Template:
+    return Template(_templates().joinpath(f"{name}.txt").read_text(encoding="utf-8"))
+
+
 @click.command("new-plugin")
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=click.Choice([kind for kind in component_kinds() if _has_example(kind)]))
 @click.argument("name")
 @click.option("--directory", type=click.Path(path_type=Path), help="where to write it  [default: nlcore-NAME]")
 def new_plugin(kind: str, name: str, directory: Path | None) -> None:
@@ -59,16 +64,19 @@ def new_plugin(kind: str, name: str, directory: Path | None) -> None:
 
 def render(kind: str, name: str, distribution: str, shown: str) -> dict[str, str]:
     """Return the files of a package by their paths. `shown` is the name by which a run knows the component here."""
-    package, (summary, paper) = f"nlcore_{name}", EXAMPLES[kind]
+    package = f"nlcore_{name}"
     major, minor, *_ = __version__.split(".")
-    module, tests = _template(f"{kind}.py"), _template(f"test_{kind}.py")
+    about, tests = _template(f"{kind}.py").template, _template(f"test_{kind}.py")
+    first, second, code = about.split("\n", 2)
+    summary, paper = first.removeprefix("# summary:").strip(), second.removeprefix("# paper:").strip()
+    module = Template(code)
     words = {
         "what": "noise model" if kind == "noise" else kind,
         "name": name,
         "distribution": distribution,
         "shown": shown,
         "package": package,
-        "hook": HOOKS[kind],
+        "hook": KINDS[kind].hook,
         "cls": _class_name(kind, name, module.template + tests.template),
         "summary": summary,
         "paper": paper,
@@ -107,10 +115,6 @@ def _class_name(kind: str, name: str, code: str) -> str:
 
 def _run(kind: str, shown: str) -> str:
     return f"nl run --dataset {shown}" if kind == "dataset" else f"nl run --dataset digits --{kind} {shown}"
-
-
-def _template(name: str) -> Template:
-    return Template(resources.files("nlcore.cli").joinpath("templates", f"{name}.txt").read_text(encoding="utf-8"))
 
 
 def _wrapped(line: re.Match[str]) -> str:

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlcore.cli.options import ComponentCommand, Records, flag, option, settings
-from nlcore.config.settings import Places, Settings
+from nlcore.cli.options import ComponentCommand, HelpRows, flag, help_rows, option
+from nlcore.config.settings import Storage, TrainingSettings
 from nlcore.errors import UserError
 
 if TYPE_CHECKING:
     from nlcore.config.experiment import Experiment
-    from nlcore.data.prepare import TrainingData
+    from nlcore.data.prepare import RunData
 
-_PLACES = ("data_dir", "no_download")
+_STORAGE = ("data_dir", "no_download")
 _FLAGS = {
     "json": "end with one line of JSON on stdout, instead of the table",
     "quiet": "print nothing on stderr but errors",
@@ -33,29 +33,29 @@ _FILES = ("labels.npz", "labels.csv", "labels.json", "noise.json", "noise.png")
 class NoiseCommand(ComponentCommand):
     """``nl noise``: a dataset and a noise model."""
 
-    kinds = ("dataset", "noise")
+    slots = ("dataset", "noise")
 
     def experiment(self, ctx: click.Context) -> Experiment:
         """Return the experiment that the command line describes; nothing else of it is used."""
         return _resolve(ctx)
 
-    def sections(self, experiment: Experiment) -> list[tuple[str, Records]]:
+    def sections(self, experiment: Experiment) -> list[tuple[str, HelpRows]]:
         """Return the seed, where things lie, and what the command does."""
         out = ("--out DIR", "folder to write to (default: in ./noise, by a name made from all that decides the labels)")
         return [
-            ("Seed", settings(Settings, experiment.settings, ("noise_seed",))),
-            ("Places", [*settings(Places, experiment.places, _PLACES), out]),
+            ("Seed", help_rows(TrainingSettings, experiment.settings, ("noise_seed",))),
+            ("Storage", [*help_rows(Storage, experiment.storage, _STORAGE), out]),
             ("This command", [(f"--{flag(name)}", text) for name, text in _FLAGS.items()]),
         ]
 
 
 def _options() -> Iterator[click.Parameter]:
-    for kind in NoiseCommand.kinds:
-        yield click.Option([f"--{kind}"])
+    for slot in NoiseCommand.slots:
+        yield click.Option([f"--{slot}"])
     yield click.Option(["--labels"])
-    yield option(Settings, "noise_seed")
-    for name in _PLACES:
-        yield option(Places, name)
+    yield option(TrainingSettings, "noise_seed")
+    for name in _STORAGE:
+        yield option(Storage, name)
     yield click.Option(["--out"], type=click.Path(path_type=Path))
     for name in _FLAGS:
         yield click.Option([f"--{flag(name)}", *(["-h"] if name == "help" else []), name], is_flag=True)
@@ -82,8 +82,8 @@ def noise(ctx: click.Context, /, **options: Any) -> int:
     from nlcore.runs.terminal import Terminal
 
     terminal, seed = Terminal(options["quiet"]), experiment.settings.noise_seed
-    source = DataSource(experiment.data_dir, not experiment.places.no_download, terminal.line)
-    data = prepare(experiment.create("dataset"), experiment.create("noise"), source, noise_seed=seed)
+    source = DataSource(experiment.data_dir, not experiment.storage.no_download, terminal.line)
+    data = prepare(experiment["dataset"].create(), experiment["noise"].create(), source, noise_seed=seed)
     about = {"model": experiment.config()["noise"], "noise_seed": seed}
     record = describe(data, about)
     text = as_text(record)
@@ -94,11 +94,11 @@ def noise(ctx: click.Context, /, **options: Any) -> int:
     if options["json"]:
         click.echo(json.dumps({**record, "out": str(folder), "files": written}))
         return 0
-    click.echo(f"data   {experiment.dataset}: {len(data.train):,} training images, {data.num_classes} classes")
-    click.echo(f"noise  {experiment.noise}, noise seed {seed}: {data.noise_in_words}")
-    if data.of_no_class:
-        click.echo(f"       {data.of_no_class:,} images are of none of the classes")
-    if data.transition is not None:
+    click.echo(f"data   {experiment['dataset']}: {len(data.train):,} training images, {data.num_classes} classes")
+    click.echo(f"noise  {experiment['noise']}, noise seed {seed}: {data.noise_in_words}")
+    if data.truth.num_open_set:
+        click.echo(f"       {data.truth.num_open_set:,} images are of none of the classes")
+    if data.truth.transition is not None:
         click.echo()
         _print_matrix(data)
     click.echo(f"\nwritten to {folder}: {', '.join(written)}")
@@ -108,18 +108,23 @@ def noise(ctx: click.Context, /, **options: Any) -> int:
 def _resolve(ctx: click.Context) -> Experiment:
     from nlcore.config.experiment import resolve
 
-    names = [*NoiseCommand.kinds, "labels", "noise_seed", *_PLACES]
+    names = [*NoiseCommand.slots, "labels", "noise_seed", *_STORAGE]
     return resolve({**{name: ctx.params[name] for name in names if ctx.params[name] is not None}, **ctx.obj})
 
 
 def _default_folder(experiment: Experiment, record: str) -> Path:
     """Return a name that stands for one content."""
     digest = hashlib.sha256(record.encode()).hexdigest()[:8]
-    parts = [experiment.dataset.name, experiment.noise.name, f"noise_seed{experiment.settings.noise_seed}", digest]
+    parts = [
+        experiment["dataset"].name,
+        experiment["noise"].name,
+        f"noise_seed{experiment.settings.noise_seed}",
+        digest,
+    ]
     return Path("noise") / "-".join(part.replace("/", ".") for part in parts)
 
 
-def _write(folder: Path, experiment: Experiment, data: TrainingData, about: dict[str, Any], record: str) -> list[str]:
+def _write(folder: Path, experiment: Experiment, data: RunData, about: dict[str, Any], record: str) -> list[str]:
     """
     Write all files and return their names.
 
@@ -129,7 +134,7 @@ def _write(folder: Path, experiment: Experiment, data: TrainingData, about: dict
     """
     from nlcore.rundir import durable
     from nlcore.rundir.directory import RunDirectory
-    from nlcore.rundir.noise_report import draw_heat_map
+    from nlcore.rundir.plots import draw_confusion
 
     advice = "Choose another folder with --out."
     try:
@@ -144,41 +149,41 @@ def _write(folder: Path, experiment: Experiment, data: TrainingData, about: dict
     durable.write(folder / "labels.csv", _as_csv(data).encode())
     if listed := _as_list(data):
         durable.write(folder / "labels.json", json.dumps(listed).encode())
-    if data.transition is not None:
-        title = f"{experiment.noise.name} on {experiment.dataset.name}: {data.noise_in_words}"
-        durable.write(folder / "noise.png", draw_heat_map(data.transition, data.classes, title))
+    if data.truth.transition is not None:
+        title = f"{experiment['noise'].name} on {experiment['dataset'].name}: {data.noise_in_words}"
+        durable.write(folder / "noise.png", draw_confusion(data.truth.transition, data.classes, title, "given"))
     return [name for name in _FILES if (folder / name).exists()]
 
 
-def _as_csv(data: TrainingData) -> str:
+def _as_csv(data: RunData) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("id", "label"))
-    writer.writerows(zip(data.train.ids.tolist(), data.train.given.tolist(), strict=True))
+    writer.writerows(zip(data.train.ids.tolist(), data.train.labels.tolist(), strict=True))
     return text.getvalue()
 
 
-def _as_list(data: TrainingData) -> list[int]:
+def _as_list(data: RunData) -> list[int]:
     """Return the labels by sample id, -1 for those that are not in this subset; nothing where ids are no positions."""
     ids = data.train.ids
     if ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() >= 1000 * len(ids):
         return []
     listed = [-1] * (int(ids.max()) + 1)
-    for sample, label in zip(ids.tolist(), data.train.given.tolist(), strict=True):
+    for sample, label in zip(ids.tolist(), data.train.labels.tolist(), strict=True):
         listed[sample] = label
     return listed
 
 
-def _print_matrix(data: TrainingData) -> None:
+def _print_matrix(data: RunData) -> None:
     """Print the realised matrix in percent; of many classes, what each is taken for most often."""
     from nlcore.cli.output import print_table
-    from nlcore.rundir.noise_report import SHOWN
+    from nlcore.rundir.plots import SHOWN
 
-    assert data.transition is not None
-    assert data.realised is not None
-    shares, classes = 100 * data.transition, data.classes
+    assert data.truth.transition is not None
+    assert data.truth.confusion is not None
+    shares, classes = 100 * data.truth.transition, data.classes
     names = [f"{number} {name}" if name != str(number) else name for number, name in enumerate(classes)]
-    totals = data.realised.sum(axis=1)
+    totals = data.truth.confusion.sum(axis=1)
     if len(classes) <= SHOWN:
         columns = [str(number) for number in range(len(classes))]
         cells = [[f"{share:.1f}" if share else "." for share in row] for row in shares]

@@ -7,21 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
-from nlcore.host.registry import KINDS, registry
+from nlcore.config.settings import SHORT_NAMES
+from nlcore.host.hookspecs import slots
 from nlcore.parameters import Parameter, parameters_of, show_value
 
 if TYPE_CHECKING:
     from nlcore.config.experiment import Experiment
 
-ABOUT_COMPONENTS = {
-    "dataset": "images and labels",
-    "noise": "how labels become wrong",
-    "architecture": "the network",
-    "loss": "what is minimised for each sample",
-    "strategy": "what happens in an epoch",
-}
-
-Records = list[tuple[str, str]]
+HelpRows = list[tuple[str, str]]
 
 
 class ComponentCommand(click.Command):
@@ -32,11 +25,11 @@ class ComponentCommand(click.Command):
     as in a recipe or in Python. Click parses what is left.
     """
 
-    kinds: ClassVar[tuple[str, ...]] = KINDS
+    slots: ClassVar[tuple[str, ...]] = tuple(slots())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take the components' options out, then parse."""
-        of_component = re.compile(rf"--({'|'.join(self.kinds)})\.")
+        of_component = re.compile(rf"--({'|'.join(self.slots)})\.")
         plain: list[str] = []
         given: dict[str, str | bool] = {}
         words = list(args)
@@ -58,7 +51,7 @@ class ComponentCommand(click.Command):
         """Return the experiment that the command line describes."""
         raise NotImplementedError
 
-    def sections(self, experiment: Experiment) -> list[tuple[str, Records]]:
+    def sections(self, experiment: Experiment) -> list[tuple[str, HelpRows]]:
         """Return the options between the components and their parameters, by title."""
         raise NotImplementedError
 
@@ -66,27 +59,29 @@ class ComponentCommand(click.Command):
         """Write the options in sections: components, the command's own, then each component's parameters."""
         experiment = self.experiment(ctx)
         components = [
-            (f"--{kind} NAME", with_default(ABOUT_COMPONENTS[kind], experiment.choice(kind).name))
-            for kind in self.kinds
+            (f"--{slot} NAME", with_default(slots()[slot][0].about, experiment[slot].name)) for slot in self.slots
         ]
         components.append(("--labels FILE", "labels from a file: short for --noise stored --noise.file FILE"))
         sections = [("Components", components), *self.sections(experiment)]
-        known = registry()
-        for kind in self.kinds:
-            choice = experiment.choice(kind)
-            _, declared = known.declared(kind, choice.name)
-            records = [record(f"--{kind}.{key}", item, choice.params[key]) for key, item in declared.items()]
-            sections.append((f"Parameters of the {kind} {choice.name}", records))
-        for title, records in sections:
-            if records:
+        short = {long: name for name, long in SHORT_NAMES.items()}
+        for slot in self.slots:
+            chosen = experiment[slot]
+            rows = []
+            for key, (part, name) in chosen.addresses().items():
+                typed = flag(short.get(f"{slot}.{key}", f"{slot}.{key}"))
+                rows.append(help_row(f"--{typed}", part.declared[name], part.params[name]))
+            about = "" if slot == slots()[slot][1].name else f" ({slots()[slot][0].about})"
+            sections.append((f"Parameters of {slot} {chosen.name}{about}", rows))
+        for title, rows in sections:
+            if rows:
                 with formatter.section(title):
-                    formatter.write_dl(records)
+                    formatter.write_dl(rows)
 
 
-def settings(cls: type, values: object, only: tuple[str, ...] = ()) -> Records:
+def help_rows(cls: type, values: object, only: tuple[str, ...] = ()) -> HelpRows:
     """Return the help of these settings (of all where none are named), with the values that hold."""
     items = parameters_of(cls).values()
-    return [record(f"--{flag(i.name)}", i, getattr(values, i.name)) for i in items if not only or i.name in only]
+    return [help_row(f"--{flag(i.name)}", i, getattr(values, i.name)) for i in items if not only or i.name in only]
 
 
 def option(cls: type, name: str) -> click.Option:
@@ -99,7 +94,7 @@ def flag(name: str) -> str:
     return name.replace("_", "-")
 
 
-def record(name: str, item: Parameter, value: object) -> tuple[str, str]:
+def help_row(name: str, item: Parameter, value: object) -> tuple[str, str]:
     """Return an option's two columns of help; `value` is what holds if it is not given."""
     if item.type is bool and name.count(".") == 0:
         return name, item.help

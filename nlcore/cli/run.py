@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlcore.cli.options import ComponentCommand, Records, flag, option, settings
-from nlcore.config.settings import Places, Settings
-from nlcore.host.registry import KINDS
+from nlcore.cli.options import ComponentCommand, HelpRows, flag, help_rows, option
+from nlcore.config.experiment import resolve
+from nlcore.config.recipe import Overrides, read_recipe
+from nlcore.config.settings import SHORT_NAMES, Storage, TrainingSettings
+from nlcore.rundir.result import Result
 
 if TYPE_CHECKING:
     from nlcore.config.experiment import Experiment
-    from nlcore.rundir.result import Result
 
 _FLAGS = {
     "dry_run": "print the plan and do nothing else",
@@ -33,23 +34,25 @@ class RunCommand(ComponentCommand):
 
     def experiment(self, ctx: click.Context) -> Experiment:
         """Return the experiment that the command line and its recipe describe."""
-        return _resolve(ctx)
+        return resolve(*_layers(ctx))
 
-    def sections(self, experiment: Experiment) -> list[tuple[str, Records]]:
+    def sections(self, experiment: Experiment) -> list[tuple[str, HelpRows]]:
         """Return how it is trained, where things lie, and what the command does."""
         return [
             ("Presets", [("--preset NAME", "start from a recipe that ships with a package: 'nl presets' lists them")]),
-            ("Training", settings(Settings, experiment.settings)),
-            ("Places", settings(Places, experiment.places)),
+            ("Training", help_rows(TrainingSettings, experiment.settings)),
+            ("Storage", help_rows(Storage, experiment.storage)),
             ("This command", [(f"--{flag(name)}", text) for name, text in _FLAGS.items()]),
         ]
 
 
 def _options() -> Iterator[click.Parameter]:
     yield click.Argument(["recipe"], required=False, type=click.Path(path_type=Path))
-    for kind in KINDS:
-        yield click.Option([f"--{kind}"])
-    for cls in (Settings, Places):
+    for slot in RunCommand.slots:
+        yield click.Option([f"--{slot}"])
+    for name in SHORT_NAMES:
+        yield click.Option([f"--{flag(name)}", name])
+    for cls in (TrainingSettings, Storage):
         for item in fields(cls):
             yield option(cls, item.name)
     yield click.Option(["--preset"])
@@ -70,20 +73,25 @@ def run(ctx: click.Context, /, **options: Any) -> int:
     if options["help"]:
         click.echo(ctx.get_help())
         return 0
-    experiment = _resolve(ctx)
+    layers = _layers(ctx)
+    if not (options["dry_run"] or options["fresh"]):
+        known = _finished(layers, options["quiet"])
+        if known is not None:
+            return report(known, options["json"])
 
-    from nlcore.runs.start import dry_run, execute
+    from nlcore.runs.start import execute, plan_only
     from nlcore.runs.terminal import Terminal, print_plan
 
     terminal = Terminal(options["quiet"])
     if options["dry_run"]:
-        plan = dry_run(experiment, terminal)
+        experiment = resolve(*layers)
+        plan = plan_only(experiment, terminal)
         if options["json"]:
             click.echo(json.dumps({"plan": plan, "config": experiment.config()}))
         else:
             print_plan(plan)
         return 0
-    return report(execute(experiment, terminal, options["fresh"]), options["json"])
+    return report(execute(layers, terminal, options["fresh"]), options["json"])
 
 
 def report(result: Result, as_json: bool) -> int:
@@ -96,12 +104,20 @@ def report(result: Result, as_json: bool) -> int:
     return 0 if result.status == "done" else 1
 
 
-def _resolve(ctx: click.Context) -> Experiment:
-    """Return the experiment that the command line and its recipe describe."""
-    from nlcore.config.experiment import resolve
-    from nlcore.config.recipe import read_recipe
-
+def _layers(ctx: click.Context) -> list[Overrides]:
+    """Return the layers of settings that the command line names: its recipe, then what stands on it."""
     recipe = ctx.params["recipe"]
-    names = [*KINDS, "preset", "labels", *(item.name for cls in (Settings, Places) for item in fields(cls))]
+    settings = (item.name for cls in (TrainingSettings, Storage) for item in fields(cls))
+    names = [*RunCommand.slots, *SHORT_NAMES, "preset", "labels", *settings]
     given = {name: ctx.params[name] for name in names if ctx.params[name] is not None}
-    return resolve(*([read_recipe(recipe)] if recipe else []), {**given, **ctx.obj})
+    return [*([read_recipe(recipe)] if recipe else []), {**given, **ctx.obj}]
+
+
+def _finished(layers: list[Overrides], quiet: bool) -> Result | None:
+    """Return the run that these settings have led to already; nothing heavy is imported for it."""
+    from nlcore.runs.recognise import recognised
+
+    known = recognised(layers)
+    if known is not None and not quiet:
+        click.echo(f"{known.run_dir}: this run is {known.status} already.", err=True)
+    return known

@@ -8,13 +8,14 @@ import re
 import click
 
 from nlcore.errors import UserError, did_you_mean
-from nlcore.host.registry import KINDS, Entry, Registry, registry
+from nlcore.host.hookspecs import KINDS, component_kinds
+from nlcore.host.registry import Entry, Registry, registry
 from nlcore.parameters import show_value
 
 
 @click.command()
 @click.argument("name")
-@click.option("--kind", type=click.Choice(KINDS), help="where a name is one of several kinds")
+@click.option("--kind", type=click.Choice(component_kinds()), help="where a name is one of several kinds")
 @click.option("--cite", is_flag=True, help="only its paper, as BibTeX")
 def show(name: str, kind: str | None, cite: bool) -> None:
     """Show a component's equation, parameters and paper."""
@@ -23,14 +24,15 @@ def show(name: str, kind: str | None, cite: bool) -> None:
     if cite:
         click.echo(_bibtex(entry))
         return
-    cls, parameters = known.declared(entry.kind, known.display_name(entry))
+    cls, parameters = known.signature(entry)
     click.echo(f"{entry.kind} {known.display_name(entry)} ({entry.distribution} {entry.version})\n")
     click.echo(inspect.getdoc(cls) or entry.component.summary)
     if parameters:
         from nlcore.cli.output import print_table
 
         click.echo()
-        rows = [(f"--{entry.kind}.{i.name}", show_value(i.default), i.allowed, i.help) for i in parameters.values()]
+        slot = KINDS[entry.kind].slots[0].name if KINDS[entry.kind].slots else entry.kind
+        rows = [(f"--{slot}.{i.name}", show_value(i.default), i.allowed, i.help) for i in parameters.values()]
         print_table(("parameter", "default", "allowed", "meaning"), rows)
     click.echo()
     if entry.component.paper:
@@ -57,7 +59,7 @@ def _find(known: Registry, name: str, kind: str | None) -> Entry:
     if kind:
         return known.find(kind, name)
     bare = name.rpartition("/")[2]
-    kinds = [one for one in KINDS if any(entry.name == bare for entry in known.of_kind(one))]
+    kinds = [one for one in component_kinds() if any(entry.name == bare for entry in known.of_kind(one))]
     if len(kinds) > 1:
         raise UserError(f"{name!r} is a {' and a '.join(kinds)}. Say which with --kind.")
     if not kinds:

@@ -56,13 +56,13 @@ def _cells(result: Result) -> list[str]:
     if result.status != "done":
         remarks.insert(0, result.status)
     return [
-        result.dataset,
-        result.noise,
+        result.components["dataset"],
+        result.components["noise"],
         _percent(result.noise_rate),
         (result.labels_sha256 or "")[:6],
-        result.architecture,
-        result.loss,
-        result.strategy,
+        result.components["architecture"],
+        result.components["loss"],
+        result.components["strategy"],
         ", ".join(f"{name} {show_value(value)}" for name, value in result.options.items()),
         f"{result.seed}/{result.noise_seed}",
         str(result.epochs),

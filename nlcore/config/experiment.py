@@ -2,138 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from nlcore.config.recipe import Layer, check_names, read_preset
-from nlcore.config.settings import Places, Settings, data_directory
-from nlcore.errors import ParameterError
-from nlcore.host.registry import KINDS, Registry, registry
-from nlcore.parameters import check_parameters, parameters_of, show_value
-
-DEFAULTS = {
-    "dataset": "cifar10",
-    "noise": "symmetric",
-    "architecture": "resnet18",
-    "loss": "cross_entropy",
-    "strategy": "standard",
-}
-
-MUON_LR = 0.01  # SGD's suits none of its steps, whatever the dataset
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A component by name, with all its parameters."""
-
-    name: str
-    params: Mapping[str, Any]
-
-    def __str__(self) -> str:
-        inside = ", ".join(f"{key} {show_value(value)}" for key, value in self.params.items())
-        return f"{self.name} ({inside})" if inside else self.name
+from nlcore.config.recipe import Overrides, check_names, read_preset
+from nlcore.config.settings import SHORT_NAMES, Storage, TrainingSettings, data_directory
+from nlcore.errors import ParameterError, UserError
+from nlcore.host.discovery import Entry
+from nlcore.host.hookspecs import slots
+from nlcore.host.registry import Registry, registry
+from nlcore.host.selection import Selection, addresses
+from nlcore.parameters import Parameter, parameters_of
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A complete, checked experiment."""
+    """
+    A complete, checked experiment.
 
-    dataset: Choice
-    noise: Choice
-    architecture: Choice
-    loss: Choice
-    strategy: Choice
-    settings: Settings
-    places: Places
+    Attributes:
+        selections: what fills each slot, in order; ``experiment["loss"]`` is short for one.
+        settings: how it is trained.
+        storage: where things are stored.
 
-    def choice(self, kind: str) -> Choice:
-        """Return the component chosen for this kind."""
-        choice: Choice = getattr(self, kind)
-        return choice
+    """
 
-    def create(self, kind: str) -> Any:
-        """Return a new instance of the component chosen for this kind."""
-        choice = self.choice(kind)
-        return registry().create(kind, choice.name, choice.params)
+    selections: Mapping[str, Selection]
+    settings: TrainingSettings
+    storage: Storage
+
+    def __getitem__(self, slot: str) -> Selection:
+        return self.selections[slot]
+
+    @property
+    def deciding(self) -> dict[str, Selection]:
+        """What fills the slots that have a say in the numbers."""
+        return {slot: self.selections[slot] for slot, (_, kind) in slots().items() if kind.decides}
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All components in use."""
+        return [part.entry for selection in self.selections.values() for part in selection.parts]
 
     def config(self) -> dict[str, Any]:
         """Return the experiment as a recipe, with every parameter: what decides the numbers, not where things lie."""
-        config: dict[str, Any] = {field.name: getattr(self.settings, field.name) for field in fields(Settings)}
-        for kind in KINDS:
-            choice = self.choice(kind)
-            config[kind] = {"name": choice.name, **choice.params}
+        config: dict[str, Any] = {item.name: getattr(self.settings, item.name) for item in fields(TrainingSettings)}
+        for slot, selection in self.deciding.items():
+            config[slot] = {"name": selection.name, **selection.params}
         return {key: _without_none(value) for key, value in config.items()}
 
     def run_dir(self, digest: str) -> Path:
         """Return the run's directory: the name that was given, or one made from components, seed and `digest`."""
-        parts = [*(self.choice(kind).name for kind in KINDS), f"seed{self.settings.seed}", digest]
-        name = self.places.name or "-".join(part.replace("/", ".") for part in parts)
+        named = [self.selections[name].name for name, (slot, _) in slots().items() if slot.in_name]
+        name = self.storage.name or "-".join(
+            part.replace("/", ".") for part in (*named, f"seed{self.settings.seed}", digest)
+        )
         if name in ("", ".", "..") or len(name) > 200 or any(letter in name for letter in "/\\\0"):
             raise ParameterError(
                 f"name = {name:.60}: must be the name of a folder, without / and of at most 200 letters."
             )
-        return Path(self.places.runs_dir) / name
+        return Path(self.storage.runs_dir) / name
 
     def plugin_files(self) -> dict[str, str]:
-        """Return the single files that brought components, by kind."""
+        """Return the single files that brought components, by slot."""
         known = registry()
-        files = {kind: known.file_of(known.find(kind, self.choice(kind).name)) for kind in KINDS}
-        return {kind: file for kind, file in files.items() if file}
+        return {
+            selection.slot: known.file_of(part.entry)
+            for selection in self.selections.values()
+            for part in selection.parts
+            if known.file_of(part.entry)
+        }
 
     def options(self) -> dict[str, Any]:
-        """Return the components' parameters that differ from their defaults, or from what the dataset suggests."""
-        plain = resolve({kind: self.choice(kind).name for kind in KINDS})
+        """Return the components' parameters that differ from their defaults, as ``{"loss.q": 0.3}``."""
         return {
-            f"{kind}.{key}": value
-            for kind in KINDS
-            for key, value in self.choice(kind).params.items()
-            if value != plain.choice(kind).params[key]
+            f"{slot}.{key}": value
+            for slot, selection in self.deciding.items()
+            for key, value in selection.changed.items()
         }
 
     @property
     def data_dir(self) -> Path:
         """Where data lie."""
-        return data_directory(self.places.data_dir)
+        return data_directory(self.storage.data_dir)
 
 
-def resolve(*layers: Layer) -> Experiment:
+def resolve(*layers: Overrides) -> Experiment:
     """
     Return the experiment that these layers of settings describe; a later layer wins.
 
-    Below them all lie the defaults, then the chosen dataset's own defaults, then the preset that a layer names. A layer
-    that names another component than those below drops the parameters that they gave for its role.
+    Below them all lie the defaults of each slot, then what the chosen components suggest (``defaults``), those of the
+    dataset above the others, then the preset that a layer names. A layer that names another component than those below
+    drops the parameters that they gave for its slot.
 
     Raises:
-        UserError: an unknown name or parameter, or a value that is not allowed.
+        UserError: an unknown name or parameter, a value that is not allowed, or components that refuse each other.
 
     """
     for layer in layers:
         check_names(layer)
     presets = [layer["preset"] for layer in layers if "preset" in layer]
     if presets:
-        layers = (read_preset(_text("preset", presets[-1])), *layers)
-    layers = tuple(_spell_out(layer) for layer in layers)
+        layers = (read_preset(_require_text("preset", presets[-1])), *layers)
+    layers = tuple(_expand_short(layer) for layer in layers)
     known = registry()
-    suggested = _dataset_defaults(known, layers)
-    check_names(suggested)
-    names: dict[str, str] = {}
-    params: dict[str, dict[str, object]] = {kind: {} for kind in KINDS}
-    below: list[Layer] = [DEFAULTS, {kind: suggested[kind] for kind in KINDS if kind in suggested}]
-    for layer in (*below, *layers):
-        for kind in KINDS:
-            if kind in layer:
-                name = known.display_name(known.find(kind, _text(kind, layer[kind])))
-                if name != names.get(kind):
-                    names[kind], params[kind] = name, {}
-            prefix = f"{kind}."
-            params[kind] |= {key.removeprefix(prefix): value for key, value in layer.items() if key.startswith(prefix)}
-    choices = {kind: _choose(known, kind, names[kind], params[kind], suggested) for kind in KINDS}
-    flat = {key: value for layer in (suggested, *layers) for key, value in layer.items()}
-    if flat.get("optimizer") == "muon" and not any("lr" in layer for layer in layers):
-        flat["lr"] = MUON_LR
-    return Experiment(**choices, settings=_settings(Settings, flat), places=_settings(Places, flat))
+    suggestions = _suggestions(known, layers)
+    names = _names(known, (*suggestions, *layers))
+    selections = {slot: _select(known, slot, name, suggestions, layers) for slot, name in names.items()}
+    flat = {key: value for layer in (*suggestions, *layers) for key, value in layer.items()}
+    experiment = Experiment(selections, settings=_settings(TrainingSettings, flat), storage=_settings(Storage, flat))
+    _refuse(selections)
+    return experiment
 
 
 def refusal(loss: Any, strategy: Any) -> str | None:
@@ -145,34 +126,161 @@ def refusal(loss: Any, strategy: Any) -> str | None:
     return None
 
 
-def _choose(known: Registry, kind: str, name: str, params: Mapping[str, object], suggested: Layer) -> Choice:
-    """Check one component's parameters and complete them: what the dataset suggests where it fits, then defaults."""
-    cls, declared = known.declared(kind, name)
-    fitting = {key: suggested[f"{kind}.{key}"] for key in declared if f"{kind}.{key}" in suggested}
-    checked = check_parameters(cls, {**fitting, **params}, kind, name)
-    made = known.create(kind, name, checked)  # a component's own checks
-    params = {key: checked.get(key, item.default) for key, item in declared.items()}
-    for key in [key for key, value in params.items() if value is None]:  # which it may have settled
-        settled = getattr(made, key, None)
-        params[key] = settled if type(settled) is declared[key].type else None
-    return Choice(name, params)
+def _refuse(selections: Mapping[str, Selection]) -> None:
+    """Raise where loss and strategy refuse each other."""
+    (loss,), (strategy,) = (selections[slot].parts for slot in ("loss", "strategy"))
+    reason = refusal(loss._made[-1], strategy._made[-1])
+    if reason:
+        raise UserError(f"The loss {loss.name} and the strategy {strategy.name}: {reason}")
 
 
-def _dataset_defaults(known: Registry, layers: Iterable[Layer]) -> Layer:
-    named = [layer["dataset"] for layer in (DEFAULTS, *layers) if "dataset" in layer]
-    cls = known.load(known.find("dataset", _text("dataset", named[-1])))
-    defaults: Layer = getattr(cls, "defaults", {})
-    return defaults
+def _suggestions(known: Registry, layers: Sequence[Overrides]) -> tuple[Overrides, ...]:
+    """
+    Return the layers that the chosen components suggest, the strongest last.
+
+    What one component suggests may choose another, which has suggestions of its own; so the choice is made again until
+    nothing changes.
+    """
+    found: tuple[Overrides, ...] = ()
+    for _ in range(len(slots())):
+        names = _names(known, (*found, *layers))
+        found_now = tuple(_suggested_by(known, slot, name) for slot, name in _weakest_first(names))
+        if found_now == found:
+            break
+        found = found_now
+    return found
 
 
-def _settings(cls: type[Any], flat: Layer) -> Any:
+def _weakest_first(names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the choices in the order in which their suggestions count: the dataset's last."""
+    yield from ((slot, name) for slot, name in names.items() if slot != "dataset")
+    yield "dataset", names["dataset"]
+
+
+def _suggested_by(known: Registry, slot: str, name: str) -> Overrides:
+    _, kind = slots()[slot]
+    merged: dict[str, object] = {}
+    for entry in _entries(known, slot, name):
+        defaults: Overrides = getattr(known.load(entry), "defaults", {})
+        check_names(defaults)
+        merged |= _expand_short(defaults)
+    return {key: value for key, value in merged.items() if key != kind.name}
+
+
+def _names(known: Registry, layers: Sequence[Overrides]) -> dict[str, str]:
+    """Return the component that is chosen for each slot, by the shortest name that means it."""
+    chosen = {slot: row.default for slot, (row, _) in slots().items()}
+    for layer in layers:
+        chosen |= {slot: _require_text(slot, layer[slot]) for slot in chosen if slot in layer}
+    return {slot: _display(known, slot, name) for slot, name in chosen.items()}
+
+
+def _display(known: Registry, slot: str, name: str) -> str:
+    return "+".join(known.display_name(entry) for entry in _entries(known, slot, name)) or "none"
+
+
+def _entries(known: Registry, slot: str, name: str) -> list[Entry]:
+    """Return the components that a name means: several where the kind chains, none for a slot that may be empty."""
+    _, kind = slots()[slot]
+    if not kind.chains:
+        return [known.find(kind.name, name)]
+    if not kind.decides and name == "none":
+        return []
+    return [known.find(kind.name, part.strip()) for part in name.split("+")]
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A component of a slot on its way to being selected."""
+
+    entry: Entry
+    name: str
+    declared: Mapping[str, Parameter]
+
+
+def _select(
+    known: Registry, slot: str, name: str, suggestions: Sequence[Overrides], layers: Sequence[Overrides]
+) -> Selection:
+    """Check a slot's parameters and complete them: what is suggested where it fits, then defaults."""
+    _, kind = slots()[slot]
+    candidates = tuple(
+        _Candidate(entry, known.display_name(entry), known.signature(entry)[1]) for entry in _entries(known, slot, name)
+    )
+    where = addresses(candidates)
+    given: list[dict[str, object]] = [{} for _ in candidates]
+    for layer in suggestions:
+        for key, value in _fitting(known, layer, slot, kind.name, name).items():
+            for number, candidate in enumerate(candidates):
+                if key in candidate.declared:
+                    given[number][key] = value
+    for key, value in _given_for(known, layers, slot, name).items():
+        number, inner = _address(where, candidates, slot, kind.name, key)
+        given[number][inner] = value
+    return Selection(
+        slot,
+        tuple(
+            known.select(candidate.entry, params, slot, candidate.name)
+            for candidate, params in zip(candidates, given, strict=True)
+        ),
+    )
+
+
+def _fitting(known: Registry, layer: Overrides, slot: str, kind: str, name: str) -> dict[str, object]:
+    """
+    Return the parameters that a suggestion has for a slot; one for a kind is for all its slots.
+
+    Those that come with a component's name are for that component. So are rates, which mean another thing to another
+    optimiser: without a name they are for the usual one.
+    """
+    meant = layer.get(slot, slots()[slot][0].default if slot == "optimizer" else None)
+    if meant is not None and _display(known, slot, str(meant)) != name:
+        return {}
+    return {
+        key.removeprefix(f"{prefix}."): value
+        for prefix in dict.fromkeys((kind, slot))
+        for key, value in layer.items()
+        if key.startswith(f"{prefix}.")
+    }
+
+
+def _given_for(known: Registry, layers: Sequence[Overrides], slot: str, name: str) -> dict[str, object]:
+    """Return the parameters that the layers give for a slot, without those for another component."""
+    given: dict[str, object] = {}
+    current: str | None = None
+    for layer in layers:
+        if slot in layer:
+            now = _display(known, slot, str(layer[slot]))
+            if now != current:
+                current, given = now, {}
+        prefix = f"{slot}."
+        given |= {key.removeprefix(prefix): value for key, value in layer.items() if key.startswith(prefix)}
+    return given
+
+
+def _address(
+    where: Mapping[str, tuple[int, str]], candidates: Sequence[_Candidate], slot: str, kind: str, key: str
+) -> tuple[int, str]:
+    """Return which of a slot's components a parameter is for, and its name there."""
+    if key in where:
+        return where[key]
+    if len(candidates) == 1:
+        return 0, key.removeprefix(f"{candidates[0].name}.")  # checked with all others
+    several = [name for name in where if name.endswith(f".{key}")]
+    if several:
+        raise ParameterError(f"{slot}.{key}: several have it; say {' or '.join(f'{slot}.{name}' for name in several)}.")
+    has = f"They have {', '.join(where)}." if where else "They have none."
+    names = "+".join(candidate.name for candidate in candidates) or "none"
+    raise ParameterError(f"{slot}.{key}: none of the {kind}s {names} has a parameter {key!r}. {has}")
+
+
+def _settings(cls: type[Any], flat: Overrides) -> Any:
     declared = parameters_of(cls)
     return cls(**{key: declared[key].convert(value, key) for key, value in flat.items() if key in declared})
 
 
-def _spell_out(layer: Layer) -> Layer:
+def _expand_short(layer: Overrides) -> Overrides:
     """Return a layer with what is short for something else written out."""
-    long = {key: value for key, value in layer.items() if key not in ("labels", "preset")}
+    long = {SHORT_NAMES.get(key, key): value for key, value in layer.items() if key not in ("labels", "preset")}
     if type(layer.get("threads")) is int:
         long["threads"] = str(layer["threads"])
     if "labels" in layer:
@@ -184,9 +292,10 @@ def _spell_out(layer: Layer) -> Layer:
     return long
 
 
-def _text(kind: str, value: object) -> str:
+def _require_text(slot: str, value: object) -> str:
     if not isinstance(value, str):
-        raise ParameterError(f"{kind} = {value}: must be the name of a {kind}, as text.")
+        what = slots()[slot][1].name if slot in slots() else slot
+        raise ParameterError(f"{slot} = {value}: must be the name of a {what}, as text.")
     return value
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from importlib import resources
 from pathlib import Path
 from typing import TypeAlias
 
-from nlcore.config.settings import Places, Settings
+from nlcore.config.settings import SHORT_NAMES, Storage, TrainingSettings
 from nlcore.errors import ParameterError, PluginError, UserError, did_you_mean
-from nlcore.host.registry import KINDS, registry
+from nlcore.host.hookspecs import slots
+from nlcore.host.registry import registry
 
 #: A layer of settings by flat name: ``{"loss": "gce", "loss.q": 0.7, "epochs": 5}``.
-Layer: TypeAlias = Mapping[str, object]
+Overrides: TypeAlias = Mapping[str, object]
 
 
 def read_recipe(path: Path) -> dict[str, object]:
@@ -22,7 +23,7 @@ def read_recipe(path: Path) -> dict[str, object]:
     Return a TOML recipe as a layer.
 
     Raises:
-        UserError: it cannot be read, is no TOML (with the line), or has a key that is none.
+        UserError: unreadable, not valid TOML (with the line number), or an unknown key.
 
     """
     try:
@@ -39,30 +40,40 @@ def parse_recipe(text: str, what: str) -> dict[str, object]:
     Return the text of a TOML recipe as a layer.
 
     Raises:
-        UserError: it is no TOML, or has a key that is none; the message names it as `what`.
+        UserError: not valid TOML, or an unknown key; the message names it as `what`.
 
     """
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"The {what} is no valid TOML: {error}.") from None
+        raise UserError(f"The {what} is not valid TOML: {error}.") from None
+    try:
+        layer = flat_recipe(content)
+        check_names(layer)
+    except UserError as error:
+        raise UserError(f"The {what}: {error}") from None
+    return layer
+
+
+def flat_recipe(content: Mapping[str, object]) -> dict[str, object]:
+    """
+    Return a recipe's settings and tables as a layer.
+
+    Raises:
+        UserError: a table for no slot, or a setting that is there twice.
+
+    """
     layer: dict[str, object] = {}
     for key, value in content.items():
         name = key.replace("-", "_")
         if name in layer:
-            raise UserError(f"The {what}: {name} stands there twice, with - and with _.")
+            raise UserError(f"{name} is given twice, once with - and once with _.")
         if isinstance(value, dict):
-            if name not in KINDS:
-                raise UserError(
-                    f"The {what}: there is no table [{key}].{did_you_mean(name, KINDS)} Tables are {_kinds()}."
-                )
-            layer |= {name if part == "name" else f"{name}.{part.replace('-', '_')}": v for part, v in value.items()}
+            if name not in slots():
+                raise UserError(f"there is no table [{key}].{did_you_mean(name, slots())} Tables are {_tables()}.")
+            layer |= dict(_table(name, value))
         else:
             layer[name] = value
-    try:
-        check_names(layer)
-    except UserError as error:
-        raise UserError(f"The {what}: {error}") from None
     return layer
 
 
@@ -83,7 +94,7 @@ def preset_text(name: str) -> str:
         raise PluginError(f"The preset {who} cannot be read: {error}.") from error
 
 
-def read_preset(name: str) -> Layer:
+def read_preset(name: str) -> Overrides:
     """
     Return a preset as a layer.
 
@@ -97,21 +108,35 @@ def read_preset(name: str) -> Layer:
     return layer
 
 
-def check_names(layer: Layer) -> None:
+def check_names(layer: Overrides) -> None:
     """
-    Check that a layer's keys are settings, roles or parameters of a role.
+    Check that a layer's keys are settings, slots or parameters of a slot.
 
     Raises:
         ParameterError: one is not; the message names the nearest.
 
     """
-    settings = [*(field.name for cls in (Settings, Places) for field in fields(cls)), "labels", "preset"]
+    settings = [
+        *(field.name for cls in (TrainingSettings, Storage) for field in fields(cls)),
+        *SHORT_NAMES,
+        "labels",
+        "preset",
+    ]
     for key in layer:
-        if key not in settings and key.partition(".")[0] not in KINDS:
+        if key not in settings and key.partition(".")[0] not in slots():
             raise ParameterError(
-                f"There is no setting {key!r}.{did_you_mean(key, [*settings, *KINDS])} 'nl run --help' lists all."
+                f"There is no setting {key!r}.{did_you_mean(key, [*settings, *slots()])} 'nl run --help' lists all."
             )
 
 
-def _kinds() -> str:
-    return ", ".join(f"[{kind}]" for kind in KINDS)
+def _tables() -> str:
+    return ", ".join(f"[{kind}]" for kind in slots())
+
+
+def _table(name: str, table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Yield a table's entries by their flat names; one within it is for one of several components in a row."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _table(f"{name}.{key.replace('-', '_')}", value)
+        else:
+            yield (name if key == "name" else f"{name}.{key.replace('-', '_')}"), value

@@ -1,5 +1,5 @@
 """
-The settings of a run besides its components: how it is trained, and where things lie.
+The settings of a run besides its components: how it is trained, and where things are stored.
 
 They are declared like a component's parameters, so that the command line, recipes and Python take them from here.
 """
@@ -13,25 +13,27 @@ from typing import Literal
 
 from nlcore.parameters import parameter
 
+#: Parameters that are so common that they have a short name, ``--lr`` for ``--optimizer.lr``.
+SHORT_NAMES = {"lr": "optimizer.lr", "momentum": "optimizer.momentum", "weight_decay": "optimizer.weight_decay"}
+
 
 @dataclass(frozen=True)
-class Settings:
+class TrainingSettings:
     """How a run is trained: what decides its numbers."""
 
-    epochs: int = parameter(20, "how often every training image is seen", range="[1, inf)")
-    batch_size: int = parameter(128, "images in a step; the last, partial batch counts", range="[2, inf)")
-    optimizer: Literal["sgd", "muon"] = parameter(
-        "sgd", "sgd, or muon: orthogonal steps for convolutions, SGD for the rest"
+    epochs: int = parameter(20, "passes over the training set", range="[1, inf)")
+    batch_size: int = parameter(128, "images per step; the last, smaller batch is kept", range="[2, inf)")
+    lr_schedule: Literal["constant", "step", "cosine", "linear", "one_cycle"] = parameter(
+        "constant", "how the learning rate changes over the run; step divides it by 10 at each milestone"
     )
-    lr: float = parameter(0.1, "learning rate, for one_cycle its peak; with muon 0.01 if not given", range="(0, inf)")
-    momentum: float = parameter(0.9, "momentum", range="[0, 1)")
-    weight_decay: float = parameter(5e-4, "weight decay, on all parameters but muon's filters", range="[0, inf)")
-    lr_schedule: Literal["constant", "step", "cosine", "one_cycle"] = parameter(
-        "constant", "how the learning rate goes over the run; step divides it by 10 at 1/2 and 3/4"
-    )
+    lr_milestones: str = parameter("0.5,0.75", "for step: shares of the run, separated by commas")
+    lr_min: float = parameter(0.0, "for cosine and linear: the learning rate at the end", range="[0, inf)")
+    lr_warmup: float = parameter(0.0, "epochs over which the learning rate rises from 0", range="[0, inf)")
+    clip_norm: float | None = parameter(None, "largest norm of all gradients of a step together", range="(0, inf)")
     ema: float | None = parameter(
         None, "decay of an average of the weights that is evaluated and saved instead", range="(0, 1)"
     )
+    class_balanced: bool = parameter(False, "draw as many images of each given class, the rare ones repeatedly")
     validation: float = parameter(0.0, "fraction of the noisy training set to hold out", range="[0, 1)")
     seed: int = parameter(1, "seed of weights, order and augmentation", range="[0, inf)")
     noise_seed: int = parameter(1, "seed of the noise and of what is held out", range="[0, inf)")
@@ -40,13 +42,13 @@ class Settings:
         "auto", "auto takes bf16 where the hardware computes in it; weights stay fp32"
     )
     deterministic: bool = parameter(False, "on a GPU: the same bits again, at some cost; a CPU always gives them")
-    cuda_graphs: bool = parameter(False, "on a GPU: record a training step once and replay it, as a CUDA graph")
+    cuda_graphs: bool = parameter(False, "on a GPU: capture a training step once and replay it, as a CUDA graph")
     threads: str = parameter("auto", "CPU threads, or auto: one or all, whichever trains faster here and now")
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where things lie and how often they are saved: what changes nothing about the numbers of a run."""
+class Storage:
+    """Where things are stored and how often: what changes nothing about the numbers of a run."""
 
     data_dir: str | None = parameter(None, "folder of the data (default: NL_DATA_DIR, else your cache directory)")
     no_download: bool = parameter(False, "never download data")

@@ -1,27 +1,29 @@
 """
-The five contracts, and the records that pass between the engine and the components.
+What a plugin may rely on: a contract for each kind, and the records that pass between the engine and components.
 
 Letters: B batch, K classes, N training samples, C/H/W channels, height, width. Labels are int64 and 0..K-1. Epochs
 count from 1. A component has the methods of its protocol; those under "Optional" in its docstring are used where they
-are there.
+are there. Any component may have ``defaults``, a mapping of the settings that it was published with, as in a recipe
+(``{"lr": 0.02, "optimizer": "sgd"}``): they stand below the dataset's own and below whatever the user says.
 """
 
-from collections.abc import Mapping
-
 from nlcore.contracts.architecture import Architecture, Network
-from nlcore.contracts.dataset import Augmentation, Data, Dataset, DataSource, ImageStore, Labels, Split
+from nlcore.contracts.augmentation import Augmentation, Draws
+from nlcore.contracts.dataset import Data, Dataset, DataSource, ImageStore, Labels, Split
 from nlcore.contracts.loss import Loss, LossContext
 from nlcore.contracts.noise import NoiseInfo, NoiseModel, SampleData
+from nlcore.contracts.optimizer import Optimizer
 from nlcore.contracts.strategy import Batch, Pass, Strategy, StrategyContext
+from nlcore.contracts.tracker import Tracker
 
 __all__ = [
-    "REQUIRED",
     "Architecture",
     "Augmentation",
     "Batch",
     "Data",
     "DataSource",
     "Dataset",
+    "Draws",
     "ImageStore",
     "Labels",
     "Loss",
@@ -29,18 +31,11 @@ __all__ = [
     "Network",
     "NoiseInfo",
     "NoiseModel",
+    "Optimizer",
     "Pass",
     "SampleData",
     "Split",
     "Strategy",
     "StrategyContext",
+    "Tracker",
 ]
-
-#: The methods that a class must have to fit its role; all others are optional.
-REQUIRED: Mapping[str, tuple[str, ...]] = {
-    "dataset": ("load",),
-    "noise": ("corrupt",),
-    "architecture": ("build",),
-    "loss": ("__call__",),
-    "strategy": ("setup", "step", "predict"),
-}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -49,14 +49,6 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Augmentation:
-    """Random shifts by up to `padding` pixels in each direction (zeros outside the image), and horizontal flips."""
-
-    padding: int = 4
-    flip: bool = True
-
-
-@dataclass(frozen=True)
 class Data:
     """
     What a dataset loads.
@@ -65,7 +57,6 @@ class Data:
         train, test: the samples.
         classes: the names of the K classes.
         mean, std: per channel, of values scaled to 0..1.
-        augmentation: how training images are varied.
         fingerprint: names the content, so that a run is never taken for one on other data; needed for stores that
             decode on demand only (of arrays it is computed).
 
@@ -76,7 +67,6 @@ class Data:
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    augmentation: Augmentation = field(default_factory=Augmentation)
     fingerprint: str | None = None
 
 
@@ -102,7 +92,8 @@ class Dataset(Protocol):
     A source of images and labels.
 
     Optional:
-        ``defaults``: a mapping of settings that suit the dataset, as in a recipe: ``{"architecture.width": 16}``.
+        ``defaults``: a mapping of settings that suit the dataset, as in a recipe: ``{"architecture.width": 16}``, or
+        how its images may vary, ``{"augmentation.flip": False}``.
     """
 
     def load(self, source: DataSource) -> Data:

@@ -1,12 +1,13 @@
 """
 From a dataset and a noise model to the samples of a run: subset (the dataset's own), then noise, then validation split.
 
-The labels that training sees and the true ones part here: `TrainingData` keeps the true ones under `Truth`, which only
-the evaluator and the record of the run are given.
+The labels that training sees and the true ones part here: `TrainingData` is what training is given, `Truth` is for the
+evaluator and the record of the run.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 from collections.abc import Sequence
@@ -17,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlcore.contracts import (
-    Augmentation,
     Data,
     Dataset,
     DataSource,
@@ -34,30 +34,90 @@ from nlcore.errors import UserError
 
 
 @dataclass(frozen=True)
-class Samples:
-    """Images with the labels they were given, and their ids."""
+class LabelledImages:
+    """
+    Images with labels, and their ids.
+
+    Attributes:
+        images: N images of one size.
+        labels: int64 (N,): the given ones of training and held-out samples, the true ones of test samples.
+        ids: (N,), the dataset's stable ids.
+
+    """
 
     images: ImageStore
-    given: Labels
+    labels: Labels
     ids: NDArray[Any]
 
     def __len__(self) -> int:
-        return len(self.given)
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What is known of the truth: the true labels of the training samples (None where unknown), never for training."""
-
-    clean: Labels | None
-
-    def realised_rate(self, given: Labels) -> float | None:
-        """Return the fraction of `given` that is wrong, None where the truth is unknown."""
-        return None if self.clean is None else float(np.mean(given != self.clean))
+        return len(self.labels)
 
 
 @dataclass(frozen=True)
 class TrainingData:
+    """
+    What training is given: it holds no true labels.
+
+    Attributes:
+        images: the training images.
+        given: int64 (N,), their given labels.
+        num_classes: K.
+        mean, std: per channel, of values scaled to 0..1.
+        declared: what the noise model declares, None where it declares nothing or the dataset's own truth is unknown.
+
+    """
+
+    images: ImageStore
+    given: Labels
+    num_classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    declared: NoiseInfo | None
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        return self.images.image_shape
+
+
+@dataclass(frozen=True)
+class Truth:
+    """
+    The true labels of training and held-out samples, for the evaluator and the record of a run alone.
+
+    Attributes:
+        train: int64 (N,), -1 for images of no class; None where the truth is unknown.
+        validation: of the held-out samples, likewise.
+        confusion: (K, K) counts [true, given] over both, None where the truth is unknown.
+        noise_rate: the fraction of wrong labels over both, None where the truth is unknown.
+
+    """
+
+    train: Labels | None
+    validation: Labels | None
+    confusion: NDArray[np.int64] | None
+    noise_rate: float | None
+
+    @property
+    def transition(self) -> NDArray[np.float64] | None:
+        """The share of true class i given as j, (K, K), None where the truth is unknown; 0 without samples."""
+        if self.confusion is None:
+            return None
+        shares: NDArray[np.float64] = self.confusion / np.maximum(self.confusion.sum(axis=1, keepdims=True), 1)
+        return shares
+
+    @property
+    def num_open_set(self) -> int | None:
+        """How many samples are of none of the classes, None where the truth is unknown."""
+        parts = [labels for labels in (self.train, self.validation) if labels is not None]
+        return sum(int((labels < 0).sum()) for labels in parts) if parts else None
+
+
+@dataclass(frozen=True)
+class RunData:
     """
     Everything about the data of a run.
 
@@ -65,27 +125,25 @@ class TrainingData:
         train: the training samples with given labels.
         validation: held-out samples with given (noisy) labels, or None.
         test: the test samples; their labels are the true ones.
-        truth: the true labels of the training samples.
+        truth: the true labels of training and held-out samples.
+        classes: the names of the K classes.
+        mean, std: per channel, of values scaled to 0..1.
         declared: what the noise model declares, None where it declares nothing or the dataset's own truth is unknown.
-        realised: (K, K) counts [true, given] over train and validation, None where the truth is unknown.
-        noise_rate: the realised fraction of wrong labels over train and validation, None where the truth is unknown.
         fingerprint: names the content of the dataset, before any noise.
+        notes: what a user should know about the data, a sentence each.
 
     """
 
-    train: Samples
-    validation: Samples | None
-    test: Samples
+    train: LabelledImages
+    validation: LabelledImages | None
+    test: LabelledImages
     truth: Truth
-    validation_truth: Truth
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    augmentation: Augmentation
     declared: NoiseInfo | None
-    realised: NDArray[np.int64] | None
-    noise_rate: float | None
     fingerprint: str
+    notes: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -98,33 +156,25 @@ class TrainingData:
         return self.train.images.image_shape
 
     @property
-    def transition(self) -> NDArray[np.float64] | None:
-        """The realised share of true class i given as j, (K, K), None where the truth is unknown; 0 without samples."""
-        if self.realised is None:
-            return None
-        shares: NDArray[np.float64] = self.realised / np.maximum(self.realised.sum(axis=1, keepdims=True), 1)
-        return shares
-
-    @property
-    def of_no_class(self) -> int | None:
-        """How many training and validation samples are of none of the classes, None where the truth is unknown."""
-        parts = [truth.clean for truth in (self.truth, self.validation_truth) if truth.clean is not None]
-        return sum(int((clean < 0).sum()) for clean in parts) if parts else None
+    def training(self) -> TrainingData:
+        """What training is given."""
+        train = self.train
+        return TrainingData(train.images, train.labels, self.num_classes, self.mean, self.std, self.declared)
 
     @property
     def noise_in_words(self) -> str:
         """What is declared and what is realised: ``45.00% declared, 45.03% of the labels wrong``."""
-        if self.noise_rate is None:
+        if self.truth.noise_rate is None:
             return "how many labels are wrong is unknown"
         declared = f"{self.declared.rate:.2%} declared, " if self.declared else ""
-        return f"{declared}{self.noise_rate:.2%} of the labels wrong"
+        return f"{declared}{self.truth.noise_rate:.2%} of the labels wrong"
 
-    @property
+    @functools.cached_property
     def labels_sha256(self) -> str:
         """SHA-256 over ids and given labels of train and validation, sorted by id: which labels a result stands on."""
         parts = [self.train, self.validation] if self.validation else [self.train]
         ids = np.concatenate([part.ids for part in parts])
-        given = np.concatenate([part.given for part in parts])
+        given = np.concatenate([part.labels for part in parts])
         order = np.argsort(ids, kind="stable")
         text = "\n".join(f"{sample},{label}" for sample, label in zip(ids[order], given[order], strict=True))
         return hashlib.sha256(text.encode()).hexdigest()
@@ -132,7 +182,7 @@ class TrainingData:
 
 def prepare(
     dataset: Dataset, noise: NoiseModel, source: DataSource, *, noise_seed: int, validation: float = 0.0
-) -> TrainingData:
+) -> RunData:
     """
     Load, corrupt and split.
 
@@ -149,38 +199,37 @@ def prepare(
     """
     data = dataset.load(source)
     images, given, clean = _corrupt(data, noise, noise_seed, source)
-    classes = len(data.classes)
-    everything = Samples(images, given, data.train.ids)
     held_out = _draw_held_out(given, validation, noise_seed)
-    positions = np.arange(len(given))
-    kept = np.setdiff1d(positions, held_out)
+    kept = np.setdiff1d(np.arange(len(given)), held_out)
 
-    def part(chosen: Labels) -> tuple[Samples, Truth]:
-        samples = Samples(stores.subset(images, chosen), given[chosen], data.train.ids[chosen])
-        return samples, Truth(None if clean is None else clean[chosen])
+    def part(chosen: Labels) -> tuple[LabelledImages, Labels | None]:
+        whole = len(chosen) == len(given)  # which needs no copy
+        store = images if whole else stores.subset(images, chosen)
+        labelled = LabelledImages(store, given[chosen], data.train.ids[chosen])
+        return labelled, None if clean is None else clean[chosen]
 
-    train, truth = part(kept) if len(held_out) else (everything, Truth(clean))
-    validation_samples, validation_truth = part(held_out) if len(held_out) else (None, Truth(None))
-    realised = None
-    if clean is not None:
-        realised = np.zeros((classes, classes), dtype=np.int64)
-        ours = clean >= 0
-        np.add.at(realised, (clean[ours], given[ours]), 1)
-    return TrainingData(
+    train, true = part(kept)
+    validation_samples, validation_true = part(held_out) if len(held_out) else (None, None)
+    return RunData(
         train=train,
         validation=validation_samples,
-        test=Samples(stores.as_store(data.test.images), data.test.labels, data.test.ids),
-        truth=truth,
-        validation_truth=validation_truth,
+        test=LabelledImages(stores.as_store(data.test.images), data.test.labels, data.test.ids),
+        truth=_truth(given, clean, true, validation_true, len(data.classes)),
         classes=tuple(data.classes),
         mean=data.mean,
         std=data.std,
-        augmentation=data.augmentation,
         declared=declaration(noise, data.classes) if clean is not None else None,
-        realised=realised,
-        noise_rate=Truth(clean).realised_rate(given),
         fingerprint=data.fingerprint or _fingerprint(data),
     )
+
+
+def _truth(given: Labels, clean: Labels | None, train: Labels | None, held_out: Labels | None, classes: int) -> Truth:
+    if clean is None:
+        return Truth(None, None, None, None)
+    confusion = np.zeros((classes, classes), dtype=np.int64)
+    ours = clean >= 0
+    np.add.at(confusion, (clean[ours], given[ours]), 1)
+    return Truth(train, held_out, confusion, float(np.mean(given != clean)))
 
 
 def declaration(noise: NoiseModel, classes: Sequence[str]) -> NoiseInfo | None:
@@ -196,7 +245,7 @@ def declaration(noise: NoiseModel, classes: Sequence[str]) -> NoiseInfo | None:
 def _corrupt(
     data: Data, noise: NoiseModel, noise_seed: int, source: DataSource
 ) -> tuple[ImageStore, Labels, Labels | None]:
-    """Return images, given labels and true labels (None where unknown) after the noise model had its way."""
+    """Return images, given labels and true labels (None where unknown) after label noise."""
     for split in (data.train, data.test):
         _check(split, data)
     images = stores.as_store(data.train.images)

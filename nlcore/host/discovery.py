@@ -212,7 +212,7 @@ def _components(plugin: object, distribution: str, version: str) -> list[Entry]:
     manager = pluggy.PluginManager("nlcore")
     manager.add_hookspecs(hookspecs)
     manager.register(plugin)
-    known = hookspecs.HOOKS.values()
+    known = [kind.hook for kind in hookspecs.KINDS.values()]
     misspelt = [name for name in vars(plugin) if name not in known and _is_hook(vars(plugin)[name])]
     if misspelt:
         raise PluginError(f"there is no hook {misspelt[0]!r}.{did_you_mean(misspelt[0], known)}")
@@ -222,7 +222,7 @@ def _components(plugin: object, distribution: str, version: str) -> list[Entry]:
     if not manager.get_hookcallers(plugin):
         raise PluginError("it implements no hook (each must be marked @hookimpl)")
     entries: list[Entry] = []
-    for kind, hook in hookspecs.HOOKS.items():
+    for kind, hook in ((kind.name, kind.hook) for kind in hookspecs.KINDS.values()):
         for implementation in getattr(manager.hook, hook).get_hookimpls():
             returned = implementation.function()  # pluggy's own call drops None, which is a forgotten return
             if not isinstance(returned, list) or not all(isinstance(item, Component) for item in returned):

@@ -36,15 +36,97 @@ hookimpl = pluggy.HookimplMarker("nlcore")
 #: The distribution whose components own the bare names.
 BUILTIN = "nlcore"
 
-#: What a plugin can bring, the components in the order in which a run uses them, and the hook that yields each.
-HOOKS = {
-    "dataset": "nl_datasets",
-    "noise": "nl_noise_models",
-    "architecture": "nl_architectures",
-    "loss": "nl_losses",
-    "strategy": "nl_strategies",
-    "preset": "nl_presets",
+
+@dataclasses.dataclass(frozen=True)
+class Slot:
+    """
+    A place in a run that is filled by a component of some kind.
+
+    Attributes:
+        name: what users type, ``--NAME``.
+        default: the component where none is named.
+        about: one line of help.
+        in_name: whether the component's name is part of a run directory's.
+
+    """
+
+    name: str
+    default: str
+    about: str
+    in_name: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """
+    A kind of component: all that the rest of nlcore knows of it.
+
+    Attributes:
+        name: as in ``nl list-plugins --kind NAME``.
+        hook: the hook that yields its components.
+        required: the methods that a target's class must have; empty where the target is a file.
+        slots: the places in a run that it fills.
+        chains: whether several may fill a slot one after the other, as in ``crop_flip+cutout``.
+        decides: whether it has a say in a run's numbers.
+
+    """
+
+    name: str
+    hook: str
+    required: tuple[str, ...]
+    slots: tuple[Slot, ...] = ()
+    chains: bool = False
+    decides: bool = True
+
+
+_STRONG = "crop_flip+randaugment+cutout"
+
+#: Every kind, in the order in which a run uses them. Another one is a row here, a hook below, and a contract.
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("dataset", "nl_datasets", ("load",), (Slot("dataset", "cifar10", "images and labels"),)),
+        Kind("noise", "nl_noise_models", ("corrupt",), (Slot("noise", "symmetric", "how labels become wrong"),)),
+        Kind(
+            "augmentation",
+            "nl_augmentations",
+            ("draw", "apply"),
+            (
+                Slot("augmentation", "crop_flip", "how training images vary: the weak view", in_name=False),
+                Slot("strong", _STRONG, "the strong view, for strategies that ask for one", in_name=False),
+            ),
+            chains=True,
+        ),
+        Kind("architecture", "nl_architectures", ("build",), (Slot("architecture", "resnet18", "the network"),)),
+        Kind("optimizer", "nl_optimizers", ("make",), (Slot("optimizer", "sgd", "how gradients become steps", False),)),
+        Kind("loss", "nl_losses", ("__call__",), (Slot("loss", "cross_entropy", "what is minimised for each sample"),)),
+        Kind(
+            "strategy",
+            "nl_strategies",
+            ("setup", "step", "predict"),
+            (Slot("strategy", "standard", "what happens in an epoch"),),
+        ),
+        Kind(
+            "tracker",
+            "nl_trackers",
+            ("start", "epoch", "end"),
+            (Slot("tracker", "none", "who else is told how the run goes", in_name=False),),
+            chains=True,
+            decides=False,
+        ),
+        Kind("preset", "nl_presets", ()),
+    )
 }
+
+
+def component_kinds() -> tuple[str, ...]:
+    """Return the names of the kinds whose targets are classes."""
+    return tuple(kind.name for kind in KINDS.values() if kind.required)
+
+
+def slots() -> dict[str, tuple[Slot, Kind]]:
+    """Return the places in a run by name, in order, each with the kind that fills it."""
+    return {slot.name: (slot, kind) for kind in KINDS.values() for slot in kind.slots}
 
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -118,6 +200,26 @@ def nl_architectures() -> list[Component]:  # type: ignore[empty-body]
 
 
 @hookspec
+def nl_augmentations() -> list[Component]:  # type: ignore[empty-body]
+    """
+    Augmentations: random changes of training images.
+
+    The target is a class with ``draw(count, generator)`` and ``apply(images, draws)``; see
+    `nlcore.contracts.Augmentation`.
+    """
+
+
+@hookspec
+def nl_optimizers() -> list[Component]:  # type: ignore[empty-body]
+    """
+    Optimisers: how gradients become steps.
+
+    The target is a class with ``make(groups) -> torch.optim.Optimizer`` and a parameter ``lr``; see
+    `nlcore.contracts.Optimizer`.
+    """
+
+
+@hookspec
 def nl_losses() -> list[Component]:  # type: ignore[empty-body]
     """
     Losses: one value for each sample, so that a strategy can weight, select or mix them.
@@ -132,6 +234,15 @@ def nl_strategies() -> list[Component]:  # type: ignore[empty-body]
     Training strategies: what happens in an epoch, with how many networks, on which samples.
 
     The target is a class with ``setup``, ``step`` and ``predict``; see `nlcore.contracts.Strategy`.
+    """
+
+
+@hookspec
+def nl_trackers() -> list[Component]:  # type: ignore[empty-body]
+    """
+    Trackers: who else is told how a run goes.
+
+    The target is a class with ``start``, ``epoch`` and ``end``; see `nlcore.contracts.Tracker`.
     """
 
 

@@ -11,18 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nlcore import contracts
 from nlcore.errors import PluginError, UserError, did_you_mean
-from nlcore.host import hookspecs
 from nlcore.host.discovery import Entry, Plugin, discover, reason
-from nlcore.host.hookspecs import BUILTIN
+from nlcore.host.hookspecs import BUILTIN, KINDS, component_kinds
 from nlcore.host.plugin_file import plugin_files
+from nlcore.host.selection import Selected
 from nlcore.parameters import Parameter, check_parameters, parameters_of
 
-__all__ = ["KINDS", "Entry", "Plugin", "Registry", "registry"]
-
-#: The kinds of component, in the order in which a run uses them.
-KINDS = tuple(kind for kind in hookspecs.HOOKS if kind != "preset")
+__all__ = ["Entry", "Plugin", "Registry", "registry"]
 
 
 @dataclass(frozen=True)
@@ -49,8 +45,9 @@ class Registry:
             UserError: there is no such kind.
 
         """
-        if kind not in hookspecs.HOOKS:
-            raise UserError(f"There is no kind {kind!r}.{did_you_mean(kind, KINDS)} Kinds are {', '.join(KINDS)}.")
+        if kind not in KINDS:
+            kinds = component_kinds()
+            raise UserError(f"There is no kind {kind!r}.{did_you_mean(kind, kinds)} Kinds are {', '.join(kinds)}.")
         found = [entry for entry in self.entries if entry.kind == kind]
         return sorted(found, key=lambda entry: (not entry.builtin, _natural(entry.name), entry.distribution))
 
@@ -90,10 +87,10 @@ class Registry:
 
     def load(self, entry: Entry) -> type:
         """
-        Import a component's class and check that it fits its role.
+        Import a component's class and check that it fits its kind.
 
         Raises:
-            PluginError: it cannot be imported, is no class, or lacks what its role requires. A built-in's own error
+            PluginError: it cannot be imported, is no class, or lacks what its kind requires. A built-in's own error
                 is raised as it is.
 
         """
@@ -111,26 +108,49 @@ class Registry:
             raise PluginError(f"The {who} is no class.")
         own = {name for base in target.__mro__ for name in vars(base)}  # not type's: every class can be called
         lacking = [
-            name for name in contracts.REQUIRED[entry.kind] if name not in own or not callable(getattr(target, name))
+            name for name in KINDS[entry.kind].required if name not in own or not callable(getattr(target, name))
         ]
         if lacking:
-            raise PluginError(f"The {who} does not fit its role: it has no method {', '.join(lacking)}.")
+            raise PluginError(f"The {who} does not fit its kind: it has no method {', '.join(lacking)}.")
         return target
 
-    def declared(self, kind: str, name: str) -> tuple[type, dict[str, Parameter]]:
+    def signature(self, entry: Entry) -> tuple[type, dict[str, Parameter]]:
         """
         Return a component's class and the parameters that it declares.
 
         Raises:
-            UserError: unknown name, or a plugin that does not work.
+            UserError: a plugin that does not work.
 
         """
-        entry = self.find(kind, name)
         cls = self.load(entry)
         try:
             return cls, parameters_of(cls)
         except TypeError as error:
-            raise PluginError(f"The {kind} {entry.full_name} declares its parameters wrongly: {error}.") from error
+            who = f"The {entry.kind} {entry.full_name}"
+            raise PluginError(f"{who} declares its parameters wrongly: {error}.") from error
+
+    def select(self, entry: Entry, params: Mapping[str, object], slot: str, name: str) -> Selected:
+        """
+        Return a component with these parameters, checked, and the defaults of the others.
+
+        Args:
+            entry: the component.
+            params: by name.
+            slot: begins the messages, as in ``loss.q = 2``.
+            name: what users call the component.
+
+        Raises:
+            UserError: an unknown parameter, a wrong value, or a plugin that does not work.
+
+        """
+        cls, declared = self.signature(entry)
+        checked = check_parameters(declared, params, slot, entry.kind, name)
+        made = construct(entry, cls, checked)
+        complete = {key: checked.get(key, item.default) for key, item in declared.items()}
+        for key in [key for key, value in complete.items() if value is None]:  # which it may have settled
+            settled = getattr(made, key, None)
+            complete[key] = settled if type(settled) is declared[key].type else None
+        return Selected(entry, name, cls, declared, complete, [made])
 
     def create(self, kind: str, name: str, params: Mapping[str, object] | None = None) -> Any:
         """
@@ -140,12 +160,26 @@ class Registry:
             UserError: unknown name or parameter, a wrong value, or a plugin that does not work.
 
         """
-        cls, _ = self.declared(kind, name)
-        checked = check_parameters(cls, params or {}, kind, name)
-        try:
-            return cls(**checked)
-        except ValueError as error:  # a component's own check, across parameters
-            raise UserError(f"{kind} {name}: {error}") from error
+        return self.select(self.find(kind, name), params or {}, kind, name).create()
+
+    def with_parameters(self, kind: str, component: Any, params: Mapping[str, object]) -> Any:
+        """
+        Return a component like this one with other values for some of its parameters.
+
+        Raises:
+            UserError: an unknown parameter or a wrong value.
+
+        """
+        declared = parameters_of(type(component))
+        cls = type(component)
+        name = next((entry.name for entry in self.of_kind(kind) if self.is_loaded(entry, cls)), cls.__name__)
+        checked = check_parameters(declared, params, kind, kind, name)
+        return type(component)(**{key: checked.get(key, getattr(component, key)) for key in declared})
+
+    @staticmethod
+    def is_loaded(entry: Entry, cls: type) -> bool:
+        """Tell whether an entry's target is this class, without importing anything."""
+        return entry.component.target == f"{cls.__module__}:{cls.__qualname__}"
 
     def _failed(self) -> str:
         count = len(self.failures)
@@ -187,3 +221,25 @@ def _registry(choice: str, files: tuple[str, ...], strict: bool, path: tuple[str
 
 def _natural(name: str) -> list[tuple[str, int]]:
     return [(word, int(number or 0)) for word, number in re.findall(r"([^0-9]*)([0-9]*)", name)]
+
+
+def construct(entry: Entry, cls: type, params: Mapping[str, Any]) -> Any:
+    """
+    Return an instance.
+
+    Raises:
+        UserError: the component's own check, across parameters, refuses them.
+        PluginError: a third party's constructor fails otherwise.
+
+    """
+    try:
+        return cls(**params)
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(f"{entry.kind} {entry.name}: {error}") from error
+    except Exception as error:
+        if entry.builtin:
+            raise
+        who = f"{entry.kind} {entry.full_name} (version {entry.version})"
+        raise PluginError(f"The {who} cannot be made: {reason(error)}.") from error

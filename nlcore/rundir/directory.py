@@ -8,7 +8,11 @@ The directory of one run: its files, and the order in which they are written.
     metrics.jsonl        one line an epoch
     checkpoint-*.pt      all that training needs to go on
     weights.safetensors  the final weights, names prefixed by network
+    model.json           what a model needs besides its weights: with them it can be handed on
+    selection.csv        what the method thinks of each label, where it has an opinion
+    confusion.csv        how often each true class of the test set was predicted as each other
     curves.png           test accuracy and memorised wrong labels
+    confusion.png        the confusion matrix as a picture
     summary.json         the status, and at the end the result
 
 ``summary.json`` is there from the start with the status ``running``, and its status is the truth about the run.
@@ -29,9 +33,11 @@ from nlcore.rundir import durable
 from nlcore.rundir.noise_report import as_text, describe
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import nn
 
-    from nlcore.data.prepare import TrainingData
+    from nlcore.data.prepare import RunData
 
 #: Statuses of a run that has ended and will not go on.
 ENDED = ("done", "diverged")
@@ -119,7 +125,17 @@ class RunDirectory:
         """Write a picture."""
         durable.write(self.path / name, png)
 
-    def write_labels(self, data: TrainingData, noise: Mapping[str, Any]) -> None:
+    def write_confusion(self, classes: Sequence[str], confusion: NDArray[np.int64]) -> None:
+        """Write ``confusion.csv``: a row for each true class of the test set, a column for each predicted one."""
+        import csv
+
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("true", *classes))
+        writer.writerows((name, *row) for name, row in zip(classes, confusion.tolist(), strict=True))
+        durable.write(self.path / "confusion.csv", text.getvalue().encode())
+
+    def write_labels(self, data: RunData, noise: Mapping[str, Any]) -> None:
         """
         Write ``labels.npz``: the training samples in their order, then those held out; and ``noise.json``.
 
@@ -128,31 +144,28 @@ class RunDirectory:
         """
         import numpy as np
 
-        parts = [(data.train, data.truth, False)]
+        parts = [(data.train, data.truth.train, False)]
         if data.validation:
-            parts.append((data.validation, data.validation_truth, True))
-        known = data.truth.clean is not None
+            parts.append((data.validation, data.truth.validation, True))
+        true = [labels for _, labels, _ in parts if labels is not None]
+        transition = data.truth.transition
         content = io.BytesIO()
         np.savez_compressed(
             content,
             ids=np.concatenate([samples.ids for samples, _, _ in parts]),
-            given=np.concatenate([samples.given for samples, _, _ in parts]),
-            true=np.concatenate([truth.clean for _, truth, _ in parts]) if known else np.empty(0, np.int64),
+            given=np.concatenate([samples.labels for samples, _, _ in parts]),
+            true=np.concatenate(true) if true else np.empty(0, np.int64),
             validation=np.concatenate([np.full(len(samples), held_out) for samples, _, held_out in parts]),
             classes=np.array(data.classes),
-            transition=np.zeros((0, 0)) if data.transition is None else data.transition,
+            transition=np.zeros((0, 0)) if transition is None else transition,
             noise=np.array(json.dumps(noise)),
             sha256=np.array(data.labels_sha256),
         )
         durable.write(self.path / "labels.npz", content.getbuffer())
         durable.write(self.path / "noise.json", as_text(describe(data, noise)).encode())
 
-    def write_weights(self, networks: Mapping[str, nn.Module], data: TrainingData) -> None:
-        """
-        Write ``weights.safetensors``: contiguous copies, names prefixed by network.
-
-        Its metadata hold what a model needs besides its weights: classes, image shape (C, H, W), mean and std.
-        """
+    def write_weights(self, networks: Mapping[str, nn.Module]) -> None:
+        """Write ``weights.safetensors``: contiguous copies, names prefixed by network."""
         from safetensors.torch import save
 
         tensors = {
@@ -160,14 +173,7 @@ class RunDirectory:
             for name, network in networks.items()
             for key, value in network.state_dict().items()
         }
-        about = {
-            "classes": data.classes,
-            "image_shape": data.image_shape,
-            "mean": data.mean,
-            "std": data.std,
-        }
-        # One entry only: safetensors writes several in an order of chance.
-        durable.write(self.path / "weights.safetensors", save(tensors, {"nlcore": json.dumps(about)}))
+        durable.write(self.path / "weights.safetensors", save(tensors))
 
     def summary(self) -> dict[str, Any]:
         """Return ``summary.json``."""

@@ -2,7 +2,7 @@
 Writing that survives being killed at any moment.
 
 A file is written beside its place, forced to disk and renamed over the old one: a reader finds the old content or the
-new, whatever happens in between. What is left of a killed write is swept up by the next.
+new, whatever happens in between. What is left of a killed write is removed by the next.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def append(path: Path, line: str) -> None:
         raise cannot_write(path, error) from error
 
 
-def sweep(directory: Path) -> None:
+def remove_leftovers(directory: Path) -> None:
     """Remove what killed writes have left in a directory that nobody else writes to."""
     for leftover in directory.glob(".*.tmp"):
         leftover.unlink(missing_ok=True)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from nlcore.config.experiment import Experiment, resolve
-from nlcore.config.recipe import Layer, read_recipe
+from nlcore.config.recipe import Overrides, flat_recipe, read_recipe
 from nlcore.errors import UserError
-from nlcore.host.registry import KINDS, registry
+from nlcore.host.hookspecs import slots
+from nlcore.host.registry import registry
 from nlcore.rundir.directory import RunDirectory
 from nlcore.training.hardware import Hardware
 
@@ -40,13 +41,13 @@ def packages() -> dict[str, str]:
     return {name: metadata.version(name) for name in names}
 
 
-def resolve_run(directory: RunDirectory, command: str, *layers: Layer) -> Experiment:
+def resolve_run(directory: RunDirectory, command: str, *layers: Overrides) -> Experiment:
     """
     Return the experiment of a run, with layers of settings above it.
 
     Args:
         directory: of the run.
-        command: ``resume`` or ``predict``, for the message that says what to type.
+        command: for the message that says what to type: ``resume``.
         layers: what changes.
 
     Raises:
@@ -58,14 +59,48 @@ def resolve_run(directory: RunDirectory, command: str, *layers: Layer) -> Experi
         return resolve(recipe, *layers)
     except UserError as error:
         files = directory.read_json("environment.json").get("plugin_files", {})
-        gone = [file for kind, file in files.items() if kind in KINDS and not _is_there(kind, str(recipe.get(kind)))]
-        if not gone:
-            raise
-        lost = [f" {file} is no longer there: give its new place." for file in gone if not Path(file).is_file()]
-        typed = with_files(files, command, str(directory.path))
-        raise UserError(
-            f"{error} The run was made with a plugin in a single file.{''.join(dict.fromkeys(lost))} Type: {typed}"
-        ) from error
+        raise _with_what_to_load(error, recipe, files, command, directory.path) from error
+
+
+def resolve_model(place: Path, recipe: Mapping[str, Any], files: Mapping[str, str]) -> Experiment:
+    """
+    Return the experiment of a trained model, without the files that training read.
+
+    Args:
+        place: of the model, for messages.
+        recipe: the experiment, every parameter written out.
+        files: the single files that brought components, by slot.
+
+    Raises:
+        UserError: as `resolve_run`.
+
+    """
+    layer = flat_recipe(recipe)
+    for slot in ("noise", "labels"):
+        layer = {key: value for key, value in layer.items() if key.partition(".")[0] != slot}
+    try:
+        for slot, (_, kind) in slots().items():
+            for name in str(layer.get(slot, "")).split("+") if slot in layer else ():
+                declared = registry().signature(registry().find(kind.name, name))[1]
+                for key in [key for key, item in declared.items() if item.path]:
+                    layer.pop(f"{slot}.{key}", None)
+        return resolve({"noise": "none", **layer})
+    except UserError as error:
+        raise _with_what_to_load(error, layer, files, "predict", place) from error
+
+
+def _with_what_to_load(
+    error: UserError, recipe: Mapping[str, object], files: Mapping[str, str], command: str, place: Path
+) -> UserError:
+    """Return the error; where a component came from a single file that is not loaded, with what to type."""
+    gone = [file for slot, file in files.items() if slot in slots() and not _is_there(slot, str(recipe.get(slot)))]
+    if not gone:
+        return error
+    lost = [f" {file} is no longer there: give its new place." for file in gone if not Path(file).is_file()]
+    typed = with_files(files, command, str(place))
+    return UserError(
+        f"{error} The run was made with a plugin in a single file.{''.join(dict.fromkeys(lost))} Type: {typed}"
+    )
 
 
 def with_files(files: Mapping[str, str], *words: str) -> str:
@@ -74,9 +109,10 @@ def with_files(files: Mapping[str, str], *words: str) -> str:
     return shlex.join(["nl", *options, *words])
 
 
-def _is_there(kind: str, name: str) -> bool:
+def _is_there(slot: str, name: str) -> bool:
     try:
-        registry().find(kind, name)
+        for part in name.split("+"):
+            registry().find(slots()[slot][1].name, part)
     except UserError:
         return False
     return True

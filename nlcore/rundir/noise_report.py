@@ -6,22 +6,18 @@ The evaluator's side of a run: true labels are in it, so nothing that trains may
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from nlcore.contracts import NoiseInfo
-    from nlcore.data.prepare import TrainingData
+    from nlcore.data.prepare import RunData
 
 SHOWN = 20  # up to so many classes are written out, in a picture or a table
 
 
-def describe(data: TrainingData, noise: Mapping[str, Any]) -> dict[str, Any]:
+def describe(data: RunData, noise: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return the noise of a run as JSON values; null where the truth is unknown or nothing is declared.
 
@@ -30,17 +26,17 @@ def describe(data: TrainingData, noise: Mapping[str, Any]) -> dict[str, Any]:
         noise: the model with its parameters, and the noise seed.
 
     """
-    declared, realised = data.declared, data.realised
+    declared, confusion = data.declared, data.truth.confusion
     matrix = None if declared is None or declared.transition is None else declared.transition.tolist()
     return {
         **noise,
         "classes": list(data.classes),
         "samples": len(data.train) + (len(data.validation) if data.validation else 0),
-        "of_no_class": data.of_no_class,
+        "num_open_set": data.truth.num_open_set,
         "declared_rate": None if declared is None else declared.rate,
         "declared_transition": matrix,
-        "rate": data.noise_rate,
-        "counts": None if realised is None else realised.tolist(),
+        "rate": data.truth.noise_rate,
+        "counts": None if confusion is None else confusion.tolist(),
         "labels_sha256": data.labels_sha256,
     }
 
@@ -64,31 +60,3 @@ def as_text(record: Mapping[str, Any]) -> str:
             text = "[\n    " + ",\n    ".join(json.dumps(row, allow_nan=False) for row in value) + "\n  ]"
         lines.append(f"  {json.dumps(key)}: {text}")
     return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
-def draw_heat_map(transition: NDArray[np.float64], classes: Sequence[str], title: str) -> bytes:
-    """Return the shares of true class i given as j, (K, K), as a PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    K = len(classes)
-    figure = Figure(figsize=(7, 6), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    image = axes.imshow(transition, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(image, ax=axes, label="share of the true class")
-    axes.set_title(title, fontsize=10)
-    axes.set_xlabel("given")
-    axes.set_ylabel("true")
-    if K <= SHOWN:
-        axes.set_xticks(range(K), classes, rotation=45, ha="right", rotation_mode="anchor")
-        axes.set_yticks(range(K), classes)
-        for i in range(K):
-            for j in range(K):
-                share = transition[i, j]
-                if share > 0:
-                    colour = "white" if share > 0.5 else "black"
-                    axes.text(j, i, f"{100 * share:.1f}", ha="center", va="center", fontsize=7, color=colour)
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=150)
-    return png.getvalue()

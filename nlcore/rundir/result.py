@@ -6,10 +6,15 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlcore.errors import UserError
+from nlcore.host.hookspecs import slots
 from nlcore.rundir.directory import RunDirectory
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class Result:
     Attributes:
         run_dir: where the run's files are.
         status: ``running``, ``done``, ``interrupted``, ``diverged`` or ``failed``.
-        dataset, noise, architecture, loss, strategy: the components' names.
+        components: the name of what filled each slot: ``components["loss"]``. They stand beside the rest in JSON.
         seed, noise_seed: as given.
         epochs: how many were asked for.
         noise_rate: the realised fraction of wrong labels.
@@ -29,7 +34,9 @@ class Result:
         memorisation: ``clean_accuracy``, ``memorised`` and ``corrected`` over the whole training set at the end.
         options: the components' parameters that differ from their defaults, as ``{"loss.q": 0.3}``.
         oracles: what the method was told that a user could not know.
-        parameters: how many weights all networks have.
+        num_weights: how many weights all networks have.
+        per_class: of each class in the test set: its ``name``, the ``count`` of its images and their ``accuracy`` in
+            the last epoch, None where there are no images.
         labels_sha256: which given labels the result stands on.
         seconds: of training and evaluation.
         images_per_second: of training, over the whole run.
@@ -40,11 +47,7 @@ class Result:
 
     run_dir: Path
     status: str
-    dataset: str
-    noise: str
-    architecture: str
-    loss: str
-    strategy: str
+    components: Mapping[str, str]
     seed: int
     noise_seed: int
     epochs: int
@@ -53,7 +56,8 @@ class Result:
     memorisation: Mapping[str, float | None] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     oracles: Sequence[str] = ()
-    parameters: int | None = None
+    num_weights: int | None = None
+    per_class: Sequence[Mapping[str, Any]] = ()
     labels_sha256: str | None = None
     seconds: float | None = None
     images_per_second: float | None = None
@@ -62,7 +66,10 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as plain JSON values."""
-        return {**dataclasses.asdict(self), "run_dir": str(self.run_dir), "oracles": list(self.oracles)}
+        content = dataclasses.asdict(self)
+        components = content.pop("components")
+        more = {"oracles": list(self.oracles), "per_class": [dict(one) for one in self.per_class]}
+        return {**content, **components, **more, "run_dir": str(self.run_dir)}
 
     def lines(self) -> list[str]:
         """Return the result in words, for the terminal."""
@@ -76,12 +83,27 @@ class Result:
         lines = [f"test accuracy: {', '.join(known)}"] if known else []
         memorised, corrected = self.memorisation.get("memorised"), self.memorisation.get("corrected")
         if memorised is not None and corrected is not None:
-            lines.append(f"mislabelled training images: {memorised:.2%} memorised, {corrected:.2%} seen through")
+            lines.append(f"mislabelled training images: {memorised:.2%} memorised, {corrected:.2%} corrected")
+        lines += self._classes_in_words()
         if self.oracles:
             lines.append(f"oracle: {', '.join(self.oracles)}")
         if self.message:
             lines.append(f"{self.status}: {self.message}")
         return [*lines, f"run: {self.run_dir}"]
+
+    def _classes_in_words(self) -> list[str]:
+        """Return the balanced accuracy where classes differ in size, and the classes that are never right."""
+        known = [one for one in self.per_class if one["accuracy"] is not None]
+        lines = []
+        if len({one["count"] for one in known}) > 1:
+            lines.append(f"mean over classes: {sum(one['accuracy'] for one in known) / len(known):.2%}")
+        never = [str(one["name"]) for one in known if one["accuracy"] == 0]
+        if never:
+            more = f" and {len(never) - 5} more" if len(never) > 5 else ""
+            lines.append(
+                f"never right: {', '.join(never[:5])}{more} (no test image; try --class-balanced, or more epochs)"
+            )
+        return lines
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
@@ -100,7 +122,8 @@ class Result:
         summary = RunDirectory(path).summary()
         names = {item.name for item in dataclasses.fields(cls)}
         try:
-            more = {"run_dir": path, "oracles": tuple(summary.get("oracles", ()))}
+            components = {slot: str(summary[slot]) for slot in slots() if slot in summary}
+            more = {"run_dir": path, "components": components, "oracles": tuple(summary.get("oracles", ()))}
             result = cls(**{key: value for key, value in summary.items() if key in names} | more)
             result.lines()
             if not (isinstance(result.epochs, int) and isinstance(result.status, str)):
@@ -124,3 +147,11 @@ def accuracies(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
         "selected": selected,
         "best_oracle": max(test) if test else None,
     }
+
+
+def per_class(classes: Sequence[str], confusion: NDArray[np.int64]) -> tuple[dict[str, Any], ...]:
+    """Return name, number of test images and accuracy of each class, from counts [true, predicted]."""
+    return tuple(
+        {"name": name, "count": int(row.sum()), "accuracy": float(row[number] / row.sum()) if row.sum() else None}
+        for number, (name, row) in enumerate(zip(classes, confusion, strict=True))
+    )

@@ -1,8 +1,9 @@
 """
-What a result stands on: the configuration, the code of the methods, the files they read, the data and the labels.
+The fingerprint of a run: everything that determines its result.
 
-Its digest is part of a run directory's name. So the same command finds the same run again, and one with an edited loss,
-another version or other labels gets a run of its own.
+That is the configuration, the code of the methods, the files they read, the data and the labels. Its digest is part of
+a run directory's name: the same command finds the same run again, and one with an edited loss, another version or other
+labels gets a run of its own. Where data lie is no part of it: they are named by content.
 """
 
 from __future__ import annotations
@@ -18,87 +19,136 @@ from types import ModuleType
 from typing import Any
 
 from nlcore.config.experiment import Experiment
-from nlcore.data.prepare import TrainingData
-from nlcore.host.registry import KINDS, registry
+from nlcore.data.prepare import RunData
+from nlcore.host.selection import Selected
 from nlcore.version import __version__
 
+#: Slots whose files show in the data and labels that they lead to.
+_BY_CONTENT = ("dataset", "noise")
 
-def identity(experiment: Experiment, data: TrainingData) -> dict[str, Any]:
+
+def fingerprint(experiment: Experiment, data: RunData) -> dict[str, Any]:
     """Return all that decides a run's result, as JSON values."""
-    known = registry()
-    components = {}
-    for kind in KINDS:
-        entry = known.find(kind, experiment.choice(kind).name)
-        components[kind] = {
-            "name": entry.full_name,
-            "version": entry.version,
-            "source_sha256": _source_sha256(known.load(entry)),
-        }
     return {
         "nlcore": __version__,
-        "config": experiment.config(),
-        "components": components,
+        "config": _config(experiment),
+        "components": {slot: _components(choice.parts) for slot, choice in experiment.deciding.items()},
         "files_sha256": _files_sha256(experiment),
         "dataset_sha256": data.fingerprint,
         "labels_sha256": data.labels_sha256,
     }
 
 
-def digest(identity: dict[str, Any]) -> str:
-    """Return eight hexadecimal digits of the SHA-256 over an identity."""
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+def digest(fingerprint: dict[str, Any]) -> str:
+    """Return eight hexadecimal digits of the SHA-256 over a fingerprint."""
+    return hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def differences(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return in words what differs between two identities."""
+def differences(stored: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return in words what differs between a stored fingerprint and the present one."""
+    before, after = _flat(stored["config"]), _flat(now["config"])
     found = [
-        f"{key} = {now['config'].get(key)} (there: {recorded['config'].get(key)})"
-        for key in sorted({*recorded["config"], *now["config"]})
-        if recorded["config"].get(key) != now["config"].get(key)
+        f"{key} is {before.get(key)} there, {after.get(key)} here"
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key)
     ]
-    for kind in KINDS:
+    for slot, parts in now["components"].items():
         for what, word in (("version", "version"), ("source_sha256", "source code")):
-            if recorded["components"][kind][what] != now["components"][kind][what]:
-                found.append(f"the {word} of the {kind} {now['components'][kind]['name']}")
-    before, after = recorded.get("files_sha256", {}), now["files_sha256"]
-    found += [f"the file of {name}" for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+            there = [part[what] for part in stored["components"].get(slot, [])]
+            if there != [part[what] for part in parts]:
+                found.append(f"the {word} of the {slot} {'+'.join(part['name'] for part in parts)}")
+    files = {*stored.get("files_sha256", {}), *now["files_sha256"]}
+    found += [
+        f"the file of {name}"
+        for name in sorted(files)
+        if stored.get("files_sha256", {}).get(name) != now["files_sha256"].get(name)
+    ]
     for what, word in (("dataset_sha256", "the data"), ("labels_sha256", "the labels"), ("nlcore", "nlcore's version")):
-        if recorded[what] != now[what]:
+        if stored[what] != now[what]:
             found.append(word)
     return found
 
 
+def source_files(experiment: Experiment) -> list[Path]:
+    """Return the files of code that decide a run's result: of its components, and what these use of their package."""
+    found: dict[Path, None] = {}
+    for choice in experiment.deciding.values():
+        for part in choice.parts:
+            found |= dict.fromkeys(_sources(part.cls))
+    return list(found)
+
+
+def named_files(experiment: Experiment) -> dict[str, Path]:
+    """Return the files that parameters name, by ``slot.parameter``."""
+    found = {}
+    for slot, choice in experiment.deciding.items():
+        for key, (part, name) in choice.addresses().items():
+            value = part.params[name]
+            if part.declared[name].path and isinstance(value, str) and Path(value).exists():
+                found[f"{slot}.{key}"] = Path(value)
+    return found
+
+
+def _config(experiment: Experiment) -> dict[str, Any]:
+    """Return the configuration without the paths of files that are named by their content."""
+    config = experiment.config()
+    for slot, choice in experiment.deciding.items():
+        for key, (part, name) in choice.addresses().items():
+            value = part.params[name]
+            if part.declared[name].path and value is not None and value not in part.declared[name].words:
+                config[slot] = {**config[slot], key: "(by content)"}
+    return config
+
+
+def _flat(config: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            flat |= {key if inner == "name" else f"{key}.{inner}": item for inner, item in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _components(parts: tuple[Selected, ...]) -> list[dict[str, Any]]:
+    return [
+        {"name": part.entry.full_name, "version": part.entry.version, "source_sha256": _source_sha256(part.cls)}
+        for part in parts
+    ]
+
+
 def _files_sha256(experiment: Experiment) -> dict[str, str]:
     """Return the hash of each file that a method reads. What datasets and noise read shows in data and labels."""
-    found = {}
-    for kind in ("architecture", "loss", "strategy"):
-        choice = experiment.choice(kind)
-        for key, item in registry().declared(kind, choice.name)[1].items():
-            value = choice.params[key]
-            if item.path and isinstance(value, str) and Path(value).is_file():
-                found[f"{kind}.{key}"] = hashlib.sha256(Path(value).read_bytes()).hexdigest()
-    return found
+    return {
+        name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for name, file in named_files(experiment).items()
+        if name.partition(".")[0] not in _BY_CONTENT and file.is_file()
+    }
 
 
 @functools.lru_cache(maxsize=64)
 def _source_sha256(cls: type) -> str | None:
     """Return the hash of a component's source: its own file, then the others of its package that it uses."""
+    sources = [file.read_bytes() for file in _sources(cls)]
+    return hashlib.sha256(b"".join(sources)).hexdigest() if sources else None
+
+
+def _sources(cls: type) -> list[Path]:
     module = inspect.getmodule(cls)
     files = [inspect.getsourcefile(one) for one in _used(module)] if module else []
-    sources = [Path(file).read_bytes() for file in files if file]
-    return hashlib.sha256(b"".join(sources)).hexdigest() if sources else None
+    return [Path(file) for file in files if file]
 
 
 def _used(module: ModuleType) -> list[ModuleType]:
     """Return a module and those of the same top-level package that it takes something from, and so on."""
     found = [module]
     for one in found:  # grows on the way
-        others = sorted({name for name in _named_in(one) if _package(name) == _package(module.__name__)})
+        others = sorted({name for name in _modules_named_in(one) if _package(name) == _package(module.__name__)})
         found += [sys.modules[name] for name in others if name in sys.modules and sys.modules[name] not in found]
     return found
 
 
-def _named_in(module: ModuleType) -> Iterator[str]:
+def _modules_named_in(module: ModuleType) -> Iterator[str]:
     """Yield the names of the modules that a module imported as a whole, or took functions and classes from."""
     for value in vars(module).values():
         name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from nlcore.contracts import Strategy
-from nlcore.data.augment import Normalise
+from nlcore.contracts import Labels, NoiseInfo, Strategy
 from nlcore.data.image_files import UnreadableError, read_image
+from nlcore.data.prepare import TrainingData
+from nlcore.data.views import Normalise
 from nlcore.errors import UserError
-from nlcore.rundir.directory import RunDirectory
-from nlcore.rundir.environment import resolve_run
-from nlcore.rundir.noise_report import declared_in
+from nlcore.host.boundary import attributed
+from nlcore.host.discovery import reason
+from nlcore.rundir.environment import resolve_model
+from nlcore.rundir.model_file import NAME, ModelFile
 from nlcore.rundir.result import Result
-from nlcore.training.context import Context, Facts
+from nlcore.training.build import Components
+from nlcore.training.context import Context
 from nlcore.training.hardware import resolve_hardware
+from nlcore.training.predict import in_batches
+
+_WEIGHTS = "weights.safetensors"
 
 
 class TrainedModel:
@@ -43,7 +48,9 @@ class TrainedModel:
         image_shape: tuple[int, int, int],
         normalise: Normalise,
         device: torch.device,
+        read: Callable[[Path, tuple[int, int, int]], NDArray[np.uint8]] = read_image,
     ) -> None:
+        self._read = read
         self.classes = tuple(classes)
         self.image_shape = image_shape
         self.networks = networks
@@ -66,12 +73,17 @@ class TrainedModel:
         channels = self.image_shape[0]
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != channels:
             raise UserError(f"images: must be uint8 (N, H, W, {channels}), not {images.dtype} {images.shape}.")
-        parts = []
-        with torch.no_grad():
+        if not len(images):
+            return np.empty((0, len(self.classes)), np.float32)
+
+        def batches() -> Iterator[Tensor]:
             for start in range(0, len(images), batch_size):
-                batch = torch.from_numpy(images[start : start + batch_size].copy()).to(self._device).permute(0, 3, 1, 2)
-                parts.append(self._strategy.predict(self._normalise(batch)).float().softmax(1).cpu().numpy())
-        return np.concatenate(parts) if parts else np.empty((0, len(self.classes)), np.float32)
+                batch = torch.from_numpy(images[start : start + batch_size].copy()).to(self._device)
+                yield self._normalise(batch.permute(0, 3, 1, 2))
+
+        shares = in_batches(lambda batch: self._strategy.predict(batch).float().softmax(1), batches())
+        found: NDArray[np.float32] = shares.cpu().numpy()
+        return found
 
     def predict_files(self, paths: Sequence[Path]) -> NDArray[np.float32]:
         """
@@ -84,7 +96,7 @@ class TrainedModel:
         images, unreadable = [], []
         for path in paths:
             try:
-                images.append(read_image(path, self.image_shape))
+                images.append(self._read(path, self.image_shape))
             except UnreadableError as error:
                 unreadable.append(f"{path} ({error})")
         if unreadable:
@@ -92,49 +104,87 @@ class TrainedModel:
         return self.predict(np.stack(images)) if images else np.empty((0, len(self.classes)), np.float32)
 
 
-def load_model(run_dir: Path, device: str = "cpu") -> TrainedModel:
+def load_model(place: Path, device: str = "cpu") -> TrainedModel:
     """
-    Return the trained model of a finished run.
+    Return a trained model.
+
+    Args:
+        place: the folder of a finished run, or one with ``weights.safetensors`` and ``model.json`` alone, or one of
+            these two files beside the other.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
-        UserError: no run, an unfinished or damaged one, or one whose components are not installed.
+        UserError: no model, an unfinished or damaged one, or one whose components are not installed.
 
     """
     from safetensors import SafetensorError
 
-    status = Result.read(run_dir).status
-    if not (run_dir / "weights.safetensors").is_file():
-        raise UserError(f"{run_dir} has no trained weights (status: {status}).")
+    folder = place.parent if place.name in (_WEIGHTS, NAME) else place
+    if not (folder / _WEIGHTS).is_file():
+        if (folder / "summary.json").is_file():
+            raise UserError(f"{folder} has no trained weights (status: {Result.read(folder).status}).")
+        raise UserError(f"{folder} holds no trained model: {_WEIGHTS} is missing. 'nl table' lists runs.")
+    about = ModelFile.read(folder / NAME)
     try:
-        return _load(run_dir, device)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, zipfile.BadZipFile) as error:
+        return _load(folder, about, device)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"{run_dir} is damaged and cannot be loaded: {' '.join(str(error).split())[:200]}") from error
+        raise UserError(f"{folder} is damaged and cannot be loaded: {reason(error)[:200]}") from error
 
 
-def _load(run_dir: Path, device: str) -> TrainedModel:
-    from safetensors import safe_open
+def _load(folder: Path, about: ModelFile, device: str) -> TrainedModel:
+    from safetensors.torch import load_file
 
-    directory = RunDirectory(run_dir)
-    weights_file = run_dir / "weights.safetensors"
-    experiment = resolve_run(directory, "predict")
-    with safe_open(weights_file, framework="pt") as file:
-        about = json.loads(file.metadata()["nlcore"])
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (no iterable)
-    with np.load(run_dir / "labels.npz", allow_pickle=False) as labels:
-        given = labels["given"][~labels["validation"]]
-    classes, shape = about["classes"], tuple(about["image_shape"])
-    declared = declared_in(directory.read_json("noise.json"))
+    experiment = resolve_model(folder, about.recipe, about.plugin_files)
     hardware = resolve_hardware(device, "fp32", "auto")
-    facts = Facts(len(classes), shape, torch.from_numpy(given).to(hardware.device), declared)
-    make_loss = lambda: experiment.create("loss")  # noqa: E731
-    ctx = Context(experiment.settings, facts, experiment.create("architecture"), make_loss, hardware)
-    strategy = experiment.create("strategy")
-    strategy.setup(ctx)
-    for name, network in ctx.networks.items():
+    K = len(about.classes)
+    declared = None
+    if about.declared is not None:
+        matrix = about.declared["transition"]
+        declared = NoiseInfo(about.declared["rate"], None if matrix is None else np.array(matrix))
+    images = _NoImages(about.image_shape)
+    given = np.arange(about.num_samples, dtype=np.int64) % K  # nobody's labels: a model is handed on without any
+    data = TrainingData(images, given, K, about.mean, about.std, declared)
+    run_optimizer = experiment["optimizer"].create()
+    components = Components(
+        experiment["strategy"].create(), experiment["architecture"].create(), Idle, run_optimizer, {}
+    )
+    ctx = Context(experiment.settings, data, components.architecture, Idle, components.make_optimizer, hardware)
+    with attributed(experiment.entries):
+        components.strategy.setup(ctx)
+    tensors = load_file(folder / _WEIGHTS)
+    for name, network in ctx.saved.items():
         prefix = f"{name}."
         network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
         network.eval()
-    normalise = Normalise(about["mean"], about["std"], hardware.device)
-    return TrainedModel(strategy, ctx.networks, classes, shape, normalise, hardware.device)
+    normalise = Normalise(about.mean, about.std, hardware.device)
+    dataset = experiment["dataset"].create() if "dataset" in experiment.selections else None
+    read = getattr(dataset, "read", read_image)
+    return TrainedModel(
+        components.strategy, ctx.saved, about.classes, about.image_shape, normalise, hardware.device, read
+    )
+
+
+@dataclass(frozen=True)
+class _NoImages:
+    """The store of a model that has no training images."""
+
+    image_shape: tuple[int, int, int]
+
+    def __len__(self) -> int:
+        return 0
+
+    def fetch(self, indices: Labels) -> NDArray[np.uint8]:
+        """Return nothing: nobody asks."""
+        raise RuntimeError("a trained model has no training images")
+
+
+class Idle:
+    """Stands for the run's loss where nothing is trained."""
+
+    soft_targets = True
+
+    def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
+        """Refuse."""
+        raise RuntimeError("a trained model has no loss")

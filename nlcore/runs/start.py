@@ -1,5 +1,5 @@
 """
-Running an experiment, and going on with a run that was stopped.
+Starting a run, and going on with one that was stopped.
 
 Everything that can be wrong with what the user gave is found before the run directory is made. From then on the
 directory is enough to go on, at whatever moment the process ends.
@@ -8,97 +8,120 @@ directory is enough to go on, at whatever moment the process ends.
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nlcore.config.experiment import Experiment
-from nlcore.config.recipe import Layer
-from nlcore.data.prepare import TrainingData
+from nlcore.config.experiment import Experiment, resolve
+from nlcore.config.recipe import Overrides
+from nlcore.contracts import DataSource
+from nlcore.data.prepare import RunData
 from nlcore.errors import UserError
+from nlcore.host.boundary import attributed
 from nlcore.rundir import checkpoint, durable
 from nlcore.rundir.directory import ENDED, RunDirectory
 from nlcore.rundir.environment import packages, resolve_run
 from nlcore.rundir.lock import locked
 from nlcore.rundir.result import Result
-from nlcore.runs.fingerprint import differences, digest, identity
+from nlcore.runs.fingerprint import differences, digest, fingerprint, named_files, source_files
 from nlcore.runs.interrupt import stoppable
-from nlcore.runs.session import Run
+from nlcore.runs.plan import plan
+from nlcore.runs.recognise import recognised, request, write_signature
+from nlcore.runs.session import Session
 from nlcore.runs.terminal import Terminal
-from nlcore.training.build import load_data, prepare_training
+from nlcore.runs.trackers import TrackerObserver
+from nlcore.training.build import build, load_data
 from nlcore.training.hardware import Hardware, available_cpus
+from nlcore.training.observers import Observer
+
+#: What may change when a run is resumed.
+CHANGES = ("epochs", "device", "data_dir", "no_download", "checkpoint_every")
 
 
-def dry_run(experiment: Experiment, terminal: Terminal) -> dict[str, str]:
+def plan_only(experiment: Experiment, terminal: Terminal) -> dict[str, str]:
     """
     Return the plan of an experiment; nothing is written and nothing downloaded.
 
     Raises:
-        UserError: whatever is wrong with what the user gave.
+        UserError: invalid input.
 
     """
     _check_place(experiment)
-    offline = replace(experiment, places=replace(experiment.places, no_download=True))
-    data = load_data(offline, terminal.line)
-    run_dir = experiment.run_dir(digest(identity(experiment, data)))
-    return prepare_training(experiment, data).plan(str(run_dir))
+    offline = replace(experiment, storage=replace(experiment.storage, no_download=True))
+    with attributed(experiment.entries):
+        data = load_data(offline, terminal.line)
+        trainer = build(experiment, data, report=terminal.line)
+        run_dir = experiment.run_dir(digest(fingerprint(experiment, data)))
+        return plan(experiment, data, trainer, str(run_dir))
 
 
-def execute(experiment: Experiment, terminal: Terminal, fresh: bool = False) -> Result:
+@stoppable()
+def execute(
+    layers: Sequence[Overrides], terminal: Terminal, fresh: bool = False, observers: Sequence[Observer] = ()
+) -> Result:
     """
     Run an experiment; report its run where it is done already, go on with it where it is not.
 
     Args:
-        experiment: what to run.
+        layers: of settings, a later one wins.
         terminal: follows.
         fresh: start over, in a directory of its own.
+        observers: follow, too.
 
     Raises:
-        UserError: whatever is wrong with what the user gave, or another process is at it.
+        UserError: invalid input, or another process holds the run.
         RunError: it could not go on.
         KeyboardInterrupt: it was stopped; its directory says so.
 
     """
-    with stoppable():
-        return _execute(experiment, terminal, fresh)
-
-
-def _execute(experiment: Experiment, terminal: Terminal, fresh: bool) -> Result:
+    known = None if fresh else recognised(layers)
+    if known is not None:
+        terminal.line(f"{known.run_dir}: this run is {known.status} already.")
+        return known
+    experiment = resolve(*layers)
     _check_place(experiment)
-    data = load_data(experiment, terminal.line)
-    stands_on = identity(experiment, data)
-    directory = RunDirectory(experiment.run_dir(digest(stands_on)))
+    with attributed(experiment.entries):
+        data = load_data(experiment, terminal.line)
+        now = fingerprint(experiment, data)
+    directory = RunDirectory(experiment.run_dir(digest(now)))
+    asked = None if fresh else request(layers)
     if fresh:
         directory = directory.unused()
     elif directory.exists:
-        found = differences(_environment(directory)["identity"], stands_on)
+        found = differences(_environment(directory)["fingerprint"], now)
         if found:
             raise UserError(
-                f"{directory.path} stands on something else: {'; '.join(found)}. "
+                f"{directory.path} is a different run: {'; '.join(found)}. "
                 "Choose another name with --name, or start over with --fresh."
             )
-        return _go_on(directory, experiment, data, stands_on, terminal)
+        return _go_on(directory, experiment, data, now, terminal, observers, asked)
     directory.check_place()
-    prepared = prepare_training(experiment, data)
+    with attributed(experiment.entries):
+        trainer = build(experiment, data, report=terminal.line)
     directory.create()
     with locked(directory.path, terminal.line):
         if directory.exists:  # made by another process in the meantime
             raise UserError(f"{directory.path} has just been made by another process. Run the same command again.")
-        durable.sweep(directory.path)
-        run = Run(prepared, directory, terminal)
-        run.begin(stands_on)
-        return run.execute()
+        durable.remove_leftovers(directory.path)
+        watching = [terminal, *_trackers(experiment, directory, terminal), *observers]
+        session = Session(experiment, data, trainer, directory, watching)
+        session.begin(now)
+        _sign(directory, experiment, asked)
+        return session.execute()
 
 
-def resume(path: Path, changes: Layer, terminal: Terminal) -> Result:
+@stoppable()
+def resume(path: Path, changes: Overrides, terminal: Terminal, observers: Sequence[Observer] = ()) -> Result:
     """
     Go on with a run; what it is comes from its directory.
 
     Args:
         path: the run directory.
-        changes: ``epochs`` (more than before), ``device``, where the data lie, and ``checkpoint_every``.
+        changes: of `CHANGES`; parameters of the dataset and of the noise that name files may change too, as data are
+            named by content.
         terminal: follows.
+        observers: follow, too.
 
     Raises:
         UserError: no run, a change that is not allowed, or methods, data or labels that are no longer the same.
@@ -106,41 +129,47 @@ def resume(path: Path, changes: Layer, terminal: Terminal) -> Result:
         KeyboardInterrupt: it was stopped again.
 
     """
-    with stoppable():
-        return _resume(path, changes, terminal)
-
-
-def _resume(path: Path, changes: Layer, terminal: Terminal) -> Result:
-    allowed = ("epochs", "device", "data_dir", "no_download", "checkpoint_every")
     for name in changes:
-        if name not in allowed:
-            raise UserError(f"{name} cannot change in a run; only {', '.join(allowed)} can.")
+        if name not in CHANGES and name.partition(".")[0] not in ("dataset", "noise"):
+            raise UserError(f"{name} cannot change in a run; only {', '.join(CHANGES)} can, and where its files lie.")
     directory = RunDirectory(path)
     Result.read(path)
     environment = _environment(directory)
-    recorded = environment["identity"]
+    stored = environment["fingerprint"]
     places = {"data_dir": environment["data_dir"], "runs_dir": str(path.parent), "name": path.name}
     experiment = resolve_run(directory, "resume", {**places, **changes})
-    before = recorded["config"]["epochs"]
+    before = stored["config"]["epochs"]
     if experiment.settings.epochs < before:
         raise UserError(f"epochs = {experiment.settings.epochs}: the run has {before}; more may be given, not fewer.")
-    data = load_data(experiment, terminal.line)
-    now = identity(experiment, data)
-    # Versions may be others as long as the methods' source is the same; the user is told.
-    same_versions = {
-        kind: {**used, "version": now["components"][kind]["version"]} for kind, used in recorded["components"].items()
-    }
-    may_differ = {"epochs": now["config"]["epochs"], "device": now["config"]["device"]}
-    forgiven = {"nlcore": now["nlcore"], "components": same_versions, "config": recorded["config"] | may_differ}
-    found = differences(recorded | forgiven, now)
+    with attributed(experiment.entries):
+        data = load_data(experiment, terminal.line)
+        now = fingerprint(experiment, data)
+    found = differences(_forgiving(stored, now), now)
     if found:
         raise UserError(
-            f"{directory.path} stands on something else: {'; '.join(found)}. It would be neither the old run nor a new "
-            "one: start another with nl run."
+            f"{directory.path} is a different run: {'; '.join(found)}. Resuming would mix two configurations; start "
+            "another run with nl run."
         )
     if experiment.settings.epochs > before and experiment.settings.lr_schedule != "constant":
         terminal.line("The learning rate follows the longer schedule from here on.")
-    return _go_on(directory, experiment, data, now, terminal)
+    return _go_on(directory, experiment, data, now, terminal, observers, None)
+
+
+def _forgiving(stored: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """Return a stored fingerprint with what may differ as it is now: versions, epochs, device."""
+    same_versions = {
+        slot: [
+            {**used, "version": here["version"]} if here else used
+            for used, here in zip(parts, now["components"].get(slot, []), strict=False)
+        ]
+        for slot, parts in stored["components"].items()
+    }
+    may_differ = {"epochs": now["config"]["epochs"], "device": now["config"]["device"]}
+    return stored | {
+        "nlcore": now["nlcore"],
+        "components": same_versions,
+        "config": stored["config"] | may_differ,
+    }
 
 
 def _check_place(experiment: Experiment) -> None:
@@ -153,39 +182,74 @@ def _check_place(experiment: Experiment) -> None:
 def _environment(directory: RunDirectory) -> dict[str, Any]:
     """Return ``environment.json``, with what is needed to go on."""
     environment = directory.read_json("environment.json")
-    needed = {"identity", "packages", "precision", "threads", "device", "platform", "data_dir"}
+    needed = {"fingerprint", "packages", "precision", "threads", "device", "platform", "data_dir"}
     inside = {"nlcore", "config", "components", "dataset_sha256", "labels_sha256"}
-    identity = environment.get("identity")
-    if not needed <= environment.keys() or not isinstance(identity, dict) or not inside <= identity.keys():
+    stored = environment.get("fingerprint")
+    if not needed <= environment.keys() or not isinstance(stored, dict) or not inside <= stored.keys():
         raise UserError(f"{directory.path / 'environment.json'} is not what a run of this version writes.")
     return environment
 
 
 def _go_on(
-    directory: RunDirectory, experiment: Experiment, data: TrainingData, stands_on: dict[str, Any], terminal: Terminal
+    directory: RunDirectory,
+    experiment: Experiment,
+    data: RunData,
+    now: dict[str, Any],
+    terminal: Terminal,
+    observers: Sequence[Observer],
+    asked: str | None,
 ) -> Result:
     """Report a run that has ended; restore one that has not from its newest checkpoint and train on."""
     result = Result.read(directory.path)
     longer = experiment.settings.epochs > result.epochs
     if result.status in ENDED and not (longer and result.status == "done"):
         terminal.line(f"{directory.path}: this run is {result.status} already.")
+        _sign(directory, experiment, asked)  # its files have been read and are the same
         return result
     with locked(directory.path, terminal.line):
-        durable.sweep(directory.path)
+        durable.remove_leftovers(directory.path)
         environment = _environment(directory)
         state = checkpoint.load_newest(directory.path, terminal.line)
         if state is None and result.status == "done":
             raise UserError(f"{directory.path} is done and its checkpoint is gone, so it cannot be made longer.")
         threads = min(environment["threads"], available_cpus())
-        prepared = prepare_training(experiment, data, environment["precision"], str(threads))
-        for line in _no_longer_so(environment, prepared.hardware):
+        with attributed(experiment.entries):
+            trainer = build(experiment, data, environment["precision"], str(threads), terminal.line)
+        for line in _no_longer_so(environment, trainer.hardware):
             terminal.line(f"{line}: the numbers may differ in their last bits")
-        run = Run(prepared, directory, terminal)
+        watching = [terminal, *_trackers(experiment, directory, terminal), *observers]
+        session = Session(experiment, data, trainer, directory, watching)
         if longer:  # from here on it is a run of so many epochs, also for whoever asks for fewer
             directory.write_config(experiment.config())
-            directory.write_json("environment.json", environment | {"identity": stands_on})
-        run.restore(state)
-        return run.execute()
+        if longer or str(experiment.data_dir.absolute()) != environment["data_dir"]:
+            more = {"fingerprint": now, "data_dir": str(experiment.data_dir.absolute())}
+            directory.write_json("environment.json", environment | more)
+        with attributed(experiment.entries):
+            session.restore(state)
+        return session.execute()
+
+
+def _trackers(experiment: Experiment, directory: RunDirectory, terminal: Terminal) -> list[Observer]:
+    config = experiment.config()
+    return [
+        TrackerObserver(part.create(), part.name, directory.path, config, terminal.line)
+        for part in experiment["tracker"].parts
+    ]
+
+
+def _sign(directory: RunDirectory, experiment: Experiment, asked: str | None) -> None:
+    """Note the files that the run was made from, so that it is recognised when it is asked for again."""
+    if asked is None:
+        return
+    source = DataSource(experiment.data_dir, download=False)
+    read = [*source_files(experiment), *named_files(experiment).values()]
+    for slot in ("dataset", "noise"):
+        component = experiment[slot].create()
+        if hasattr(component, "files"):
+            read += component.files(source)
+        elif slot == "dataset":
+            return  # nobody says what it reads: it is recognised by content
+    write_signature(directory.path, asked, read)
 
 
 def _no_longer_so(environment: Mapping[str, Any], hardware: Hardware) -> list[str]:

@@ -10,6 +10,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from nlcore.training.observers import Observer, Start
+
 LONG_SECONDS = 600  # from here on a run on a CPU is told what would be quicker
 
 
@@ -34,7 +36,7 @@ def print_plan(plan: Mapping[str, str], console: Console | None = None) -> None:
             console.print(label + value, soft_wrap=True)
 
 
-class Terminal:
+class Terminal(Observer):
     """Follows a run: the plan, an estimate once the first steps are timed, a bar and a line for each epoch."""
 
     def __init__(self, quiet: bool = False) -> None:
@@ -49,24 +51,19 @@ class Terminal:
         """Print a line of text."""
         self.console.print(text, markup=False, soft_wrap=True)
 
-    def start(self, plan: Mapping[str, str], epochs: int, done: int, evaluated: int, quicker: Sequence[str]) -> None:
-        """
-        Print the plan and begin to follow.
-
-        Args:
-            plan: what is about to happen.
-            epochs: how many there will be in the end.
-            done: how many are done already.
-            evaluated: images that are evaluated after each epoch.
-            quicker: what would take less time, said where the run is long; empty on a GPU.
-
-        """
-        print_plan(plan, self.console)
-        self._epochs, self._left, self._evaluated, self._quicker = epochs, epochs - done, evaluated, quicker
+    def start(self, start: Start) -> None:
+        """Print the plan and begin to follow."""
+        print_plan(start.plan, self.console)
+        self._epochs, self._left = start.epochs, start.epochs - start.done
+        self._evaluated, self._quicker = start.images_evaluated, start.hints
         if self.console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"))
             self._progress = Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True)
             self._progress.start()
+
+    def end(self, summary: Mapping[str, Any]) -> None:
+        """End the bar."""
+        self.stop()
 
     def stop(self) -> None:
         """End the bar."""

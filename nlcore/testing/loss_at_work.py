@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nlcore.testing.toy import declared_noise
-from nlcore.training.context import LossSetup
+from nlcore.training.bound_loss import LossSetup
 
 K, N, B = 4, 12, 5
 

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
-
-from nlcore.config.settings import Settings
+from nlcore.config.settings import TrainingSettings
 from nlcore.contracts import Batch
-from nlcore.data.batches import TrainingBatches
-from nlcore.data.prepare import TrainingData
+from nlcore.data.prepare import RunData
+from nlcore.data.views import View
+from nlcore.host.registry import registry
 from nlcore.testing.toy import CrossEntropy, TinyArchitecture, prepared
-from nlcore.training.context import Context, Facts
-from nlcore.training.evaluate import Evaluator
+from nlcore.training.build import Components, wire
+from nlcore.training.context import Context
 from nlcore.training.hardware import resolve_hardware
-from nlcore.training.trainer import DivergedError, Row, Trainer
+from nlcore.training.observers import Observer, Row
+from nlcore.training.trainer import DivergedError
+
+#: 97 images in batches of 32: a last single one joins the batch before it.
+SETTINGS: Mapping[str, Any] = {"batch_size": 32, "lr_schedule": "cosine"}
 
 
 class TinyRun:
     """
-    A run of a strategy on the toy, with the engine's own loop.
+    A run of a strategy on the toy, with the engine's own loop: 97 images of four classes, a fifth of the labels wrong.
 
     Attributes:
+        strategy: set up.
+        ctx: the engine's context.
+        trainer: the engine's loop.
         returned: what the steps gave back.
         events: ("begin" and "end" of each step, and what its losses were asked in between) with the loss's identity.
 
@@ -33,42 +39,53 @@ class TinyRun:
         self,
         strategy: Any,
         epochs: int,
-        data: TrainingData | None = None,
+        data: RunData | None = None,
         wrap: Callable[[Context], Any] = lambda ctx: ctx,
         make_loss: Callable[[], Any] | None = None,
+        precision: str = "fp32",
     ) -> None:
-        data = data or prepared()
-        settings = Settings(batch_size=32, epochs=epochs, lr=0.1, lr_schedule="cosine")  # the third batch has 33
-        hardware = resolve_hardware("cpu", "fp32", "1")
-        batches = TrainingBatches(data, settings.batch_size, settings.seed, hardware.device)
-        facts = Facts(data.num_classes, data.image_shape, batches.given, data.declared)
+        """
+        Set the strategy up.
+
+        Args:
+            strategy: an instance.
+            epochs: how many `train` trains.
+            data: other data than the toy's.
+            wrap: what the strategy is given in place of the context.
+            make_loss: makes other losses than the toy's cross-entropy.
+            precision: ``fp32`` or ``bf16``.
+
+        """
         self.returned: list[Any] = []
         self.events: list[tuple[int, str]] = []
-        make_loss = make_loss or functools.partial(CrossEntropy, self.events)
-        self.ctx = Context(settings, facts, TinyArchitecture(), make_loss, hardware, batches)
+        known = registry()
+        weak = known.create("augmentation", "crop_flip", {"padding": 1, "flip": False})
+        strong = [weak, known.create("augmentation", "cutout", {"size": 2})]
+        components = Components(
+            strategy=_Watched(strategy, self),
+            architecture=TinyArchitecture(),
+            make_loss=make_loss or functools.partial(CrossEntropy, self.events),
+            optimizer=known.create("optimizer", "sgd", {"lr": 0.1}),
+            views={"weak": View([weak], ["crop_flip"]), "strong": View(strong, ["crop_flip", "cutout"])},
+        )
+        settings = TrainingSettings(epochs=epochs, **SETTINGS)
+        hardware = resolve_hardware("cpu", precision, "1")
         self.strategy = strategy
-        strategy.setup(wrap(self.ctx))
-        evaluator = Evaluator(strategy, self.ctx, data, batches.pixels)
-        self.trainer = Trainer(_Watched(strategy, self), self.ctx, batches, evaluator, None, settings.seed)
+        self.trainer = wire(components, settings, data or prepared(), hardware, wrap=wrap)
+        self.ctx = self.trainer.ctx
 
     def train(self, after_epoch: Callable[[], object] = lambda: None, done: int = 0) -> list[Row]:
         """Train all epochs that are left, call `after_epoch` after each and return their metrics."""
-        rows: list[Row] = []
-
-        def record(row: Row) -> None:
-            rows.append(row)
-            after_epoch()
-
+        notes = _Notes(after_epoch)
         try:
-            self.trainer.run(_Silent(), record, done)
+            self.trainer.run([notes], done)
         except DivergedError as error:
             raise AssertionError(f"On the toy problem {error}.") from error
-        return rows
+        return notes.rows
 
     def train_epoch(self, epoch: int) -> float:
         """Train this epoch and no other, and return its mean loss."""
-        torch.manual_seed(epoch)
-        return self.trainer._train_epoch(epoch, _Silent())[0]
+        return self.trainer.train_epoch(epoch)[0]
 
 
 class _Watched:
@@ -81,6 +98,10 @@ class _Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._strategy, name)
 
+    def setup(self, ctx: Any) -> None:
+        """Set the strategy up."""
+        self._strategy.setup(ctx)
+
     def step(self, batch: Batch) -> Any:
         """Do the strategy's step."""
         self._run.events.append((0, "begin"))
@@ -88,13 +109,17 @@ class _Watched:
         self._run.events.append((0, "end"))
         return self._run.returned[-1]
 
+    def predict(self, images: Any) -> Any:
+        """Predict."""
+        return self._strategy.predict(images)
 
-class _Silent:
-    def progress(self, epoch: int, step: int, steps: int, images_per_second: float, elapsed: float) -> None:
-        """Say nothing."""
+
+class _Notes(Observer):
+    def __init__(self, after_epoch: Callable[[], object]) -> None:
+        self.rows: list[Row] = []
+        self._after_epoch = after_epoch
 
     def epoch(self, row: Row) -> None:
-        """Say nothing."""
-
-    def line(self, text: str) -> None:
-        """Say nothing."""
+        """Note the metrics."""
+        self.rows.append(row)
+        self._after_epoch()

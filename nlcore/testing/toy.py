@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nlcore.contracts import (
-    Augmentation,
     Batch,
     Data,
     DataSource,
@@ -20,7 +19,7 @@ from nlcore.contracts import (
     Split,
     StrategyContext,
 )
-from nlcore.data.prepare import TrainingData, prepare
+from nlcore.data.prepare import RunData, prepare
 
 K = 4
 RATE = 0.2
@@ -48,7 +47,6 @@ class Squares:
             classes=("top left", "top right", "bottom left", "bottom right"),
             mean=(0.4,),
             std=(0.25,),
-            augmentation=Augmentation(padding=1, flip=False),
         )
 
 
@@ -146,7 +144,7 @@ class Plain:
         return logits
 
 
-def prepared(clean: Labels | None = None) -> TrainingData:
+def prepared(clean: Labels | None = None) -> RunData:
     """Return the toy's data after its noise."""
     return prepare(Squares(clean), SomeWrong(), DataSource(Path(), download=False), noise_seed=1)
 

@@ -1,26 +1,31 @@
 """
-From an experiment to everything that is needed to train it, in the order in which mistakes are cheapest to find.
+The one place where a training is wired together.
 
-Nothing is written here.
+    components, settings and data → batches → context → strategy.setup → evaluator → trainer
+
+Everything that trains goes through here: runs, the conformance suite, benchmarks, tests.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from nlcore.config.experiment import Experiment, refusal
-from nlcore.contracts import DataSource
+from nlcore.config.experiment import Experiment
+from nlcore.config.settings import TrainingSettings
+from nlcore.contracts import Architecture, DataSource, Optimizer, Strategy
 from nlcore.data.batches import TrainingBatches
-from nlcore.data.prepare import TrainingData, prepare
+from nlcore.data.prepare import RunData, prepare
+from nlcore.data.views import View, Views
 from nlcore.errors import RunError, UserError
-from nlcore.training.capture import CudaGraph, Recorder
-from nlcore.training.context import OPTIMIZERS, Context, Facts
-from nlcore.training.ema import Average
+from nlcore.host.registry import registry
+from nlcore.training.capture import CudaGraph, StepCapture
+from nlcore.training.context import Context
+from nlcore.training.ema import WeightEMA
 from nlcore.training.evaluate import Evaluator
 from nlcore.training.hardware import Hardware, resolve_hardware, using_threads
 from nlcore.training.threads import choose_threads
@@ -28,100 +33,139 @@ from nlcore.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """An experiment with its data loaded and its networks made: all that is needed to say what will happen."""
-
-    experiment: Experiment
-    data: TrainingData
-    hardware: Hardware
-    trainer: Trainer
-
-    @property
-    def parameters(self) -> int:
-        """How many weights all networks have."""
-        return sum(p.numel() for network in self.trainer.ctx.networks.values() for p in network.parameters())
-
-    def plan(self, run_dir: str) -> dict[str, str]:
-        """Return what will happen, in words, by topic."""
-        experiment, data, settings = self.experiment, self.data, self.experiment.settings
-        channels, height, width = data.image_shape
-        held_out = f", {len(data.validation):,} held out for validation" if data.validation else ""
-        networks = self.trainer.ctx.networks
-        several = f"{len(networks)} networks, " if len(networks) > 1 else ""
-        average = f", weights averaged (decay {settings.ema})" if settings.ema else ""
-        plan = {
-            "data": f"{experiment.dataset}: {len(data.train):,} training{held_out} and {len(data.test):,} test images, "
-            f"{width}×{height}×{channels}, {data.num_classes} classes",
-            "noise": f"{experiment.noise}, noise seed {settings.noise_seed}: {data.noise_in_words}",
-            "architecture": f"{experiment.architecture}: {several}{self.parameters:,} weights",
-            "loss": str(experiment.loss),
-            "strategy": str(experiment.strategy),
-            "training": f"{settings.epochs} epochs of batches of {settings.batch_size}, "
-            f"{OPTIMIZERS[settings.optimizer].__name__} with lr {settings.lr} "
-            f"({settings.lr_schedule}), momentum {settings.momentum}, weight decay {settings.weight_decay}, "
-            f"seed {settings.seed}{average}",
-            "hardware": f"{self.hardware.device} ({self.hardware.name}), {self.hardware.precision}, "
-            f"{self.hardware.threads} thread{'s' * (self.hardware.threads > 1)}"
-            f"{', CUDA graphs' if self.trainer.recorder else ''}",
-            "run": run_dir,
-        }
-        if self.trainer.ctx.oracles:
-            plan["oracle"] = f"{', '.join(self.trainer.ctx.oracles)} (told to the method; unknown in practice)"
-        return plan
-
-    def quicker(self) -> list[str]:
-        """Return what would make this run shorter on a CPU; nothing on a GPU."""
-        if self.hardware.device.type != "cpu":
-            return []
-        options = []
-        if self.experiment.architecture.params.get("width", 0) > 16:
-            options.append("--architecture.width 16")
-        if self.experiment.settings.epochs > 5:
-            options.append("--epochs 5")
-        if "per_class" in self.experiment.dataset.params:
-            options.append("--dataset.per_class 500")
-        return [*options, "a machine with a GPU"]
-
-
-@contextlib.contextmanager
-def memory_in_words(experiment: Experiment) -> Iterator[None]:
+class Components:
     """
-    Say what to lower where memory runs out inside.
+    What a training is made of besides data and settings.
+
+    Attributes:
+        strategy: not set up yet.
+        architecture: builds its networks.
+        make_loss: makes a loss for each of them.
+        optimizer: the run's.
+        views: ``weak`` and ``strong``.
+
+    """
+
+    strategy: Strategy
+    architecture: Architecture
+    make_loss: Callable[[], Any]
+    optimizer: Optimizer
+    views: Views
+
+    def make_optimizer(self, kind: str | None, overrides: Mapping[str, Any]) -> Optimizer:
+        """Return the run's optimiser, or one of another kind, with these parameters instead of its own."""
+        if kind is not None:
+            other: Optimizer = registry().create("optimizer", kind, overrides)
+            return other
+        if not overrides:
+            return self.optimizer
+        changed: Optimizer = registry().with_parameters("optimizer", self.optimizer, overrides)
+        return changed
+
+
+def wire(
+    components: Components,
+    settings: TrainingSettings,
+    data: RunData,
+    hardware: Hardware,
+    *,
+    report: Callable[[str], None] = lambda text: None,
+    wrap: Callable[[Context], Any] = lambda ctx: ctx,
+) -> Trainer:
+    """
+    Make networks, losses and optimisers, and return what trains them.
+
+    Args:
+        components: instances; the strategy's ``setup`` is called.
+        settings: of the run.
+        data: of the run.
+        hardware: to compute on.
+        report: takes what components have to say to the user.
+        wrap: what the strategy is given in place of the context, for looking over its shoulder.
+
+    """
+    training = data.training
+    batches = TrainingBatches(
+        training, components.views, settings.batch_size, settings.seed, hardware.device, settings.class_balanced
+    )
+    ctx = Context(
+        settings,
+        training,
+        components.architecture,
+        components.make_loss,
+        components.make_optimizer,
+        hardware,
+        batches,
+        report,
+    )
+    with using_threads(hardware.threads):
+        components.strategy.setup(wrap(ctx))
+    evaluator = Evaluator(components.strategy, ctx, data, batches.images)
+    average = WeightEMA(lambda: {**ctx.networks, **ctx.modules}, settings.ema) if settings.ema else None
+    capture = None
+    if settings.cuda_graphs and hardware.device.type == "cuda":
+        stream = torch.cuda.Stream(hardware.device)  # type: ignore[no-untyped-call]
+        capture = StepCapture(components.strategy, ctx, lambda: CudaGraph(stream))
+    lr = components.optimizer.lr
+    return Trainer(components.strategy, ctx, batches, evaluator, settings, lr, hardware, average, capture)
+
+
+def build(
+    experiment: Experiment,
+    data: RunData,
+    precision: str | None = None,
+    threads: str | None = None,
+    report: Callable[[str], None] = lambda text: None,
+) -> Trainer:
+    """
+    Return what trains an experiment.
+
+    Args:
+        experiment: what to run.
+        data: its data.
+        precision, threads: what an earlier part of the run was computed with, to go on in the same way.
+        report: takes what components have to say to the user.
 
     Raises:
-        RunError: it did.
+        UserError: a strategy that cannot do with what it is given.
+        RunError: there is too little memory.
 
     """
-    lower = f"lower --batch-size (now {experiment.settings.batch_size})"
-    if "width" in experiment.architecture.params:
-        lower += f" or --architecture.width (now {experiment.architecture.params['width']})"
-    try:
-        yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise RunError(f"Out of memory: {lower}.") from error
-    except RuntimeError as error:
-        if "allocate memory" not in str(error):  # the CPU allocator raises no class of its own
-            raise
-        raise RunError(f"Out of memory: {lower}.") from error
+    settings = experiment.settings
+    with memory_in_words(experiment):
+        threads = threads or settings.threads
+        hardware = resolve_hardware(settings.device, precision or settings.precision, threads, settings.deterministic)
+        components = Components(
+            strategy=experiment["strategy"].create(),
+            architecture=experiment["architecture"].create(),
+            make_loss=experiment["loss"].create,
+            optimizer=experiment["optimizer"].create(),
+            views={
+                "weak": View(experiment["augmentation"].create_all(), experiment["augmentation"].names),
+                "strong": View(experiment["strong"].create_all(), experiment["strong"].names),
+            },
+        )
+        if threads == "auto" and hardware.device.type == "cpu":
+            network = components.architecture.build(data.num_classes, data.image_shape)
+            images = settings.epochs * len(data.train)
+            hardware = replace(hardware, threads=choose_threads(network, data.image_shape, images, hardware))
+        return wire(components, settings, data, hardware, report=report)
 
 
-def load_data(experiment: Experiment, report: Callable[[str], None]) -> TrainingData:
+def load_data(experiment: Experiment, report: Callable[[str], None]) -> RunData:
     """
     Check what can be checked without data, then load them.
 
     Raises:
-        UserError: whatever is wrong with what the user gave.
+        UserError: invalid input.
 
     """
     settings = experiment.settings
-    reason = refusal(experiment.create("loss"), experiment.create("strategy"))
-    if reason:
-        raise UserError(f"The loss {experiment.loss.name} and the strategy {experiment.strategy.name}: {reason}")
     resolve_hardware(settings.device, settings.precision, settings.threads)
     data = prepare(
-        experiment.create("dataset"),
-        experiment.create("noise"),
-        DataSource(experiment.data_dir, not experiment.places.no_download, report),
+        experiment["dataset"].create(),
+        experiment["noise"].create(),
+        DataSource(experiment.data_dir, not experiment.storage.no_download, report),
         noise_seed=settings.noise_seed,
         validation=settings.validation,
     )
@@ -137,51 +181,23 @@ def load_data(experiment: Experiment, report: Callable[[str], None]) -> Training
     return data
 
 
-def prepare_training(
-    experiment: Experiment, data: TrainingData, precision: str | None = None, threads: str | None = None
-) -> Prepared:
+@contextmanager
+def memory_in_words(experiment: Experiment) -> Iterator[None]:
     """
-    Make networks, losses and optimisers.
-
-    Args:
-        experiment: what to run.
-        data: its data.
-        precision, threads: what an earlier part of the run was computed with, to go on in the same way.
+    Say what to lower where memory runs out inside.
 
     Raises:
-        UserError: a strategy that cannot do with what it is given.
-        RunError: there is too little memory.
+        RunError: it did.
 
     """
-    with memory_in_words(experiment):
-        return _make(experiment, data, precision, threads)
-
-
-def _make(experiment: Experiment, data: TrainingData, precision: str | None, threads: str | None) -> Prepared:
-    settings = experiment.settings
-    threads = threads or settings.threads
-    hardware = resolve_hardware(settings.device, precision or settings.precision, threads, settings.deterministic)
-    if threads == "auto" and hardware.device.type == "cpu":
-        network = experiment.create("architecture").build(data.num_classes, data.image_shape)
-        images = settings.epochs * len(data.train)
-        hardware = replace(hardware, threads=choose_threads(network, data.image_shape, images, hardware))
-    batches = TrainingBatches(data, settings.batch_size, settings.seed, hardware.device)
-    ctx = Context(
-        settings,
-        Facts(data.num_classes, data.image_shape, batches.given, data.declared),
-        experiment.create("architecture"),
-        lambda: experiment.create("loss"),
-        hardware,
-        batches,
-    )
-    strategy: Any = experiment.create("strategy")
-    with using_threads(hardware.threads):
-        strategy.setup(ctx)
-    evaluator = Evaluator(strategy, ctx, data, batches.pixels)
-    average = Average(ctx.networks, settings.ema) if settings.ema else None
-    recorder = None
-    if settings.cuda_graphs and hardware.device.type == "cuda":
-        stream = torch.cuda.Stream(hardware.device)  # type: ignore[no-untyped-call]
-        recorder = Recorder(strategy, ctx, lambda: CudaGraph(stream))
-    trainer = Trainer(strategy, ctx, batches, evaluator, average, settings.seed, recorder)
-    return Prepared(experiment, data, hardware, trainer)
+    lower = f"lower --batch-size (now {experiment.settings.batch_size})"
+    if "width" in experiment["architecture"].params:
+        lower += f" or --architecture.width (now {experiment['architecture'].params['width']})"
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise RunError(f"Out of memory: {lower}.") from error
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):  # the CPU allocator raises no class of its own
+            raise
+        raise RunError(f"Out of memory: {lower}.") from error

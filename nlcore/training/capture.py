@@ -1,8 +1,8 @@
 """
-Recording a step once and replaying it.
+Capturing a step once and replaying it.
 
 A modern GPU is done with a batch of small images before the processor has told it all of what to do with them. A
-recorded step (a CUDA graph) is told as a whole. It does the same operations on the same memory every time: whatever is
+captured step (a CUDA graph) is told as a whole. It does the same operations on the same memory every time: whatever is
 to change from step to step must be in tensors that stay where they are. Strategies and losses promise that with
 ``capturable = True``; steps of others are run one by one, as always.
 """
@@ -19,33 +19,33 @@ from torch import Tensor
 from nlcore.contracts import Batch
 from nlcore.training.context import Context
 
-WARM_UP = 3  # steps run one by one before one is recorded: they make the optimiser's state and choose kernels
+WARM_UP = 3  # steps run one by one before one is captured: they make the optimiser's state and choose kernels
 
 _STATEFUL = ("setup", "begin_epoch", "observe", "penalty", "param_groups")
 
 
-class Recording(Protocol):
+class Graph(Protocol):
     """A step on its way to being replayed. Each method does the step once."""
 
     def warm_up(self, step: Callable[[], Tensor]) -> Tensor:
-        """Do the step as the recording will, and return its loss."""
+        """Do the step as the captured one will, and return its loss."""
 
-    def record(self, step: Callable[[], Tensor]) -> Tensor:
-        """Record the step and do it; return its loss, in memory that each replay writes anew. Raise if it cannot be."""
+    def capture(self, step: Callable[[], Tensor]) -> Tensor:
+        """Capture the step and do it; return its loss, in memory that each replay writes. Raise if it cannot be."""
 
     def replay(self) -> None:
-        """Do what was recorded."""
+        """Do what was captured."""
 
 
 class CudaGraph:
-    """A recording on a GPU, on a stream that all recordings of a run share."""
+    """A graph on a GPU, on a stream that all captures of a run share."""
 
     def __init__(self, stream: torch.cuda.Stream) -> None:
         self._stream = stream
         self._graph = torch.cuda.CUDAGraph()
 
     def warm_up(self, step: Callable[[], Tensor]) -> Tensor:
-        """Do the step on the recordings' stream, as CUDA asks of what is to be recorded."""
+        """Do the step on the captures' stream, as CUDA asks of what is to be captured."""
         here = torch.cuda.current_stream(self._stream.device)
         self._stream.wait_stream(here)
         with torch.cuda.stream(self._stream):
@@ -53,21 +53,21 @@ class CudaGraph:
         here.wait_stream(self._stream)
         return loss
 
-    def record(self, step: Callable[[], Tensor]) -> Tensor:
-        """Record the step, which does nothing yet, and replay it."""
+    def capture(self, step: Callable[[], Tensor]) -> Tensor:
+        """Capture the step, which does nothing yet, and replay it."""
         with torch.cuda.device(self._stream.device):
             here = torch.cuda.current_stream()
             try:
                 with torch.cuda.graph(self._graph, stream=self._stream):
                     loss = step()
             except BaseException:
-                torch.cuda.set_stream(here)  # a recording that fails leaves us on its stream
+                torch.cuda.set_stream(here)  # a capture that fails leaves us on its stream
                 raise
         self.replay()
         return loss
 
     def replay(self) -> None:
-        """Do what was recorded."""
+        """Do what was captured."""
         self._graph.replay()
 
 
@@ -75,32 +75,32 @@ class CudaGraph:
 class _Known:
     """What is known of steps on batches of one shape."""
 
-    recording: Recording
+    graph: Graph
     warm: int = 0  # steps that were run one by one
-    ready: tuple[Batch, Tensor] | None = None  # once recorded: what every replay reads, and the loss it writes
+    ready: tuple[Batch, Tensor] | None = None  # once captured: what every replay reads, and the loss it writes
 
 
-class Recorder:
-    """Does a strategy's steps, from a recording where there is one."""
+class StepCapture:
+    """Does a strategy's steps, from a capture where there is one."""
 
-    def __init__(self, strategy: Any, ctx: Context, new_recording: Callable[[], Recording]) -> None:
+    def __init__(self, strategy: Any, ctx: Context, new_graph: Callable[[], Graph]) -> None:
         """
-        Record nothing yet.
+        Capture nothing yet.
 
         Args:
             strategy: set up; its losses are those of `ctx`.
-            ctx: tells when networks, losses or optimisers are made anew, which ends all recordings.
-            new_recording: makes an empty recording.
+            ctx: tells when networks, losses or optimisers are made anew, which ends all captures.
+            new_graph: makes an empty graph.
 
         """
         self._strategy = strategy
         self._ctx = ctx
-        self._new_recording = new_recording
+        self._new_graph = new_graph
         self._known: dict[Hashable, _Known] = {}
         self._variant: tuple[Any, ...] = ()
-        self._made = ctx.made
+        self._revision = ctx.revision
         self.refusal: str | None = None
-        ctx.tensor_rates = True
+        ctx.optimizers.lr_as_tensor = True
 
     def begin_epoch(self, epoch: int, say: Callable[[str], None]) -> None:
         """
@@ -119,16 +119,16 @@ class Recorder:
             return
         variant = tuple(getattr(part, "variant", _none)(epoch) for part in parts)
         if variant != self._variant:
-            self._known.clear()  # each recording keeps the memory of a whole step
+            self._known.clear()  # each captured step keeps the memory of a whole step
         self._variant = variant
 
     def step(self, batch: Batch) -> Tensor:
         """Do the strategy's step and return its loss; read it before the next one."""
         if self.refusal:
             return self._alone(batch)
-        if self._made != self._ctx.made:
+        if self._revision != self._ctx.revision:
             self._known.clear()
-            self._made = self._ctx.made
+            self._revision = self._ctx.revision
         shapes = _shapes(batch)
         try:
             known = self._known.get(shapes)
@@ -136,29 +136,29 @@ class Recorder:
             self._give_up("a pass has a label that cannot be hashed")
             return self._alone(batch)
         if known is None:
-            known = self._known[shapes] = _Known(self._new_recording())
+            known = self._known[shapes] = _Known(self._new_graph())
         if known.ready:
             for own, new in zip(_tensors(known.ready[0]), _tensors(batch), strict=True):
                 own.copy_(new)
-            known.recording.replay()
+            known.graph.replay()
             return known.ready[1]
         if known.warm < WARM_UP:
             known.warm += 1
-            return known.recording.warm_up(lambda: self._alone(batch))
-        loss = self._record(known, batch)
+            return known.graph.warm_up(lambda: self._alone(batch))
+        loss = self._capture(known, batch)
         if isinstance(loss, Tensor):
             return loss
         del known  # with all that the step had made: it needs the memory again
         self._give_up(loss)
         return self._alone(batch)
 
-    def _record(self, known: _Known, batch: Batch) -> Tensor | str:
-        """Record a step and do it; return its loss, or in words why it cannot be recorded."""
+    def _capture(self, known: _Known, batch: Batch) -> Tensor | str:
+        """Capture a step and do it; return its loss, or in words why it cannot be captured."""
         mine = _copied(batch)
         try:
-            loss = known.recording.record(lambda: self._alone(mine))
+            loss = known.graph.capture(lambda: self._alone(mine))
         except RuntimeError as error:
-            return _first_line(error.__context__ or error)  # the end of a recording that failed raises once more
+            return _first_line(error.__context__ or error)  # the end of a capture that failed raises once more
         known.ready = mine, loss
         return loss
 
@@ -167,11 +167,13 @@ class Recorder:
         return loss
 
     def _against(self, part: Any) -> str | None:
-        """Return why a strategy, loss or network must not be recorded, None where nothing speaks against it."""
+        """Return why a strategy, loss or network must not be captured, None where nothing speaks against it."""
         name, device = type(part).__name__, self._ctx.device
+        if self._ctx.optimizers.twice:
+            return "the optimiser takes each step twice"
         if isinstance(part, torch.nn.Module):
             return None if getattr(part, "capturable", True) else "the network declares that it is not capturable"
-        if not may_be_recorded(part):
+        if not may_be_captured(part):
             return f"{name} does not declare capturable"
         for key, value in getattr(part, "__dict__", {}).items():  # the device would read such a number once and keep it
             if isinstance(value, Tensor) and value.ndim == 0 and value.device != device:
@@ -180,13 +182,13 @@ class Recorder:
 
     def _give_up(self, reason: str) -> None:
         if not self.refusal:
-            self._say(f"Steps are run one by one and not from a recording: {reason}.")
+            self._say(f"Steps are run one by one and not from a capture: {reason}.")
         self.refusal = reason
         self._known.clear()
 
 
-def may_be_recorded(part: Any) -> bool:
-    """Tell whether a strategy or loss promises that its part of a step can be recorded; a loss without state does."""
+def may_be_captured(part: Any) -> bool:
+    """Tell whether a strategy or loss promises that its part of a step can be captured; a loss without state does."""
     stateful = any(hasattr(part, method) for method in _STATEFUL)
     return bool(getattr(part, "capturable", not stateful))
 
@@ -201,13 +203,13 @@ def _none(epoch: int) -> None:
 
 def _tensors(batch: Batch) -> Iterator[Tensor]:
     yield from (*batch.views, batch.targets, batch.index, batch.step)
-    if batch.beside:
-        yield from _tensors(batch.beside)
+    if batch.paired:
+        yield from _tensors(batch.paired)
 
 
 def _shapes(batch: Batch) -> Hashable:
-    beside = _shapes(batch.beside) if batch.beside else None
-    return batch.label, tuple(view.shape for view in batch.views), beside
+    paired = _shapes(batch.paired) if batch.paired else None
+    return batch.label, tuple(view.shape for view in batch.views), paired
 
 
 def _copied(batch: Batch) -> Batch:
@@ -217,5 +219,5 @@ def _copied(batch: Batch) -> Batch:
         targets=batch.targets.clone(),
         index=batch.index.clone(),
         step=batch.step.clone(),
-        beside=_copied(batch.beside) if batch.beside else None,
+        paired=_copied(batch.paired) if batch.paired else None,
     )

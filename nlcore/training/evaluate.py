@@ -2,46 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from nlcore.contracts import Augmentation, Labels, Strategy
-from nlcore.data.augment import Normalise
-from nlcore.data.batches import Pixels
-from nlcore.data.prepare import Samples, TrainingData, Truth
+from nlcore.contracts import Labels, Strategy
+from nlcore.data.batches import DeviceImages
+from nlcore.data.prepare import LabelledImages, RunData
 from nlcore.data.seeds import key
+from nlcore.data.views import Normalise
 from nlcore.training.context import Context
+from nlcore.training.predict import in_batches
 
-SAMPLE = 2_000  # training images looked at after each epoch; all of them at the end
+SAMPLE = 2_000  # training images evaluated after each epoch; all of them at the end
 
 
 class Evaluator:
-    """Evaluates a strategy in evaluation mode on unaugmented images. The only part that is given true labels."""
+    """Evaluates a strategy in evaluation mode on plain images. The only part of training that is given true labels."""
 
-    def __init__(self, strategy: Strategy, ctx: Context, data: TrainingData, train: Pixels) -> None:
+    def __init__(self, strategy: Strategy, ctx: Context, data: RunData, train: DeviceImages) -> None:
         self._strategy = strategy
         self._ctx = ctx
         self._data = data
         self._train = train
-        self._test = self._pixels(data.test)
-        self._validation = self._pixels(data.validation) if data.validation else None
+        self._test = self._on_device(data.test)
+        self._validation = self._on_device(data.validation) if data.validation else None
         # The same samples for every seed, so that runs can be compared sample by sample.
         rng = np.random.default_rng(key(0, "evaluation sample"))
         count = len(data.train)
         self._sample = np.sort(rng.permutation(count)[:SAMPLE])
+        self.test_confusion = np.zeros((data.num_classes, data.num_classes), np.int64)
 
     def epoch(self) -> dict[str, float | None]:
-        """Return what is measured after each epoch, as fractions; None where the truth is unknown."""
+        """Return what is measured after each epoch, as fractions; None where something is unknown."""
+        labels = self._data.test.labels
+        self.test_confusion[:] = 0  # [true, predicted], of the last epoch
+        np.add.at(self.test_confusion, (labels, self._classes(self._test, None)), 1)
         row: dict[str, float | None] = {
-            "test_accuracy": _accuracy(self._classes(self._test, None), self._data.test.given)
+            "test_accuracy": float(self.test_confusion.trace() / len(labels)),
+            "test_balanced_accuracy": balanced_accuracy(self.test_confusion),
         }
         row |= self._memorisation(self._sample)
         row["validation_accuracy"] = None
         if self._validation is not None and self._data.validation is not None:
-            row["validation_accuracy"] = _accuracy(self._classes(self._validation, None), self._data.validation.given)
-        return row
+            row["validation_accuracy"] = _accuracy(self._classes(self._validation, None), self._data.validation.labels)
+        return row | self._opinions()
 
     def final(self) -> dict[str, float | None]:
         """Return the memorisation figures over all training samples."""
@@ -53,29 +62,42 @@ class Evaluator:
         held_out = len(self._data.validation) if self._data.validation else 0
         return len(self._data.test) + len(self._sample) + held_out
 
+    def opinions(self) -> tuple[NDArray[np.float64] | None, Labels | None]:
+        """Return what the strategy thinks of each given label: how likely it is right, and which label is."""
+        asked = [getattr(self._strategy, name, lambda: None)() for name in ("clean_probability", "suggested_labels")]
+        probability, suggested = (None if one is None else one.detach().cpu().numpy() for one in asked)
+        return None if probability is None else probability.astype(np.float64), suggested
+
+    def _opinions(self) -> dict[str, float | None]:
+        probability, suggested = self.opinions()
+        return opinion_metrics(probability, suggested, self._data.train.labels, self._data.truth.train)
+
     def _memorisation(self, positions: Labels) -> dict[str, float | None]:
-        predicted = self._classes(self._train, positions)
-        return memorisation(predicted, self._data.train.given[positions], self._data.truth, positions)
+        predicted, truth = self._classes(self._train, positions), self._data.truth.train
+        given = self._data.train.labels[positions]
+        return memorisation(predicted, given, None if truth is None else truth[positions])
 
-    def _pixels(self, samples: Samples) -> Pixels:
+    def _on_device(self, images: LabelledImages) -> DeviceImages:
         normalise = Normalise(self._data.mean, self._data.std, self._ctx.device)
-        return Pixels(samples.images, Augmentation(padding=0, flip=False), normalise, self._ctx.device)
+        return DeviceImages(images.images, normalise, self._ctx.device)
 
-    def _classes(self, pixels: Pixels, positions: Labels | None) -> Labels:
+    def _classes(self, images: DeviceImages, positions: Labels | None) -> Labels:
         """Return the predicted classes of these images, read from the device once."""
         device = self._ctx.device
         size = 2_000 if device.type == "cuda" else 500
-        chosen = np.arange(len(pixels)) if positions is None else positions
-        index = torch.from_numpy(chosen).to(device)
-        parts = []
-        with self._ctx.evaluating():
+        index = torch.from_numpy(np.arange(len(images)) if positions is None else positions).to(device)
+
+        def batches() -> Iterator[Tensor]:
             for start in range(0, len(index), size):
-                parts.append(self._strategy.predict(pixels.plain(index[start : start + size])).argmax(1))
-        classes: Labels = torch.cat(parts).cpu().numpy()
-        return classes
+                yield images.plain(index[start : start + size])
+
+        with self._ctx.evaluating():
+            classes = in_batches(lambda batch: self._strategy.predict(batch).argmax(1), batches())
+        found: Labels = classes.cpu().numpy()
+        return found
 
 
-def memorisation(predicted: Labels, given: Labels, truth: Truth, positions: Labels) -> dict[str, Any]:
+def memorisation(predicted: Labels, given: Labels, true: Labels | None) -> dict[str, Any]:
     """
     Return how a model treats rightly and wrongly labelled training samples.
 
@@ -84,13 +106,63 @@ def memorisation(predicted: Labels, given: Labels, truth: Truth, positions: Labe
     None where the truth is unknown or there are no such samples.
     """
     row: dict[str, Any] = {"clean_accuracy": None, "memorised": None, "corrected": None}
-    if truth.clean is not None:
-        clean = truth.clean[positions]
-        wrong = given != clean
+    if true is not None:
+        wrong = given != true
         row["clean_accuracy"] = _accuracy(predicted[~wrong], given[~wrong])
         row["memorised"] = _accuracy(predicted[wrong], given[wrong])
-        row["corrected"] = _accuracy(predicted[wrong], clean[wrong])
+        row["corrected"] = _accuracy(predicted[wrong], true[wrong])
     return row
+
+
+def opinion_metrics(
+    probability: NDArray[np.float64] | None, suggested: Labels | None, given: Labels, true: Labels | None
+) -> dict[str, float | None]:
+    """
+    Return how well a method tells right labels from wrong ones.
+
+    Args:
+        probability: (N,), how likely each given label is right, or None.
+        suggested: (N,), the labels that the method holds for right, or None.
+        given: (N,).
+        true: (N,), -1 for images of no class; None where unknown.
+
+    Returns:
+        ``selection_auc``: area under the ROC curve of `probability` for right against wrong labels;
+        ``selection_precision``, ``selection_recall``: of the labels with a probability above 1/2, the share that is
+        right, and the share of all right labels that they are; ``correction_accuracy``: the share of `suggested` that
+        equals the true label. None where something is unknown or there is nothing to count.
+
+    """
+    row: dict[str, float | None] = dict.fromkeys(
+        ("selection_auc", "selection_precision", "selection_recall", "correction_accuracy")
+    )
+    if true is None:
+        return row
+    right = given == true
+    if probability is not None and right.any():
+        chosen = probability > 0.5
+        row["selection_precision"] = float(right[chosen].mean()) if chosen.any() else None
+        row["selection_recall"] = float(chosen[right].mean())
+        if not right.all():
+            row["selection_auc"] = _auc(probability, right)
+    if suggested is not None:
+        row["correction_accuracy"] = _accuracy(suggested, true)
+    return row
+
+
+def balanced_accuracy(confusion: NDArray[np.int64]) -> float:
+    """Return the mean of the classes' accuracies from counts [true, predicted]; empty classes do not count."""
+    counts = confusion.sum(axis=1)
+    return float(np.mean(confusion.diagonal()[counts > 0] / counts[counts > 0]))
+
+
+def _auc(score: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
+    """Return the area under the ROC curve: how often a positive scores above a negative, ties counting half."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(score)
+    count = int(positive.sum())
+    return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * (len(score) - count)))
 
 
 def _accuracy(predicted: Labels, labels: Labels) -> float | None:

@@ -11,13 +11,14 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor, nn
 
 from nlcore.errors import ParameterError, UserError
@@ -46,10 +47,27 @@ class Hardware:
         """
         Return the network on the device, in channels_last.
 
-        Calling it computes in the run's precision and returns float32; its other methods compute in float32.
+        Calling it, and calling its ``features``, computes in the run's precision and returns float32; its other methods
+        compute in float32.
         """
         placed: nn.Module = self._fabric.setup_module(network.to(memory_format=torch.channels_last))
+        features = getattr(network, "features", None)
+        if callable(features) and not isinstance(features, nn.Module):  # Fabric's own wrapper covers forward alone
+            object.__setattr__(placed, "features", self._in_precision(features))
         return placed
+
+    def bare(self, placed: nn.Module) -> nn.Module:
+        """Return the network that was placed."""
+        inner: nn.Module = placed.module if isinstance(placed, _FabricModule) else placed
+        return inner
+
+    def _in_precision(self, function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        def compute(images: Tensor) -> Tensor:
+            with self._fabric.autocast():
+                found = function(images)
+            return found.float() if found.dtype in (torch.bfloat16, torch.float16) else found
+
+        return compute
 
     def wrap(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
         """Return the optimiser set up for the device."""

@@ -6,22 +6,22 @@ The factors multiply the learning rate that was asked for (``--lr``); for ``one_
 
 from __future__ import annotations
 
+import bisect
 import math
+from collections.abc import Callable
 
-
-def constant(done: float) -> float:
-    """Return 1."""
-    return 1.0
-
-
-def step(done: float) -> float:
-    """Divide by ten after half and again after three quarters of the training (as He et al. 2016 do for CIFAR)."""
-    return 1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01
+from nlcore.config.settings import TrainingSettings
+from nlcore.errors import ParameterError
 
 
 def cosine(done: float) -> float:
     """Half a cosine from 1 to 0 (Loshchilov & Hutter 2017, arXiv:1608.03983, eq. 5, without restarts)."""
     return (1 + math.cos(math.pi * done)) / 2
+
+
+def linear(done: float) -> float:
+    """Fall from 1 to 0 on a straight line."""
+    return 1 - done
 
 
 def one_cycle(done: float) -> float:
@@ -36,4 +36,49 @@ def one_cycle(done: float) -> float:
     return end + (1 - end) * (1 + math.cos(math.pi * (done - rise) / (1 - rise))) / 2
 
 
-SCHEDULES = {"constant": constant, "step": step, "cosine": cosine, "one_cycle": one_cycle}
+def schedule(settings: TrainingSettings, lr: float) -> Callable[[float], float]:
+    """
+    Return the factor as a function of the share that is done.
+
+    Args:
+        settings: names the schedule, its milestones (shares after each of which the rate is divided by ten, as He et
+            al. 2016 do for CIFAR) and the rate that cosine and linear end at.
+        lr: the run's learning rate.
+
+    Raises:
+        ParameterError: milestones that are no shares in ascending order, or an lr_min above lr.
+
+    """
+    milestones = read_milestones(settings.lr_milestones)
+    if settings.lr_min > lr:
+        raise ParameterError(f"lr_min = {settings.lr_min}: must be at most the learning rate, {lr}.")
+    lowest = settings.lr_min / lr
+    floored: Callable[[Callable[[float], float]], Callable[[float], float]] = lambda fall: (  # noqa: E731
+        lambda done: lowest + (1 - lowest) * fall(done)
+    )
+    return {
+        "constant": lambda done: 1.0,
+        "step": lambda done: float(0.1 ** bisect.bisect_right(milestones, done)),
+        "cosine": floored(cosine),
+        "linear": floored(linear),
+        "one_cycle": one_cycle,
+    }[settings.lr_schedule]
+
+
+def read_milestones(text: str) -> list[float]:
+    """
+    Return the milestones ``"0.5,0.75"`` as numbers.
+
+    Raises:
+        ParameterError: they are not numbers between 0 and 1 in ascending order.
+
+    """
+    try:
+        found = [float(word) for word in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or sorted(set(found)) != found or not (found[0] > 0 and found[-1] < 1):
+        raise ParameterError(
+            f"lr_milestones = {text}: must be ascending shares of the training, between 0 and 1, as in 0.5,0.75."
+        )
+    return found

@@ -1,31 +1,42 @@
 """
 One loop for every method.
 
-A strategy says what an epoch iterates and what a step does; the loop feeds it, sets learning rates, averages weights,
-watches for divergence and measures. It never asks the device for a value within a step: losses are summed there and
-read about once a second.
+    for epoch in the epochs that are left:
+        losses, strategy and augmentations begin the epoch
+        for batch in the strategy's passes:
+            set learning rates; strategy.step(batch); average weights
+            about once a second: read the loss, stop where it is not finite, tell the observers
+        evaluate with the averaged weights
+        tell the observers the epoch's metrics
+
+A strategy says what an epoch iterates and what a step does. The loop never asks the device for a value within a step:
+losses are summed there and read about once a second.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
+from torch import Tensor
 
+from nlcore.config.settings import TrainingSettings
 from nlcore.contracts import Batch, Pass, Strategy
 from nlcore.data.batches import TrainingBatches
 from nlcore.data.seeds import key
-from nlcore.training.capture import Recorder
+from nlcore.errors import RunError
+from nlcore.training.capture import StepCapture
 from nlcore.training.context import Context
-from nlcore.training.ema import Average
+from nlcore.training.ema import WeightEMA
 from nlcore.training.evaluate import Evaluator
-
-Row = dict[str, Any]
+from nlcore.training.hardware import Hardware
+from nlcore.training.observers import Observer, Row
+from nlcore.training.schedules import schedule
 
 READ_OUT_SECONDS = 1.0
 
@@ -38,52 +49,92 @@ class DivergedError(Exception):
         self.epoch = epoch
 
 
-class Watcher(Protocol):
-    """Who is told how training goes: the terminal."""
-
-    def progress(self, epoch: int, step: int, steps: int, images_per_second: float, elapsed: float) -> None:
-        """About once a second within an epoch."""
-
-    def epoch(self, row: Row) -> None:
-        """After each epoch, with its metrics."""
-
-    def line(self, text: str) -> None:
-        """Whatever else there is to say."""
-
-
 @dataclass
 class Trainer:
-    """Everything that is trained and everything that trains it."""
+    """
+    Trains a strategy for the epochs that are left and evaluates it after each.
+
+    Attributes:
+        strategy: set up.
+        ctx: what it was set up with.
+        batches: the training set.
+        evaluator: measures after each epoch.
+        settings: of the run.
+        lr: the run's learning rate, which the schedule multiplies.
+        hardware: what is computed on.
+        average: of the weights, or None.
+        capture: does the steps where they are captured and replayed, or None.
+        steps: that were done in this process.
+
+    """
 
     strategy: Strategy
     ctx: Context
     batches: TrainingBatches
     evaluator: Evaluator
-    average: Average | None
-    seed: int
-    recorder: Recorder | None = None
-    steps: int = 0  # that were done in this process
+    settings: TrainingSettings
+    lr: float
+    hardware: Hardware
+    average: WeightEMA | None = None
+    capture: StepCapture | None = None
+    steps: int = 0
 
-    def run(self, watcher: Watcher, record: Callable[[Row], None], done: int = 0) -> None:
+    def __post_init__(self) -> None:
+        """Make the schedule, which checks what it is made of."""
+        self._schedule = schedule(self.settings, self.lr)
+
+    def run(self, observers: Sequence[Observer], done: int = 0) -> None:
         """
         Train for all epochs that are left.
 
         Args:
-            watcher: is told how it goes.
-            record: gets the metrics of each epoch when all of it, evaluation included, is over.
+            observers: are told how it goes, in this order; the metrics of an epoch come when all of it, evaluation
+                included, is over.
             done: how many epochs are done already; their state has been restored.
 
         Raises:
-            DivergedError: the loss became NaN or infinite; the epoch is not recorded.
+            DivergedError: the loss became NaN or infinite; the epoch is not told.
+            RunError: an epoch in which nothing was trained.
 
         """
         device = self.ctx.device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            for epoch in range(done + 1, self.ctx.epochs + 1):
-                torch.manual_seed(key(self.seed, "epoch", epoch))  # for dropout and the like
-                row = self._epoch(epoch, watcher)
-                record(row)
-                watcher.epoch(row)
+            for epoch in range(done + 1, self.settings.epochs + 1):
+                row = self._epoch(epoch, observers)
+                for observer in observers:
+                    observer.epoch(row)
+
+    def train_epoch(self, epoch: int, observers: Sequence[Observer] = ()) -> tuple[float, int, float]:
+        """Train one epoch; return its mean loss, the number of images it took, and its last learning rate."""
+        torch.manual_seed(key(self.settings.seed, "epoch", epoch))  # for dropout and the like
+        self.batches.begin_epoch(epoch, self.settings.epochs)
+        self.ctx.begin_epoch(epoch)
+        if hasattr(self.strategy, "begin_epoch"):
+            self.strategy.begin_epoch(epoch)
+        if self.capture:
+            self.capture.begin_epoch(epoch, lambda text: _tell(observers, text))
+        passes = list(self.strategy.passes(epoch)) if hasattr(self.strategy, "passes") else [Pass()]
+        steps = self._count(passes, epoch, observers)
+        total = torch.zeros((), device=self.ctx.device)
+        images = count = 0
+        lr = 0.0
+        start = read = time.perf_counter()
+        for step, batch in enumerate(self._iterate(passes, epoch)):
+            lr = self._set_rates(epoch, step / steps)
+            total += self._step(batch) * len(batch.index)
+            if self.average:
+                self.average.update()
+            self.steps += 1
+            count += len(batch.index)
+            images += _images(batch)
+            now = time.perf_counter()
+            if now - read > READ_OUT_SECONDS or step == steps - 1:
+                if not math.isfinite(total.item()):
+                    raise DivergedError(epoch)
+                now = read = time.perf_counter()  # after the device has caught up
+                for observer in observers:
+                    observer.progress(epoch, step + 1, steps, images / (now - start), now - start)
+        return total.item() / count, images, lr
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that training needs to go on after an epoch: tensors and primitives."""
@@ -103,9 +154,14 @@ class Trainer:
         """Let the networks have the weights that are evaluated and saved."""
         return self.average.swapped_in() if self.average else nullcontext()
 
-    def _epoch(self, epoch: int, watcher: Watcher) -> Row:
+    @property
+    def num_weights(self) -> int:
+        """How many weights all networks have."""
+        return sum(p.numel() for network in self.ctx.networks.values() for p in network.parameters())
+
+    def _epoch(self, epoch: int, observers: Sequence[Observer]) -> Row:
         start = time.perf_counter()
-        loss, images, lr = self._train_epoch(epoch, watcher)
+        loss, images, lr = self.train_epoch(epoch, observers)
         trained = time.perf_counter()
         with self.averaged():
             measured = self.evaluator.epoch()
@@ -120,42 +176,55 @@ class Trainer:
             "images_per_second": round(images / (trained - start), 1),
         }
 
-    def _train_epoch(self, epoch: int, watcher: Watcher) -> tuple[float, int, float]:
-        """Return the epoch's mean loss, the number of training images it took, and its last learning rate."""
-        self.ctx.begin_epoch(epoch)
-        if hasattr(self.strategy, "begin_epoch"):
-            self.strategy.begin_epoch(epoch)
-        if self.recorder:
-            self.recorder.begin_epoch(epoch, watcher.line)
-        do = self.recorder.step if self.recorder else self.strategy.step
-        passes = list(self.strategy.passes(epoch)) if hasattr(self.strategy, "passes") else [Pass()]
-        steps = sum(len(self.batches.lengths(walk)) for walk in passes)
-        total = torch.zeros((), device=self.ctx.device)
-        images = count = 0
-        lr = 0.0
-        start = read = time.perf_counter()
-        for step, batch in enumerate(self._walk(passes, epoch)):
-            lr = self.ctx.schedule(epoch, (epoch - 1 + step / steps) / self.ctx.epochs)
-            total += do(batch) * len(batch.index)
-            if self.average:
-                self.average.update()
-            self.steps += 1
-            count += len(batch.index)
-            images += _images(batch)
-            now = time.perf_counter()
-            if now - read > READ_OUT_SECONDS or step == steps - 1:
-                if not math.isfinite(total.item()):
-                    raise DivergedError(epoch)
-                now = read = time.perf_counter()  # after the device has caught up
-                watcher.progress(epoch, step + 1, steps, images / (now - start), now - start)
-        return total.item() / max(count, 1), images, lr
+    def _step(self, batch: Batch) -> Tensor:
+        """Do a step, of which some optimisers want two halves, and return its loss."""
+        loss: Any = self.capture.step(batch) if self.capture else self.strategy.step(batch)
+        if self.ctx.optimizers.twice:
+            with self.ctx.optimizers.second_half(self.ctx.losses, list(self.ctx.networks.values())):
+                self.strategy.step(batch)
+        if not isinstance(loss, Tensor) or loss.ndim or loss.requires_grad:
+            found = f"{tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+            attached = " with its graph" if isinstance(loss, Tensor) and loss.requires_grad else ""
+            raise RunError(
+                f"The strategy {type(self.strategy).__name__}: step() returned {found}{attached}; it must return the "
+                "mean loss as a detached scalar tensor, as ctx.minimise(optimizer, objective) does."
+            )
+        return loss
 
-    def _walk(self, passes: list[Pass], epoch: int) -> Iterator[Batch]:
+    def _set_rates(self, epoch: int, done_of_epoch: float) -> float:
+        """Set the learning rates for a moment within an epoch; return the first optimiser's."""
+        first, last = 1, self.settings.epochs
+        if hasattr(self.strategy, "stage"):
+            first, last = self.strategy.stage(epoch)
+        factor = self._schedule((epoch - first + done_of_epoch) / (last - first + 1))
+        if self.settings.lr_warmup:
+            factor *= min(1.0, (epoch - first + done_of_epoch) / self.settings.lr_warmup)
+        return self.ctx.optimizers.set_rates(factor, epoch)
+
+    def _count(self, passes: list[Pass], epoch: int, observers: Sequence[Observer]) -> int:
+        """Return the number of steps; say where a pass has no samples, and stop where none has."""
+        lengths = [len(self.batches.lengths(one)) for one in passes]
+        if not sum(lengths):
+            raise RunError(
+                f"The strategy {type(self.strategy).__name__} has nothing to train on in epoch {epoch}: its passes "
+                "have no samples."
+            )
+        for number, length in enumerate(lengths, start=1):
+            if not length:
+                _tell(observers, f"epoch {epoch}: pass {number} of {len(passes)} has no samples")
+        return sum(lengths)
+
+    def _iterate(self, passes: list[Pass], epoch: int) -> Iterator[Batch]:
         first = 0
-        for number, walk in enumerate(passes):
-            yield from self.batches.walk(walk, epoch, str(number), first)
-            first += len(self.batches.lengths(walk))
+        for number, one in enumerate(passes):
+            yield from self.batches.iterate(one, epoch, str(number), first)
+            first += len(self.batches.lengths(one))
+
+
+def _tell(observers: Sequence[Observer], text: str) -> None:
+    for observer in observers:
+        observer.line(text)
 
 
 def _images(batch: Batch) -> int:
-    return len(batch.index) * len(batch.views) + (_images(batch.beside) if batch.beside else 0)
+    return len(batch.index) * len(batch.views) + (_images(batch.paired) if batch.paired else 0)

@@ -151,5 +151,5 @@ class Ours:
 
     def train_in(self, epoch: int) -> float:
         """Train on the excerpt as in this epoch of the run; return the mean loss."""
-        loss, _, _ = self.trainer._train_epoch(epoch, Silent())
+        loss, _, _ = self.trainer.train_epoch(epoch, Silent())
         return loss

@@ -84,7 +84,7 @@ class Walk:
 
     def run(self) -> None:
         """Make all batches once."""
-        exhaust(self._batches.walk(self._pass, 1, "benchmark"))
+        exhaust(self._batches.iterate(self._pass, 1, "benchmark"))
 
 
 def exhaust(batches: Iterable[object]) -> None:

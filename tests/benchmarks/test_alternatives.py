@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import scipy.stats  # type: ignore[import-untyped]
 import torch
+from nlcore.data.augment import Draws, Normalise, crop_and_flip, windows
 from PIL import Image
 from torch import Tensor, nn
 
@@ -15,7 +16,6 @@ from benchmarks.rows_training import course_images
 from nlcore.config.experiment import resolve
 from nlcore.config.settings import Settings
 from nlcore.contracts import Augmentation, Batch, Pass
-from nlcore.data.augment import Draws, Normalise, crop_and_flip, windows
 
 CPU = torch.device("cpu")
 
@@ -27,7 +27,7 @@ def bench() -> Bench:
 
 
 def one_batch(ours: Ours) -> Batch:
-    return next(iter(ours.trainer.batches.walk(Pass(indices=torch.arange(16)), 1, "test")))
+    return next(iter(ours.trainer.batches.iterate(Pass(indices=torch.arange(16)), 1, "test")))
 
 
 def same_network(bench: Bench, ours: Ours) -> nn.Module:

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nlcore.contracts import Augmentation, Data, DataSource, Split
+from nlcore.contracts import Data, DataSource, Split
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,11 @@ class Digits:
     are scaled from 0..16 to 0..255. Images are shifted by up to one pixel and never flipped.
     """
 
-    defaults: ClassVar[Mapping[str, object]] = {"architecture.width": 16}
+    defaults: ClassVar[Mapping[str, object]] = {
+        "architecture.width": 16,
+        "augmentation.padding": 1,
+        "augmentation.flip": False,
+    }
 
     def load(self, source: DataSource) -> Data:
         """Return train and test. `source` is not looked at."""
@@ -50,5 +54,4 @@ class Digits:
             classes=tuple(str(digit) for digit in range(10)),
             mean=(float(pixels.mean()),),
             std=(float(pixels.std()),),
-            augmentation=Augmentation(padding=1, flip=False),
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nlcore import parameter
-from nlcore.contracts import Augmentation, Data, DataSource
+from nlcore.contracts import Data, DataSource
 from nlcore_builtins.datasets import official
 from nlcore_builtins.datasets.mnist import read
 
@@ -48,7 +48,7 @@ class FashionMnist:
     each one's MD5, and downloads them where there is none. Images are shifted by up to two pixels and flipped.
     """
 
-    defaults: ClassVar[Mapping[str, object]] = {}
+    defaults: ClassVar[Mapping[str, object]] = {"augmentation.padding": 2}
 
     per_class: int = parameter(
         2_000, "training images of each class, the first ones; -1 for all 6,000", range="[-1, 6000]"
@@ -72,5 +72,4 @@ class FashionMnist:
             classes=CLASSES,
             mean=(0.2860,),
             std=(0.3530,),
-            augmentation=Augmentation(padding=2),
         )

@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from nlcore import parameter
-from nlcore.contracts import Augmentation, Data, DataSource, Split
+from nlcore.contracts import Data, DataSource, Split
 from nlcore_builtins.datasets import official
 
 URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
@@ -39,7 +39,11 @@ class Mnist:
     MD5, and downloads them where there is none. Images are shifted by up to two pixels and never flipped.
     """
 
-    defaults: ClassVar[Mapping[str, object]] = {"architecture.width": 16}
+    defaults: ClassVar[Mapping[str, object]] = {
+        "architecture.width": 16,
+        "augmentation.padding": 2,
+        "augmentation.flip": False,
+    }
 
     per_class: int = parameter(
         2_000, "training images of each class, the first ones; -1 for all 60,000", range="[-1, 5421]"
@@ -63,7 +67,6 @@ class Mnist:
             classes=tuple(str(digit) for digit in range(10)),
             mean=(0.1307,),
             std=(0.3081,),
-            augmentation=Augmentation(padding=2, flip=False),
         )
 
 

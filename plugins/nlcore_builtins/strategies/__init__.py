@@ -28,11 +28,4 @@ def nl_strategies() -> list[Component]:
             "arXiv:1804.06872",
             references.HAN_2018,
         ),
-        Component(
-            "progressive",
-            f"{package}.progressive:Progressive",
-            "Standard training that begins on smaller images, which take less time.",
-            "arXiv:2104.00298",
-            references.TAN_LE_2021,
-        ),
     ]

@@ -50,7 +50,7 @@ def same_batches(one: list[Batch], other: list[Batch]) -> bool:
 
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_a_pass_visits_every_sample_once_and_the_partial_batch_counts(epoch: int) -> None:
-    walked = list(make_batches(200).walk(Pass(), epoch, "0"))
+    walked = list(make_batches(200).iterate(Pass(), epoch, "0"))
     assert [len(batch.index) for batch in walked] == [16] * 12 + [8]
     assert sorted(positions(walked)) == list(range(200))
 
@@ -71,35 +71,37 @@ def test_a_tail_of_one_joins_the_batch_before_it(count: int, lengths: list[int])
     batches = make_batches(40)
     walk = Pass(indices=torch.arange(count))
     assert batches.lengths(walk) == lengths
-    walked = list(batches.walk(walk, 1, "0"))
+    walked = list(batches.iterate(walk, 1, "0"))
     assert [len(batch.index) for batch in walked] == lengths
     assert sorted(positions(walked)) == list(range(count))
 
 
 def test_a_pass_over_nothing_yields_nothing() -> None:
-    assert list(make_batches(40).walk(Pass(indices=torch.empty(0, dtype=torch.int64)), 1, "0")) == []
+    assert list(make_batches(40).iterate(Pass(indices=torch.empty(0, dtype=torch.int64)), 1, "0")) == []
 
 
 def test_a_pass_may_visit_a_part_of_the_samples_some_of_them_twice() -> None:
     chosen = torch.tensor([30, 4, 4, 39, 0])
-    assert sorted(positions(list(make_batches(40).walk(Pass(indices=chosen), 1, "0")))) == [0, 4, 4, 30, 39]
+    assert sorted(positions(list(make_batches(40).iterate(Pass(indices=chosen), 1, "0")))) == [0, 4, 4, 30, 39]
 
 
 def test_without_shuffling_the_order_is_the_one_that_was_given() -> None:
     batches = make_batches(40)
-    assert positions(list(batches.walk(Pass(shuffle=False), 3, "0"))) == list(range(40))
+    assert positions(list(batches.iterate(Pass(shuffle=False), 3, "0"))) == list(range(40))
     chosen = torch.tensor([30, 4, 39, 0, 7])
-    assert positions(list(batches.walk(Pass(indices=chosen, shuffle=False, batch_size=2), 3, "0"))) == chosen.tolist()
+    assert (
+        positions(list(batches.iterate(Pass(indices=chosen, shuffle=False, batch_size=2), 3, "0"))) == chosen.tolist()
+    )
 
 
 def test_a_pass_may_have_a_batch_size_of_its_own() -> None:
-    walked = list(make_batches(40).walk(Pass(batch_size=12), 1, "0"))
+    walked = list(make_batches(40).iterate(Pass(batch_size=12), 1, "0"))
     assert [len(batch.index) for batch in walked] == [12, 12, 12, 4]
 
 
 def test_targets_are_the_given_labels_of_the_samples() -> None:
     data = training_data(40)
-    for batch in TrainingBatches(data, 16, 1, CPU).walk(Pass(label="first"), 1, "0"):
+    for batch in TrainingBatches(data, 16, 1, CPU).iterate(Pass(label="first"), 1, "0"):
         assert batch.targets.dtype == torch.int64
         assert batch.targets.tolist() == data.train.given[batch.index.numpy()].tolist()
         assert batch.label == "first"
@@ -110,21 +112,21 @@ def test_targets_are_the_given_labels_of_the_samples() -> None:
 
 def test_an_epoch_can_be_replayed() -> None:
     one, other = make_batches(40), make_batches(40)
-    list(other.walk(Pass(), 1, "0"))  # whatever was drawn before
+    list(other.iterate(Pass(), 1, "0"))  # whatever was drawn before
     torch.rand(5)
-    assert same_batches(list(one.walk(Pass(views=2), 2, "0")), list(other.walk(Pass(views=2), 2, "0")))
+    assert same_batches(list(one.iterate(Pass(views=2), 2, "0")), list(other.iterate(Pass(views=2), 2, "0")))
 
 
 @pytest.mark.parametrize(
     ("seed", "epoch", "purpose"), [(2, 1, "0"), (1, 2, "0"), (1, 1, "1")], ids=["seed", "epoch", "pass"]
 )
 def test_order_and_augmentation_differ_with(seed: int, epoch: int, purpose: str) -> None:
-    here = list(make_batches(64).walk(Pass(), 1, "0"))
-    there = list(make_batches(64, seed=seed).walk(Pass(), epoch, purpose))
+    here = list(make_batches(64).iterate(Pass(), 1, "0"))
+    there = list(make_batches(64, seed=seed).iterate(Pass(), epoch, purpose))
     assert positions(here) != positions(there)
     plain_order = Pass(shuffle=False)
-    here = list(make_batches(64).walk(plain_order, 1, "0"))
-    there = list(make_batches(64, seed=seed).walk(plain_order, epoch, purpose))
+    here = list(make_batches(64).iterate(plain_order, 1, "0"))
+    there = list(make_batches(64, seed=seed).iterate(plain_order, epoch, purpose))
     assert positions(here) == positions(there)
     alike = [
         torch.equal(a, b) for x, y in zip(here, there, strict=True) for a, b in zip(x.images, y.images, strict=True)
@@ -134,7 +136,7 @@ def test_order_and_augmentation_differ_with(seed: int, epoch: int, purpose: str)
 
 def test_any_order_is_as_likely_as_any_other() -> None:
     batches = make_batches(4, batch_size=4)
-    orders = [tuple(positions(list(batches.walk(Pass(augment=False), epoch, "0")))) for epoch in range(1, 1201)]
+    orders = [tuple(positions(list(batches.iterate(Pass(augment=False), epoch, "0")))) for epoch in range(1, 1201)]
     counts = [orders.count(order) for order in itertools.permutations(range(4))]
     assert sum(counts) == 1200
     assert scipy.stats.chisquare(counts).pvalue > 1e-3
@@ -144,7 +146,7 @@ def test_without_augmentation_every_view_is_the_plain_image() -> None:
     data = training_data(40)
     images = torch.from_numpy(data.train.images.fetch(np.arange(40))).permute(0, 3, 1, 2) / 255
     expected = (images - torch.tensor(data.mean).view(3, 1, 1)) / torch.tensor(data.std).view(3, 1, 1)
-    for batch in TrainingBatches(data, 16, 1, CPU).walk(Pass(augment=False, views=3), 1, "0"):
+    for batch in TrainingBatches(data, 16, 1, CPU).iterate(Pass(augment=False, views=3), 1, "0"):
         assert len(batch.views) == 3
         for view in batch.views:
             torch.testing.assert_close(view, expected[batch.index], atol=1e-6, rtol=0)
@@ -169,7 +171,7 @@ def cells(view: Tensor) -> list[int]:
 
 def test_every_view_is_one_of_the_crops_all_equally_likely_and_views_are_independent() -> None:
     table = np.zeros((18, 18), np.int64)
-    for batch in numbered(9000).walk(Pass(views=2), 1, "0"):
+    for batch in numbered(9000).iterate(Pass(views=2), 1, "0"):
         np.add.at(table, (cells(batch.views[0]), cells(batch.views[1])), 1)
     assert table.sum() == 9000
     for counts in (table.sum(0), table.sum(1)):
@@ -181,14 +183,14 @@ def test_an_image_is_augmented_anew_in_every_epoch() -> None:
     batches = numbered(3000)
     table = np.zeros((18, 18), np.int64)
     drawn = [
-        cells(next(iter(batches.walk(Pass(shuffle=False, batch_size=3000), epoch, "0"))).images) for epoch in (1, 2)
+        cells(next(iter(batches.iterate(Pass(shuffle=False, batch_size=3000), epoch, "0"))).images) for epoch in (1, 2)
     ]
     np.add.at(table, tuple(drawn), 1)
     assert scipy.stats.chi2_contingency(table).pvalue > 1e-3
 
 
 def test_views_are_normalised_floats_in_channels_last() -> None:
-    for batch in make_batches(40).walk(Pass(views=2), 1, "0"):
+    for batch in make_batches(40).iterate(Pass(views=2), 1, "0"):
         assert batch.images is batch.views[0]
         for view in batch.views:
             assert view.dtype == torch.float32
@@ -203,7 +205,7 @@ def test_a_step_finds_its_row_of_a_table() -> None:
     batches = make_batches(40)
     table = torch.rand(20, 5)
     for first in (0, 7):
-        for number, batch in enumerate(batches.walk(Pass(), 1, "0", first)):
+        for number, batch in enumerate(batches.iterate(Pass(), 1, "0", first)):
             assert batch.step.shape == (1,)
             assert batch.step.item() == first + number
             assert torch.equal(batch.row(table), table[first + number])
@@ -216,9 +218,9 @@ def test_a_step_finds_its_row_of_a_table() -> None:
 def test_a_pass_beside_starts_over_in_a_new_order_when_it_is_used_up() -> None:
     batches = make_batches(100)
     beside = Pass(indices=torch.arange(80, 100), batch_size=8, views=2, label="unlabelled")
-    walked = list(batches.walk(Pass(indices=torch.arange(80), batch_size=10, beside=beside), 1, "0"))
+    walked = list(batches.iterate(Pass(indices=torch.arange(80), batch_size=10, paired=beside), 1, "0"))
     assert sorted(positions(walked)) == list(range(80))
-    others = [batch.beside for batch in walked if batch.beside is not None]
+    others = [batch.paired for batch in walked if batch.paired is not None]
     assert [len(batch.index) for batch in others] == [8, 8, 4, 8, 8, 4, 8, 8]
     assert all(batch.label == "unlabelled" and len(batch.views) == 2 for batch in others)
     turns = [positions(others[:3]), positions(others[3:6])]
@@ -228,17 +230,17 @@ def test_a_pass_beside_starts_over_in_a_new_order_when_it_is_used_up() -> None:
 
 
 def test_a_pass_beside_changes_nothing_of_the_pass_and_is_replayed_with_it() -> None:
-    alone, with_other = Pass(), Pass(beside=Pass(indices=torch.arange(5), batch_size=2))
+    alone, with_other = Pass(), Pass(paired=Pass(indices=torch.arange(5), batch_size=2))
     batches = make_batches(40)
-    assert same_batches(list(batches.walk(alone, 1, "0")), list(batches.walk(with_other, 1, "0")))
-    one, other = ([batch.beside for batch in batches.walk(with_other, 1, "0") if batch.beside] for _ in range(2))
+    assert same_batches(list(batches.iterate(alone, 1, "0")), list(batches.iterate(with_other, 1, "0")))
+    one, other = ([batch.paired for batch in batches.iterate(with_other, 1, "0") if batch.paired] for _ in range(2))
     assert len(one) == 3
     assert same_batches(one, other)
 
 
 def test_there_is_nothing_beside_where_the_other_pass_is_empty() -> None:
     beside = Pass(indices=torch.empty(0, dtype=torch.int64))
-    assert [batch.beside for batch in make_batches(20).walk(Pass(beside=beside), 1, "0")] == [None, None]
+    assert [batch.paired for batch in make_batches(20).iterate(Pass(paired=beside), 1, "0")] == [None, None]
 
 
 # --------------------------------------------------------------------------------------- images on demand
@@ -247,11 +249,11 @@ def test_there_is_nothing_beside_where_the_other_pass_is_empty() -> None:
 @pytest.mark.parametrize("flip", [True, False])
 @pytest.mark.parametrize("augment", [True, False])
 def test_images_on_demand_make_the_same_batches(flip: bool, augment: bool) -> None:
-    walk = Pass(views=2, augment=augment, beside=Pass(indices=torch.arange(9), batch_size=4))
-    array = list(make_batches(50, flip=flip).walk(walk, 2, "0"))
-    on_demand = list(make_batches(50, flip=flip, on_demand=True).walk(walk, 2, "0"))
+    walk = Pass(views=2, augment=augment, paired=Pass(indices=torch.arange(9), batch_size=4))
+    array = list(make_batches(50, flip=flip).iterate(walk, 2, "0"))
+    on_demand = list(make_batches(50, flip=flip, on_demand=True).iterate(walk, 2, "0"))
     assert same_batches(array, on_demand)
-    assert same_batches([b.beside for b in array if b.beside], [b.beside for b in on_demand if b.beside])
+    assert same_batches([b.paired for b in array if b.paired], [b.paired for b in on_demand if b.paired])
 
 
 @dataclass
@@ -290,7 +292,7 @@ def test_images_on_demand_are_fetched_once_for_all_views() -> None:
     store = OnDemand(images)
     batches = TrainingBatches(prepared(make_data(store, labels)), 16, 1, CPU)
     assert store.fetched == 0
-    list(batches.walk(Pass(views=2), 1, "0"))
+    list(batches.iterate(Pass(views=2), 1, "0"))
     assert store.fetched == 40
 
 
@@ -304,4 +306,4 @@ def array_of(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def test_images_need_not_be_writable(wrap: Any) -> None:
     images, labels = squares(20)
     batches = TrainingBatches(prepared(make_data(wrap(images), labels)), 8, 1, CPU)
-    assert sorted(positions(list(batches.walk(Pass(), 1, "0")))) == list(range(20))
+    assert sorted(positions(list(batches.iterate(Pass(), 1, "0")))) == list(range(20))

@@ -78,8 +78,8 @@ def test_noise_sees_the_labels_ids_images_and_class_names_of_the_dataset() -> No
     np.testing.assert_array_equal(samples.images.fetch(np.arange(40)), data.train.images)
     assert not result.train.given.any()
     np.testing.assert_array_equal(data.train.labels, np.arange(40) % 4)  # untouched
-    assert result.truth.clean is not None
-    np.testing.assert_array_equal(result.truth.clean, np.arange(40) % 4)
+    assert result.truth.train is not None
+    np.testing.assert_array_equal(result.truth.train, np.arange(40) % 4)
 
 
 def test_the_test_labels_are_never_corrupted() -> None:
@@ -109,8 +109,8 @@ def test_labels_that_come_with_noise_of_their_own_are_measured_against_the_truth
     given[:2] = 3
     result = prepared(make_data(images, given, clean=clean))
     assert result.noise_rate == 2 / 8
-    assert result.truth.clean is not None
-    np.testing.assert_array_equal(result.truth.clean, clean)
+    assert result.truth.train is not None
+    np.testing.assert_array_equal(result.truth.train, clean)
     np.testing.assert_array_equal(result.train.given, given)
 
 
@@ -157,7 +157,7 @@ def test_a_noise_model_that_needs_another_dataset_knows_where_to_look() -> None:
 
 def test_where_the_truth_is_unknown_all_that_needs_it_is_none() -> None:
     result = prepared(some_data(truth_known=False), Declaring(), validation=0.25)
-    assert result.truth.clean is None
+    assert result.truth.train is None
     assert result.validation_truth.clean is None
     assert result.realised is None
     assert result.noise_rate is None

@@ -11,7 +11,6 @@ import toy
 from helpers import install_plugin
 
 import nlcore
-from nlcore.runs import fingerprint as identity
 
 HOOKS = """
 from nlcore import Component, hookimpl
@@ -47,7 +46,7 @@ def _toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def run(**settings: object) -> Path:
     """Run as a new process would, which reads every source anew."""
-    identity._source_sha256.cache_clear()
+    fingerprint._source_sha256.cache_clear()
     return nlcore.run(quiet=True, **{**toy.SETTINGS, **settings}).run_dir
 
 

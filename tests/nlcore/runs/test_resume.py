@@ -21,7 +21,6 @@ from nlcore_builtins.losses.elr import ELR
 import nlcore
 from nlcore.rundir import checkpoint, durable
 from nlcore.training.context import BoundLoss, Context
-from nlcore.training.ema import Average
 from nlcore.training.trainer import Trainer
 
 LOSSES = ("cross_entropy", "soft_bootstrap", "hard_bootstrap", "gce", "elr", "selc")
@@ -49,7 +48,7 @@ def stopped(monkeypatch: pytest.MonkeyPatch, name: str, epoch: int = 2, **settin
         return result
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_train_epoch", stop)
+        patch.setattr(Trainer, "train_epoch", stop)
         with pytest.raises(KeyboardInterrupt):
             run(name, **settings)
     return Path("runs") / name
@@ -132,7 +131,7 @@ def _unrestored_memory(patch: pytest.MonkeyPatch) -> None:
 
 
 def _unrestored_average(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Average, "load_state_dict", lambda self, state: None)
+    patch.setattr(WeightEMA, "load_state_dict", lambda self, state: None)
 
 
 def _unrestored_epoch(patch: pytest.MonkeyPatch) -> None:
@@ -228,7 +227,6 @@ def test_fresh_starts_over_in_a_directory_of_its_own() -> None:
 def test_an_edited_method_never_gets_an_old_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = nlcore.run(quiet=True, **toy.SETTINGS).run_dir
     assert nlcore.run(quiet=True, **toy.SETTINGS).run_dir == first
-    from nlcore.runs import fingerprint as identity
 
     monkeypatch.setattr(identity, "_source_sha256", lambda cls: "edited")
     assert nlcore.run(quiet=True, **toy.SETTINGS).run_dir != first
@@ -354,7 +352,7 @@ def test_out_of_memory_says_what_to_lower(monkeypatch: pytest.MonkeyPatch) -> No
     def exhaust(self: Trainer, number: int, watcher: Any) -> Any:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(Trainer, "_train_epoch", exhaust)
+    monkeypatch.setattr(Trainer, "train_epoch", exhaust)
     with pytest.raises(nlcore.RunError, match=r"Out of memory: lower --batch-size \(now 32\)"):
         run("torn")
 

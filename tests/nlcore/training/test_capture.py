@@ -21,7 +21,6 @@ from nlcore.contracts import Batch, Pass
 from nlcore.testing.toy import Plain
 from nlcore.training.capture import WARM_UP, CudaGraph, Recorder, may_be_recorded
 from nlcore.training.context import Context
-from nlcore.training.ema import Average
 from nlcore.training.evaluate import Evaluator
 from nlcore.training.trainer import Row, Trainer
 
@@ -94,8 +93,8 @@ def outcome(
     ctx.tensor_rates = True
     batches = ctx._batches
     assert batches is not None
-    average = Average(ctx.networks, ema) if ema else None
-    trainer = Trainer(strategy, ctx, batches, Evaluator(strategy, ctx, data, batches.pixels), average, 1, recorder)
+    average = WeightEMA(ctx.networks, ema) if ema else None
+    trainer = Trainer(strategy, ctx, batches, Evaluator(strategy, ctx, data, batches.images), average, 1, recorder)
     losses: list[float] = []
     do = recorder.step if recorder else strategy.step
 
@@ -194,13 +193,13 @@ class TwoViewsAndAnother(Plain):
 
     def passes(self, epoch: int) -> list[Pass]:
         """Return one pass with another beside it."""
-        return [Pass(views=2, label=("labelled", epoch > 9), beside=Pass(batch_size=16))]
+        return [Pass(views=2, label=("labelled", epoch > 9), paired=Pass(batch_size=16))]
 
     def step(self, batch: Batch) -> Tensor:
-        assert batch.beside is not None
-        images = torch.cat([*batch.views, batch.beside.images])
-        targets = torch.cat([batch.targets, batch.targets, batch.beside.targets])
-        index = torch.cat([batch.index, batch.index, batch.beside.index])
+        assert batch.paired is not None
+        images = torch.cat([*batch.views, batch.paired.images])
+        targets = torch.cat([batch.targets, batch.targets, batch.paired.targets])
+        index = torch.cat([batch.index, batch.index, batch.paired.index])
         logits = self.network(images)
         self.loss.observe(logits, index)
         return self.ctx.minimise(self.optimizer, self.loss(logits, targets, index).mean())

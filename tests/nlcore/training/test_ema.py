@@ -11,8 +11,6 @@ from helpers import Net, same_tensors
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from nlcore.training.ema import Average
-
 
 def disturb(network: nn.Module, random: torch.Generator) -> None:
     """Change everything that training changes."""
@@ -39,7 +37,7 @@ def test_the_average_is_that_of_torch_with_a_decay_that_grows(decay: float) -> N
     network, random = Net(3, 1, 4, dropout=0.0), torch.Generator().manual_seed(1)
     theirs = AveragedModel(network, avg_fn=average, use_buffers=True)
     theirs.update_parameters(network)  # the first is a copy: the weights before any step
-    ours = Average({"network1": network}, decay)
+    ours = WeightEMA({"network1": network}, decay)
     for _ in range(12):
         disturb(network, random)
         ours.update()
@@ -53,7 +51,7 @@ def test_the_average_is_that_of_torch_with_a_decay_that_grows(decay: float) -> N
 def test_by_hand_on_one_weight() -> None:
     network = nn.Linear(1, 1, bias=False)
     nn.init.constant_(network.weight, 1.0)
-    average = Average({"network1": network}, decay=0.2)
+    average = WeightEMA({"network1": network}, decay=0.2)
     value = 1.0
     for weight, d in ((2.0, 2 / 11), (4.0, 0.2), (-3.0, 0.2)):  # (1 + n) / (10 + n) is 2/11, 3/12, 4/13
         nn.init.constant_(network.weight, weight)
@@ -67,7 +65,7 @@ def test_by_hand_on_one_weight() -> None:
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_networks_have_their_own_weights_again_outside(fails: bool) -> None:
     network = Net(3, 1, 4, dropout=0.0)
-    average = Average({"network1": network}, 0.9)
+    average = WeightEMA({"network1": network}, 0.9)
     for step in range(3):
         disturb(network, torch.Generator().manual_seed(step))
         average.update()
@@ -86,7 +84,7 @@ def test_the_networks_have_their_own_weights_again_outside(fails: bool) -> None:
 
 def test_looking_at_the_average_does_not_change_it() -> None:
     network = Net(3, 1, 4, dropout=0.0)
-    average = Average({"network1": network}, 0.9)
+    average = WeightEMA({"network1": network}, 0.9)
     disturb(network, torch.Generator().manual_seed(1))
     average.update()
     looks = []
@@ -99,14 +97,14 @@ def test_looking_at_the_average_does_not_change_it() -> None:
 def test_before_any_step_the_average_is_the_weights() -> None:
     network = Net(3, 1, 4, dropout=0.0)
     own = floats(network)
-    with Average({"network1": network}, 0.9).swapped_in():
+    with WeightEMA({"network1": network}, 0.9).swapped_in():
         assert same_tensors(own, floats(network))
 
 
 def test_each_network_has_an_average_of_its_own_whenever_it_was_made() -> None:
     networks: dict[str, nn.Module] = {"network1": nn.Linear(1, 1, bias=False)}
     nn.init.constant_(networks["network1"].weight, 1.0)  # type: ignore[arg-type]
-    average = Average(networks, 0.5)
+    average = WeightEMA(networks, 0.5)
     networks["network2"] = nn.Linear(1, 1, bias=False)
     nn.init.constant_(networks["network2"].weight, 7.0)  # type: ignore[arg-type]
     average.update()

@@ -97,20 +97,20 @@ class Dividing:
             else:
                 clean = self.clean[1 - own] > 0.5
                 rest = Pass(indices=torch.nonzero(~clean).flatten(), views=2, label="rest", batch_size=16)
-                yield Pass(indices=torch.nonzero(clean).flatten(), views=2, label=own, beside=rest)
+                yield Pass(indices=torch.nonzero(clean).flatten(), views=2, label=own, paired=rest)
 
     def step(self, batch: Batch) -> Tensor:
-        beside = [] if batch.beside is None else batch.beside.index.tolist()
+        beside = [] if batch.paired is None else batch.paired.index.tolist()
         self.log.append((self.epoch, batch.label, int(batch.step), batch.index.tolist(), beside, len(batch.views)))
         network, loss = self.networks[batch.label], self.losses[batch.label]
         weight = batch.row(self.weight) if len(batch.views) == 2 else torch.ones(())
         objective = torch.zeros(())
         for share, view in zip((weight, 1 - weight), batch.views, strict=False):
             objective = objective + share * loss(network(view), batch.targets, batch.index).mean()
-        if batch.beside is not None:
+        if batch.paired is not None:
             with torch.no_grad():
-                guesses = [net(view).softmax(1) for net in self.networks for view in batch.beside.views]
-            gap = network(batch.beside.images).softmax(1) - torch.stack(guesses).mean(0)
+                guesses = [net(view).softmax(1) for net in self.networks for view in batch.paired.views]
+            gap = network(batch.paired.images).softmax(1) - torch.stack(guesses).mean(0)
             objective = objective + gap.square().mean()
         return self.ctx.minimise(self.optimizers[batch.label], objective)
 
@@ -439,11 +439,11 @@ def test_true_labels_reach_neither_strategy_nor_loss(door: Door) -> None:
 
 def test_the_search_for_true_labels_would_find_them() -> None:
     data = some_data()
-    assert data.truth.clean is not None
+    assert data.truth.train is not None
     ctx = make_context(data)
-    assert not holds(ctx, data.truth.clean)
+    assert not holds(ctx, data.truth.train)
     ctx.hidden = lambda: data  # type: ignore[attr-defined]
-    assert holds(ctx, data.truth.clean)
+    assert holds(ctx, data.truth.train)
 
 
 # --------------------------------------------------------------------------------------------------- metrics

@@ -14,7 +14,7 @@ from PIL import Image
 
 import nlcore
 from nlcore import UserError
-from nlcore.checks import datasets as checks
+from nlcore.checks import dataset as checks
 from nlcore.contracts import Data, DataSource
 
 

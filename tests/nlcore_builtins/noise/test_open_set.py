@@ -32,13 +32,13 @@ def test_a_run_with_images_of_no_class() -> None:
     """int(N r) images are others, their labels stay and their true label is none; all else is as it was."""
     images, labels = squares(200)
     data = prepared(make_data(images, labels), model(rate=0.3))
-    assert data.truth.clean is not None
-    theirs = data.truth.clean == -1
+    assert data.truth.train is not None
+    theirs = data.truth.train == -1
     assert theirs.sum() == 60
     assert data.of_no_class == 60
     assert data.noise_rate == pytest.approx(0.3)
     np.testing.assert_array_equal(data.train.given, labels)
-    np.testing.assert_array_equal(data.truth.clean[~theirs], labels[~theirs])
+    np.testing.assert_array_equal(data.truth.train[~theirs], labels[~theirs])
     shown = data.train.images.fetch(np.arange(200))
     np.testing.assert_array_equal(shown[~theirs], images[~theirs])
     digits = {np.rint(image * (255 / 16)).astype(np.uint8).tobytes() for image in load_digits().images}

@@ -14,16 +14,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import make_trainer
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import nlcore
-from nlcore.config.settings import Settings
-from nlcore.contracts import Augmentation, Batch, Data, DataSource, Pass, Split
+from nlcore.contracts import Batch, Data, DataSource, Pass, Split
 from nlcore.data.batches import TrainingBatches
 from nlcore.data.prepare import prepare
-from nlcore.training.context import Context, Facts
-from nlcore.training.hardware import resolve_hardware
+from nlcore.training.context import Context
 
 Array = NDArray[np.float64]
 
@@ -81,7 +80,7 @@ class Named:
         labels = np.random.default_rng(5).integers(self.classes, size=self.samples)
         split = Split(images, labels, np.arange(self.samples), labels if self.truth_known else None)
         names = tuple(str(k) for k in range(self.classes))
-        return Data(split, split, names, (0.0,), (1.0,), Augmentation(padding=0, flip=False))
+        return Data(split, split, names, (0.0,), (1.0,))
 
 
 @dataclass
@@ -95,10 +94,11 @@ class Bench:
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Begin an epoch as the loop does, and yield its batches."""
+        self.batches.begin_epoch(number, self.ctx.epochs)
         self.ctx.begin_epoch(number)
         if hasattr(self.strategy, "begin_epoch"):
             self.strategy.begin_epoch(number)
-        yield from self.batches.walk(Pass(), number, "0")
+        yield from self.batches.iterate(Pass(), number, "0")
 
 
 @pytest.fixture
@@ -116,21 +116,17 @@ def bench() -> Callable[..., Bench]:
         **settings: Any,
     ) -> Bench:
         options = {"batch_size": 4, "epochs": 10, "lr": 0.5, "momentum": 0.0, "weight_decay": 0.0, **settings}
-        run = Settings(device="cpu", precision="fp32", threads="1", **options)
-        hardware = resolve_hardware(run.device, run.precision, run.threads)
         data = prepare(
             Named(samples, classes, truth_known),
             noise or nlcore.create("noise", "none"),
             DataSource(Path()),
-            noise_seed=run.noise_seed,
+            noise_seed=1,
         )
-        batches = TrainingBatches(data, run.batch_size, run.seed, hardware.device)
-        facts = Facts(data.num_classes, data.image_shape, batches.given, data.declared)
         architecture = Linear()
         loss = make_loss or (lambda: nlcore.create("loss", "cross_entropy"))
-        ctx = Context(run, facts, architecture, loss, hardware, batches)
-        strategy.setup(ctx)
-        return Bench(strategy, ctx, architecture.built, batches)
+        still = {"padding": 0, "flip": False}
+        trainer = make_trainer(strategy, data, architecture, loss, augmentation=still, **options)
+        return Bench(strategy, trainer.ctx, architecture.built, trainer.batches)
 
     return make
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from nlcore_builtins.optimizers.muon import Muon, orthogonal
 from torch import nn
-
-from nlcore.training.muon import Muon, orthogonal
 
 OPTIONS: dict[str, Any] = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from helpers import install_plugin
 
-from nlcore.checks import presets
+from nlcore.checks import preset as presets
 from nlcore.checks.suite import find, run_checks
 from nlcore.host.registry import registry
 

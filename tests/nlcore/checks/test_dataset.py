@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from helpers import OnDemand, make_data, squares
 
-from nlcore.checks import datasets
 from nlcore.contracts import Data, DataSource, Split
 
 
@@ -140,28 +139,28 @@ class NoData(Good):
 
 
 BROKEN: list[tuple[Any, type, str]] = [
-    (datasets.images_are_uint8, FloatImages, "float64"),
-    (datasets.images_are_uint8, WrongStore, "image_shape"),
-    (datasets.images_are_uint8, NoFingerprint, "fingerprint"),
-    (datasets.images_are_uint8, Empty, "no images"),
-    (datasets.images_are_uint8, OtherSizes, "differ in size"),
-    (datasets.images_are_uint8, NoData, "tuple, not nlcore.contracts.Data"),
-    (datasets.labels_are_int64_classes, Int32Labels, "int32"),
-    (datasets.labels_are_int64_classes, LabelsFromOne, r"within 1\.\.4, not 0\.\.3"),
-    (datasets.labels_are_int64_classes, OneLabelLess, r"\(39,\)"),
-    (datasets.labels_are_int64_classes, CleanOutside, "clean lie within -2"),
-    (datasets.ids_are_unique, SameIds, "share an id"),
-    (datasets.ids_are_unique, FloatIds, "float64"),
-    (datasets.ids_are_unique, FewIds, r"\(3,\)"),
-    (datasets.order_is_stable, Shuffled, "loaded again, (labels|ids)"),
-    (datasets.order_is_stable, Flickers, "loaded again, images"),
-    (datasets.classes_are_named, OneClass, "1 classes"),
-    (datasets.classes_are_named, SameNames, "one name"),
-    (datasets.classes_are_named, NumbersForNames, "no texts"),
-    (datasets.classes_are_named, ClassWithoutSamples, r"class 4 \(e\)"),
-    (datasets.normalisation_fits_the_channels, ThreeMeans, "3 values for images of 1 channels"),
-    (datasets.normalisation_fits_the_channels, MeanOf255, "divide by 255"),
-    (datasets.normalisation_fits_the_channels, NoSpread, "is 0"),
+    (dataset.images_are_uint8, FloatImages, "float64"),
+    (dataset.images_are_uint8, WrongStore, "image_shape"),
+    (dataset.images_are_uint8, NoFingerprint, "fingerprint"),
+    (dataset.images_are_uint8, Empty, "no images"),
+    (dataset.images_are_uint8, OtherSizes, "differ in size"),
+    (dataset.images_are_uint8, NoData, "tuple, not nlcore.contracts.Data"),
+    (dataset.labels_are_int64_classes, Int32Labels, "int32"),
+    (dataset.labels_are_int64_classes, LabelsFromOne, r"within 1\.\.4, not 0\.\.3"),
+    (dataset.labels_are_int64_classes, OneLabelLess, r"\(39,\)"),
+    (dataset.labels_are_int64_classes, CleanOutside, "clean lie within -2"),
+    (dataset.ids_are_unique, SameIds, "share an id"),
+    (dataset.ids_are_unique, FloatIds, "float64"),
+    (dataset.ids_are_unique, FewIds, r"\(3,\)"),
+    (dataset.order_is_stable, Shuffled, "loaded again, (labels|ids)"),
+    (dataset.order_is_stable, Flickers, "loaded again, images"),
+    (dataset.classes_are_named, OneClass, "1 classes"),
+    (dataset.classes_are_named, SameNames, "one name"),
+    (dataset.classes_are_named, NumbersForNames, "no texts"),
+    (dataset.classes_are_named, ClassWithoutSamples, r"class 4 \(e\)"),
+    (dataset.normalisation_fits_the_channels, ThreeMeans, "3 values for images of 1 channels"),
+    (dataset.normalisation_fits_the_channels, MeanOf255, "divide by 255"),
+    (dataset.normalisation_fits_the_channels, NoSpread, "is 0"),
 ]
 
 
@@ -171,7 +170,7 @@ def test_refuses(check: Any, cls: type, words: str, refuses: Any) -> None:
 
 
 def test_every_check_refuses_something() -> None:
-    assert {check for check, _, _ in BROKEN} == set(datasets.CHECKS)
+    assert {check for check, _, _ in BROKEN} == set(dataset.CHECKS)
 
 
 class GoodStore(Good):
@@ -187,5 +186,5 @@ class GoodStore(Good):
 
 @pytest.mark.parametrize("cls", [Good, GoodStore])
 def test_lets_good_ones_pass(cls: type) -> None:
-    for check in datasets.CHECKS:
+    for check in dataset.CHECKS:
         check(cls)

@@ -17,7 +17,7 @@ from nlcore.testing.loss_at_work import PROMOTE, B, K, batch, begin, learned, se
 from nlcore.testing.same import equal
 from nlcore.testing.tiny_run import TinyRun
 from nlcore.testing.toy import Plain, TinyNet
-from nlcore.training.capture import may_be_recorded
+from nlcore.training.capture import may_be_captured
 
 
 def gives_one_value_for_each_sample(cls: type) -> None:
@@ -136,7 +136,7 @@ def optional_methods_give_what_they_say(cls: type) -> None:
 
 def recorded_steps_do_the_same(cls: type) -> None:
     """Where it declares ``capturable`` or keeps no state, steps that are recorded and replayed give the same bits."""
-    if not may_be_recorded(cls):
+    if not may_be_captured(cls):
         raise NotApplicable("It keeps a state and does not declare capturable.")
     try:
         found = differences(lambda epochs: TinyRun(Plain(), epochs, make_loss=cls))

@@ -18,21 +18,41 @@ torch's own Muon takes matrices only and computes in bfloat16 on any hardware.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from nlcore import parameter
+
 _A, _B, _C = 3.4445, -4.7750, 2.0315  # Jordan et al.: steepest at 0 while singular values end between 0.7 and 1.2
 _STEPS = 3  # as in airbench94_muon
 
 
-class Muon(torch.optim.SGD):
+@dataclass
+class Muon:
+    """
+    Orthogonal steps for the filters of convolutions, SGD for biases, normalisation and linear layers.
+
+    Filters keep their length. Good rates are about a tenth of SGD's. Jordan et al. 2024.
+    """
+
+    lr: float = parameter(0.01, "η, the learning rate of filters and of all else", range="(0, inf)")
+    momentum: float = parameter(0.9, "μ, the momentum; Nesterov's for filters", range="[0, 1)")
+    weight_decay: float = parameter(5e-4, "weight decay of all but filters", range="[0, inf)")
+
+    def make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Return an optimiser over these groups."""
+        return OrthogonalSGD(groups, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, fused=True)
+
+
+class OrthogonalSGD(torch.optim.SGD):
     """SGD that is given, for the filters of convolutions, orthogonal steps in place of gradients."""
 
     def __init__(self, groups: Iterable[dict[str, Any]], **options: Any) -> None:
         """
-        Part each group into filters, which are all tensors (O, I, h, w), and the rest.
+        Split each group into filters, which are all tensors (O, I, h, w), and the rest.
 
         Args:
             groups: of parameters, as for any optimiser; each may have its own options.

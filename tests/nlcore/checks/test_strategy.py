@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from nlcore.checks import NotApplicable, strategies
+from nlcore.checks import NotApplicable
+from nlcore.checks import strategy as strategies
 from nlcore.contracts import Batch, Pass, StrategyContext
 
 
@@ -95,7 +96,7 @@ class Peeks(Good):
         while frame:
             evaluator = getattr(frame.f_locals.get("self"), "evaluator", None)
             if evaluator is not None:
-                return torch.from_numpy(evaluator._data.truth.clean)[batch.index]
+                return torch.from_numpy(evaluator._data.truth.train)[batch.index]
             frame = frame.f_back
         raise AssertionError("nobody here knows")
 

@@ -21,7 +21,7 @@ from nlcore.contracts import StrategyContext
 from nlcore.testing.same import equal
 from nlcore.testing.tiny_run import TinyRun
 from nlcore.testing.toy import K, prepared
-from nlcore.training.capture import may_be_recorded
+from nlcore.training.capture import may_be_captured
 
 
 def learns_a_separable_problem(cls: type) -> None:
@@ -70,8 +70,8 @@ def resumed_equals_straight(cls: type) -> None:
 def never_sees_clean_labels(cls: type) -> None:
     """With the same given labels and images and other true labels, training gives the same bits."""
     right = prepared()
-    assert right.truth.clean is not None
-    others = prepared((right.truth.clean + 1) % K)
+    assert right.truth.train is not None
+    others = prepared((right.truth.train + 1) % K)
     runs = [TinyRun(cls(), epochs=2, data=data) for data in (right, others)]
     for run in runs:
         run.train()
@@ -155,7 +155,7 @@ def clean_probability_is_one(cls: type) -> None:
 
 def recorded_steps_do_the_same(cls: type) -> None:
     """Where it declares ``capturable``, steps that are recorded once and replayed give the same bits."""
-    if not may_be_recorded(cls):
+    if not may_be_captured(cls):
         raise NotApplicable("It does not declare capturable.")
     try:
         found = differences(lambda epochs: TinyRun(cls(), epochs))

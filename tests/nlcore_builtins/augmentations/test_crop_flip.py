@@ -10,10 +10,10 @@ import scipy.stats  # type: ignore[import-untyped]
 import torch
 import torchvision.transforms.functional as v1
 import torchvision.transforms.v2.functional as v2
+from nlcore.data.augment import Draws, Normalise, crop_and_flip, windows
 from torch import Tensor
 
 from nlcore.contracts import Augmentation
-from nlcore.data.augment import Draws, Normalise, crop_and_flip, windows
 from nlcore.data.batches import Pixels
 from nlcore.data.stores import ArrayStore
 

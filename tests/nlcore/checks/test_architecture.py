@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nlcore.checks import NotApplicable, architectures
+from nlcore.checks import NotApplicable
 from nlcore.testing.toy import TinyNet
 
 
@@ -144,22 +144,22 @@ class Looks(Good):
 
 
 BROKEN: list[tuple[Any, type, str]] = [
-    (architectures.gives_logits, Probabilities, r"torch.float32 \(4,\)"),
-    (architectures.gives_logits, Half, "bfloat16"),
-    (architectures.takes_any_image_size, FixedSize, r"\(2, 10\), not \(2, 7\)"),
-    (architectures.every_parameter_gets_a_gradient, Unused, "spare.weight gets no gradient"),
-    (architectures.every_parameter_gets_a_gradient, Exploding, "conv.bias gets a gradient that is NaN"),
-    (architectures.state_dict_gives_it_back, Hidden, "register_buffer"),
-    (architectures.weights_follow_the_seed, OwnGenerator, "other weights"),
-    (architectures.features_and_head_make_the_network, Plain, "no features"),
-    (architectures.features_and_head_make_the_network, MapsAsFeatures, r"\(2, 1, 32\), not \(B, D\)"),
-    (architectures.features_and_head_make_the_network, AfterTheHead, "not what the network gives"),
-    (architectures.stages_hold_every_parameter, Plain, "no stages"),
-    (architectures.stages_hold_every_parameter, Forgotten, "norm.weight is in 0"),
-    (architectures.stages_hold_every_parameter, Doubled, "norm.weight is in 2"),
-    (architectures.stages_hold_every_parameter, HeadFirst, "head is not in the last stage"),
-    (architectures.stages_hold_every_parameter, TupleOfStages, "list of modules"),
-    (architectures.recorded_forward_does_the_same, SkipsInTurn, "called again"),
+    (architecture.gives_logits, Probabilities, r"torch.float32 \(4,\)"),
+    (architecture.gives_logits, Half, "bfloat16"),
+    (architecture.takes_any_image_size, FixedSize, r"\(2, 10\), not \(2, 7\)"),
+    (architecture.every_parameter_gets_a_gradient, Unused, "spare.weight gets no gradient"),
+    (architecture.every_parameter_gets_a_gradient, Exploding, "conv.bias gets a gradient that is NaN"),
+    (architecture.state_dict_gives_it_back, Hidden, "register_buffer"),
+    (architecture.weights_follow_the_seed, OwnGenerator, "other weights"),
+    (architecture.features_and_head_make_the_network, Plain, "no features"),
+    (architecture.features_and_head_make_the_network, MapsAsFeatures, r"\(2, 1, 32\), not \(B, D\)"),
+    (architecture.features_and_head_make_the_network, AfterTheHead, "not what the network gives"),
+    (architecture.stages_hold_every_parameter, Plain, "no stages"),
+    (architecture.stages_hold_every_parameter, Forgotten, "norm.weight is in 0"),
+    (architecture.stages_hold_every_parameter, Doubled, "norm.weight is in 2"),
+    (architecture.stages_hold_every_parameter, HeadFirst, "head is not in the last stage"),
+    (architecture.stages_hold_every_parameter, TupleOfStages, "list of modules"),
+    (architecture.recorded_forward_does_the_same, SkipsInTurn, "called again"),
 ]
 
 
@@ -169,15 +169,15 @@ def test_refuses(check: Any, cls: type, words: str, refuses: Any) -> None:
 
 
 def test_every_check_refuses_something() -> None:
-    assert {check for check, _, _ in BROKEN} == set(architectures.CHECKS)
+    assert {check for check, _, _ in BROKEN} == set(architecture.CHECKS)
 
 
 def test_lets_a_good_one_pass() -> None:
-    for check in architectures.CHECKS:
+    for check in architecture.CHECKS:
         check(Good)
 
 
 @pytest.mark.parametrize(("cls", "words"), [(SaysSo, "declares"), (Looks, "asks the device for a value")])
 def test_a_network_need_not_be_recorded(cls: type, words: str) -> None:
     with pytest.raises(NotApplicable, match=words):
-        architectures.recorded_forward_does_the_same(cls)
+        architecture.recorded_forward_does_the_same(cls)

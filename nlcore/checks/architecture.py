@@ -115,7 +115,7 @@ def recorded_forward_does_the_same(cls: type) -> None:
         expected = [alone(batch) for batch in batches]
         torch.manual_seed(1)
         try:
-            logits = recording.record(lambda: recorded(images))
+            logits = recording.capture(lambda: recorded(images))
         except ReplayError as error:  # no fault: such steps run one by one
             raise NotApplicable(f"It cannot be recorded: {error}.") from error
         for number, batch in enumerate(batches):

@@ -1,0 +1,99 @@
+"""What will happen, in words, and what would take less time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nlcore.config.experiment import Experiment
+from nlcore.data.prepare import RunData
+from nlcore.host.hookspecs import slots
+from nlcore.training.trainer import Trainer
+
+SHOWN_CLASSES = 10  # up to so many are named
+
+
+def plan(experiment: Experiment, data: RunData, trainer: Trainer, run_dir: str) -> dict[str, str]:
+    """Return what will happen, by topic."""
+    settings, hardware, networks = experiment.settings, trainer.hardware, trainer.ctx.networks
+    several = f"{len(networks)} networks, " if len(networks) > 1 else ""
+    strong = experiment["strong"]
+    shown = strong.name != slots()["strong"][0].default
+    found = {
+        "data": _data_in_words(experiment, data),
+        "classes": _classes_in_words(data),
+        "noise": f"{experiment['noise']}, noise seed {settings.noise_seed}: {data.noise_in_words}",
+        "augmentation": str(experiment["augmentation"]) + (f"; strong: {strong}" if shown else ""),
+        "architecture": f"{experiment['architecture']}: {several}{trainer.num_weights:,} weights",
+        "loss": str(experiment["loss"]),
+        "strategy": str(experiment["strategy"]),
+        "training": _training_in_words(experiment),
+        "hardware": f"{hardware.device}{f' ({hardware.name})' if hardware.device.type == 'cuda' else ''}, "
+        f"{hardware.precision}, {_plural(hardware.threads, 'thread')}{', CUDA graphs' if trainer.capture else ''}",
+        "run": run_dir,
+    }
+    if trainer.ctx.oracles:
+        found["oracle"] = f"{', '.join(trainer.ctx.oracles)} (told to the method; unknown in practice)"
+    if data.notes:
+        found["note"] = " ".join(data.notes)
+    return found
+
+
+def speed_hints(experiment: Experiment, trainer: Trainer) -> tuple[str, ...]:
+    """Return what would make this run shorter on a CPU; nothing on a GPU."""
+    if trainer.hardware.device.type != "cpu":
+        return ()
+    options = []
+    if experiment["architecture"].params.get("width", 0) > 16:
+        options.append("--architecture.width 16")
+    if experiment.settings.epochs > 5:
+        options.append("--epochs 5")
+    if "per_class" in experiment["dataset"].params:
+        options.append("--dataset.per_class 500")
+    return (*options, "a machine with a GPU")
+
+
+def _data_in_words(experiment: Experiment, data: RunData) -> str:
+    channels, height, width = data.image_shape
+    held_out = f", {len(data.validation):,} held out for validation" if data.validation else ""
+    return (
+        f"{experiment['dataset']}: {len(data.train):,} training{held_out} and {len(data.test):,} test images, "
+        f"{width}×{height}×{channels}"
+    )
+
+
+def _classes_in_words(data: RunData) -> str:
+    """Return the number of classes, and the names and counts of up to ten."""
+    if data.num_classes > SHOWN_CLASSES:
+        return str(data.num_classes)
+    counts = _counts(data)
+    return f"{data.num_classes}: {', '.join(f'{name} {counts[name]:,}' for name in data.classes)}"
+
+
+def _counts(data: RunData) -> Mapping[str, int]:
+    import numpy as np
+
+    counts = np.bincount(data.train.labels, minlength=data.num_classes).tolist()
+    return dict(zip(data.classes, counts, strict=True))
+
+
+def _training_in_words(experiment: Experiment) -> str:
+    settings, optimizer = experiment.settings, experiment["optimizer"]
+    parts = [f"{_plural(settings.epochs, 'epoch')}, batches of {settings.batch_size}"]
+    rates = ", ".join(
+        f"{key} {value}" for key, value in optimizer.params.items() if key in _ALWAYS or key in optimizer.changed
+    )
+    parts.append(f"{optimizer.name} with {rates.replace('_', ' ')} ({settings.lr_schedule.replace('_', ' ')})")
+    if settings.ema:
+        parts.append(f"weights averaged (decay {settings.ema})")
+    if settings.clip_norm:
+        parts.append(f"gradients clipped at {settings.clip_norm}")
+    if settings.class_balanced:
+        parts.append("classes balanced")
+    return ", ".join([*parts, f"seed {settings.seed}"])
+
+
+_ALWAYS = ("lr", "momentum", "weight_decay")
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count:,} {word}{'s' * (count != 1)}"

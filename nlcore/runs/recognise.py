@@ -1,0 +1,82 @@
+"""
+Recognising a finished run before anything is loaded.
+
+A run keeps a signature of what led to it: the request as it was made, and for each file that was read, of code and of
+data, size and modification time. Where the same request is made again and no file has changed, the run is reported at
+once; torch is not imported for it. Where anything has changed, all is loaded and compared by content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nlcore.config.recipe import Overrides, read_preset
+from nlcore.config.settings import data_directory
+from nlcore.errors import UserError
+from nlcore.rundir import durable
+from nlcore.rundir.result import Result
+from nlcore.version import __version__
+
+NAME = "signature.json"
+
+#: What changes nothing about a run's numbers and how it is found.
+_ELSEWHERE = ("runs_dir", "checkpoint_every", "no_download")
+
+
+def recognised(layers: Sequence[Overrides]) -> Result | None:
+    """
+    Return the finished run that these layers of settings led to, None where there is none or something has changed.
+
+    Args:
+        layers: as for `nlcore.config.experiment.resolve`.
+
+    """
+    merged = {key: value for layer in layers for key, value in layer.items()}
+    runs = Path(str(merged.get("runs_dir", "runs")))
+    if not runs.is_dir():
+        return None
+    wanted = request(layers)
+    for file in runs.glob(f"*/{NAME}"):
+        try:
+            known = json.loads(file.read_text(encoding="utf-8"))
+            if known["request"] == wanted and known["files"] == _signature(map(Path, known["files"])):
+                result = Result.read(file.parent)
+                if result.status in ("done", "diverged"):
+                    return result
+        except (OSError, ValueError, KeyError, TypeError, UserError):
+            continue  # no signature that a run has written: what is recognised slowly is recognised too
+    return None
+
+
+def request(layers: Sequence[Overrides]) -> str:
+    """Return the SHA-256 of what was asked for: the layers, a preset's text, where data lie, and nlcore's version."""
+    asked: list[Mapping[str, Any]] = [
+        {key: value for key, value in layer.items() if key not in _ELSEWHERE} for layer in layers
+    ]
+    presets = [dict(read_preset(str(layer["preset"]))) for layer in layers if "preset" in layer]
+    given = next((layer["data_dir"] for layer in reversed(layers) if "data_dir" in layer), None)
+    where = str(data_directory(None if given is None else str(given)).absolute())
+    content = json.dumps([__version__, asked, presets, where], sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def write_signature(directory: Path, wanted: str, files: Iterable[Path]) -> None:
+    """Write what the run is recognised by, once its files have been read."""
+    content = {"request": wanted, "files": _signature(files)}
+    durable.write(directory / NAME, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _signature(files: Iterable[Path]) -> dict[str, list[int] | None]:
+    """Return size and modification time of each file; of a folder, whose time says when its listing changed."""
+    found: dict[str, list[int] | None] = {}
+    for file in files:
+        try:
+            status = file.stat()
+            found[str(file.absolute())] = [status.st_size, status.st_mtime_ns]
+        except OSError:
+            found[str(file.absolute())] = None
+    return found

@@ -1,0 +1,45 @@
+"""The optimisers that come with nlcore."""
+
+from __future__ import annotations
+
+from nlcore import Component, hookimpl
+from nlcore_builtins import references
+
+NLCORE_API = 1
+
+
+@hookimpl
+def nl_optimizers() -> list[Component]:
+    """Return the built-in optimisers."""
+    package = "nlcore_builtins.optimizers"
+    return [
+        Component("sgd", f"{package}.sgd:SGD", "Stochastic gradient descent with momentum."),
+        Component(
+            "adam",
+            f"{package}.adam:Adam",
+            "Steps scaled by running means of gradients and of their squares.",
+            "arXiv:1412.6980",
+            references.KINGMA_BA_2015,
+        ),
+        Component(
+            "adamw",
+            f"{package}.adamw:AdamW",
+            "Adam with weight decay apart from the gradients.",
+            "arXiv:1711.05101",
+            references.LOSHCHILOV_HUTTER_2019,
+        ),
+        Component(
+            "muon",
+            f"{package}.muon:Muon",
+            "Orthogonal steps for convolutions, SGD for the rest.",
+            "https://kellerjordan.github.io/posts/muon/",
+            references.JORDAN_2024,
+        ),
+        Component(
+            "sam",
+            f"{package}.sam:SAM",
+            "Sharpness-aware minimisation around another optimiser, at twice the cost.",
+            "arXiv:2010.01412",
+            references.FORET_2021,
+        ),
+    ]
