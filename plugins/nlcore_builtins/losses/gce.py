@@ -2,6 +2,8 @@
 Generalised cross-entropy (Zhang & Sabuncu 2018, arXiv:1805.07836, eq. 6).
 
     ℓ(f, y) = (1 − p_y^q) / q        p = softmax(f);  q → 0: −log p_y,  q = 1: 1 − p_y
+
+p is not clamped. Later papers' code (APL, asymmetric losses, ANL) clamps it at 1e-7, below which it has no gradient.
 """
 
 from __future__ import annotations
