@@ -28,7 +28,9 @@ def one_cycle(done: float) -> float:
     """
     Rise from 1/25 to 1 over the first 30 %, fall to 4e-6 over the rest, both along half a cosine.
 
-    Smith & Topin 2018, arXiv:1708.07120, with the shape and the constants of torch's ``OneCycleLR``.
+    Smith & Topin 2018, arXiv:1708.07120, with the shape and the constants of torch's ``OneCycleLR``. Unlike that, it
+    leaves the momentum alone, which torch's moves between 0.95 and 0.85 by default, and the last step is one before the
+    end: of 100 steps it has a factor of 5.1e-4, of 3,140 one of 4.5e-6, where torch's has 4e-6.
     """
     rise, start, end = 0.3, 1 / 25, 1 / 25 / 1e4
     if done < rise:

@@ -7,7 +7,10 @@ The network of airbench94 (Jordan 2024, arXiv:2404.00498, section 2), made for t
 
 Pooling comes right after each block's first convolution, so that most of the arithmetic happens on small maps. Unlike
 there, the stem is learned and not set to whiten the training images, the blocks have ReLU instead of GELU, batch
-normalisation learns its scale, and the logits are not divided by 9: this is the network alone, for any optimiser.
+normalisation is torch's own (it learns its scale, with momentum 0.1 and ε = 1e-5 instead of 0.4 and 1e-12), the head
+has a bias, and the logits are not divided by 9: this is the network alone, for any optimiser. All weights start as
+torch starts them; there a convolution begins as the identity as far as it can (Dirac), and the head is scaled to a
+standard deviation of 1.
 """
 
 from __future__ import annotations

@@ -5,13 +5,21 @@ Residual networks (He et al. 2016, arXiv:1512.03385) for small images.
 
 The stem is a 3×3 convolution with stride 1 and no max-pooling, as is usual on CIFAR; a bottleneck has its stride in the
 3×3 convolution. The rest is the ImageNet design, so weights and outputs agree with torchvision's where the stem does.
+
+Weights start as `init` says:
+
+    torch    uniform in ±1/√n, n the inputs to each output: a layer of torch as it is made
+    he       convolutions normal with variance 2 / (outputs · window), as in He et al. 2015 (fan-out) and torchvision
+
+Batch normalisation makes a convolution's scale irrelevant to what the network computes, but not to how fast it learns:
+a step of SGD turns short weights further. In a ResNet-18 torch's start has less than half the length of He's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -88,9 +96,6 @@ class ResNet(nn.Module):
                 inputs = width * 2**stage * block.expansion
             self.layers.append(nn.Sequential(*blocks))
         self.head = nn.Linear(inputs, num_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def features(self, x: Tensor) -> Tensor:
         """Map images (B, C, H, W) to (B, D)."""
@@ -109,6 +114,13 @@ class ResNet(nn.Module):
         return [nn.ModuleList([self.conv1, self.bn1]), *self.layers, self.head]
 
 
+def draw_as_he(network: nn.Module) -> None:
+    """Draw all convolutions of a network anew, normal with variance 2 / (outputs · window)."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
 @dataclass(frozen=True)
 class ResNet18:
     """ResNet-18 for small images: 3×3 stem with stride 1, no max-pooling."""
@@ -119,10 +131,16 @@ class ResNet18:
     width: int = parameter(
         64, "channels of the first stage; the later ones have 2, 4 and 8 times as many", range="[1, inf)"
     )
+    init: Literal["torch", "he"] = parameter(
+        "torch", "how convolutions start: as torch makes them, or normal as in He et al. 2015 (fan-out) and torchvision"
+    )
 
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-        """Return the network for images (C, H, W) and K classes."""
-        return ResNet(self.block, self.depths, self.width, image_shape[0], num_classes)
+        """Return the network for images (C, H, W) and K classes, its weights drawn as `init` says."""
+        network = ResNet(self.block, self.depths, self.width, image_shape[0], num_classes)
+        if self.init == "he":
+            draw_as_he(network)
+        return network
 
 
 @dataclass(frozen=True)

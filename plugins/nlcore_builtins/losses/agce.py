@@ -9,11 +9,12 @@ The defaults are the authors' for CIFAR-10. a and q are allowed as far as float3
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from nlcore import parameter
-from nlcore_builtins.losses.terms import asymmetric_gce, log_probabilities, of_label
+from nlcore_builtins.losses.terms import asymmetric_gce, log_probabilities, over_labels
 
 
 @dataclass
@@ -25,9 +26,11 @@ class AGCE:
     CIFAR-10.
     """
 
+    soft_targets: ClassVar[bool] = True
+
     a: float = parameter(0.6, "a; towards 0: generalised cross-entropy", range="[0.001, 1000]")
     q: float = parameter(0.6, "q; 1: mean absolute error", range="(0, 10]")
 
     def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
-        """Return the losses (B,) for logits (B, K) and targets int64 (B,)."""
-        return asymmetric_gce(of_label(log_probabilities(logits), targets), self.a, self.q)
+        """Return the losses (B,) for logits (B, K) and targets int64 (B,) or float (B, K): the mean over labels."""
+        return over_labels(lambda log_p: asymmetric_gce(log_p, self.a, self.q), log_probabilities(logits), targets)

@@ -5,7 +5,8 @@ Backward correction (Patrini et al. 2017, arXiv:1609.03683, theorem 1).
 
 Over the labels that T gives for a true class its mean is the cross-entropy of that class: Σ_y T_iy ℓ←(f, y) = ℓ(f, i).
 The weights T⁻¹ are partly negative, so it would have no lower bound: as in the authors' code p is kept above 1e-7,
-which bounds ℓ by 16.1.
+which bounds ℓ by 16.1. Where T is nearly singular the weights are so large that training follows them downwards and
+learns nothing, as an early estimate showed; a T whose condition number is above 100 is refused.
 
 T is estimated by default: training begins with cross-entropy (T = I) for ``warm_up`` epochs. Then row i becomes the
 network's posterior at an anchor point of class i, the training image (not augmented) at the 97th percentile of p_i, as
@@ -33,8 +34,8 @@ from nlcore_builtins.transition import at_anchors, first_transition
 
 _MIN_LOG_P = math.log(1e-7)
 
-#: Inverting loses as many digits as this has: beyond it what is left is noise.
-_MAX_CONDITION = 1e6
+#: An estimate's errors come out of the inversion up to as many times larger: beyond this the weights say nothing.
+_MAX_CONDITION = 100.0
 
 
 @dataclass
@@ -44,7 +45,8 @@ class BackwardCorrection:
 
     ℓ(f, y) = −Σ_j (T⁻¹)_yj log p_j with p = softmax(f) and T_ij = P(given = j | true = i). Patrini et al. 2017, theorem
     1. Estimated, T is found after ``warm_up`` epochs of cross-entropy from an anchor point of each class: a run of no
-    more epochs is cross-entropy to its end. Known, it is what the noise model declares: an oracle.
+    more epochs is cross-entropy to its end. Known, it is what the noise model declares: an oracle. A T that is nearly
+    singular (condition number above 100) ends the run, as the weights of its inverse would run away with it.
     """
 
     soft_targets: ClassVar[bool] = True
@@ -66,35 +68,36 @@ class BackwardCorrection:
         Find T and invert it, float64 (K, K); the identity where it is to be estimated.
 
         Raises:
-            UserError: there is no such matrix, or it has no inverse.
+            UserError: there is no such matrix, or its condition number is above 100.
 
         """
         T = first_transition(self.transition, ctx)
-        inverse = _inverse(T)
-        if inverse is None:
+        if _condition(T) > _MAX_CONDITION:
             raise UserError(
-                f"loss.transition = {self.transition}: this matrix cannot be inverted: some of its rows say the same "
-                "of different classes. Use --loss forward_correction, which needs no inverse."
+                f"loss.transition = {self.transition}: this matrix cannot be inverted safely: some of its rows say "
+                f"almost the same of different classes (its condition number is {_condition(T):.4g}, above "
+                f"{_MAX_CONDITION:g}). Use --loss forward_correction, which needs no inverse."
             )
-        self.T_inverse = inverse.to(ctx.device)
+        self.T_inverse = torch.from_numpy(np.linalg.inv(T)).to(ctx.device)
 
     def begin_epoch(self, epoch: int, epochs: int, predict: Callable[[], Tensor]) -> None:
         """
         Estimate T when the warm-up is over.
 
         Raises:
-            RunError: what was estimated has no inverse.
+            RunError: the condition number of what was estimated is above 100.
 
         """
         if self.transition == "estimated" and epoch == self.warm_up + 1:
-            inverse = _inverse(at_anchors(predict(), self.percentile))
-            if inverse is None:
+            T = at_anchors(predict(), self.percentile)
+            if _condition(T) > _MAX_CONDITION:
                 raise RunError(
-                    f"The transition matrix estimated after {self.warm_up} epochs cannot be inverted: the network "
-                    "does not tell all classes apart yet. Give a longer --loss.warm_up, or use --loss "
-                    "forward_correction, which needs no inverse."
+                    f"The transition matrix estimated after {self.warm_up} epochs cannot be inverted safely: the "
+                    f"network does not tell all classes apart yet (its condition number is {_condition(T):.4g}, above "
+                    f"{_MAX_CONDITION:g}). Give a longer --loss.warm_up, or use --loss forward_correction, which "
+                    "needs no inverse."
                 )
-            self.T_inverse.copy_(inverse)
+            self.T_inverse.copy_(torch.from_numpy(np.linalg.inv(T)))
 
     def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
         """
@@ -123,6 +126,6 @@ class BackwardCorrection:
         self.T_inverse.copy_(state["T_inverse"])
 
 
-def _inverse(T: NDArray[np.float64]) -> Tensor | None:
-    """Return T⁻¹, None where it has none to speak of."""
-    return torch.from_numpy(np.linalg.inv(T)) if np.linalg.cond(T) < _MAX_CONDITION else None
+def _condition(T: NDArray[np.float64]) -> float:
+    """Return the condition number of T, its largest singular value over its smallest; inf where there is no inverse."""
+    return float(np.linalg.cond(T))

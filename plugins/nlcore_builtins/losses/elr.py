@@ -35,6 +35,7 @@ class ELR:
     the sample that weighs more is remembered; with two networks each has its own memory.
     """
 
+    soft_targets: ClassVar[bool] = True
     capturable: ClassVar[bool] = True
 
     beta: float = parameter(0.7, "how much of the memory stays at each step", range="[0, 1]")
@@ -52,7 +53,7 @@ class ELR:
 
     def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
         """
-        Return the losses (B,) for logits (B, K), targets int64 (B,) and positions int64 (B,).
+        Return the losses (B,) for logits (B, K), targets int64 (B,) or float (B, K) and positions int64 (B,).
 
         Raises:
             RuntimeError: there is no memory yet, or no index to look it up with.
@@ -63,6 +64,7 @@ class ELR:
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         p = _clamped(logits)
         regulariser = torch.log(1 - (p * self.t[index].to(p.dtype)).sum(1))
+        targets = targets.to(logits.dtype) if targets.is_floating_point() else targets
         return F.cross_entropy(logits, targets, reduction="none") + self.lam * regulariser
 
     def state_dict(self) -> dict[str, Tensor]:

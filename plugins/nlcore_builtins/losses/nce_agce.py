@@ -10,6 +10,7 @@ by itself. a and q are allowed as far as float32 reaches.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -19,7 +20,7 @@ from nlcore_builtins.losses.terms import (
     distributions,
     log_probabilities,
     normalised_cross_entropy,
-    of_label,
+    over_labels,
 )
 
 
@@ -32,13 +33,16 @@ class NCEAGCE:
     defaults are the authors' for CIFAR-10 (α = 10, β = 0.1, a = 1.8, q = 3 for CIFAR-100).
     """
 
+    soft_targets: ClassVar[bool] = True
+
     alpha: float = parameter(1.0, "α, the weight of the normalised cross-entropy", range="[0, inf)")
     beta: float = parameter(4.0, "β, the weight of the asymmetric generalised cross-entropy", range="[0, inf)")
     a: float = parameter(6.0, "a of the asymmetric term", range="[0.001, 1000]")
     q: float = parameter(1.5, "q of the asymmetric term; 1: mean absolute error", range="(0, 10]")
 
     def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
-        """Return the losses (B,) for logits (B, K) and targets int64 (B,)."""
+        """Return the losses (B,) for logits (B, K) and targets int64 (B,) or float (B, K): the mean over labels."""
         log_p = log_probabilities(logits)
         active = normalised_cross_entropy(log_p, distributions(targets, log_p))
-        return self.alpha * active + self.beta * asymmetric_gce(of_label(log_p, targets), self.a, self.q)
+        passive = over_labels(lambda log_p: asymmetric_gce(log_p, self.a, self.q), log_p, targets)
+        return self.alpha * active + self.beta * passive

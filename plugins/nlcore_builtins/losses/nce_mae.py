@@ -3,8 +3,9 @@ Normalised cross-entropy and mean absolute error, an active passive loss (Ma et 
 
     ℓ(f, y) = α NCE + β MAE        NCE = Σ_k y_k log p_k / Σ_j log p_j,  MAE = ½ Σ_k |p_k − y_k|,  p = softmax(f)
 
-For one label MAE is 1 − p_y, as in the authors' code, with which their α = β = 1 for CIFAR-10 (10 and 0.1 for
-CIFAR-100) were found; others' have 2 − 2 p_y. Σ_k ℓ(f, k) = α + β (K − 1) whatever the prediction.
+For one label MAE is 1 − p_y, as in the authors' code, with which their α = β = 1 for CIFAR-10 and α = 10, β = 1 for
+CIFAR-100 were found (β = 0.1 there in the code of Ye et al. 2023); others' have 2 − 2 p_y. Whatever the prediction,
+Σ_k ℓ(f, k) = α + β (K − 1).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class NCEMAE:
     Active passive loss: normalised cross-entropy to fit by, mean absolute error to stay robust.
 
     ℓ(f, y) = α Σ_k y_k log p_k / Σ_j log p_j + β ½ Σ_k |p_k − y_k| with p = softmax(f). Ma et al. 2020; the defaults
-    are the authors' for CIFAR-10 (α = 10 and β = 0.1 for CIFAR-100).
+    are the authors' for CIFAR-10 (α = 10 and β = 1 for CIFAR-100).
     """
 
     soft_targets: ClassVar[bool] = True

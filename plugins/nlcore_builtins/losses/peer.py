@@ -13,9 +13,9 @@ authors' sum with n1 a permutation of the batch, in another order: the terms hav
 the same expectation. But a sample's loss is its own, so that it can be weighted, selected and mixed, and no second
 forward pass is needed (the authors draw a second batch of images).
 
-The weight α grows with the epochs, in the authors' code in six pieces from 0 to 5 over 340 epochs (20 for sparse noise;
-the first 20 epochs without). Here it is one straight line with the same ends. As there, the learning rate is divided by
-1 + α.
+The weight α grows with the epochs. The authors' code has a list of it for 340 epochs, six straight pieces from 0 to 5
+(20 for sparse noise) after 20 epochs without, but trains for 300: α ends at 4.31 (15.96). Here it is one straight line
+with the ends of that list, which stands at 4.36 in epoch 300. As there, the learning rate is divided by 1 + α.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ class Peer:
 
     ℓ(f_i, y_i) = CE(f_i, y_i) − α CE(f_i, y_n) with CE(f, y) = −log(p_y + 1e-5) and y_n the label of a random training
     sample, drawn anew in each epoch. Liu & Guo 2020. α is 0 for ``warm_up`` epochs and grows to its full value
-    over ``ramp``; the learning rate is divided by 1 + α. The defaults are for 340 epochs, as the authors': a run of 20
-    is cross-entropy, so give a shorter --loss.warm_up and --loss.ramp for one, and a smaller --loss.alpha.
+    over ``ramp``; the learning rate is divided by 1 + α. The defaults are those of the authors' list of α for 340
+    epochs, of which they train 300: a run of 20 is cross-entropy, so give a shorter --loss.warm_up and --loss.ramp for
+    one, and a smaller --loss.alpha.
     """
 
     soft_targets: ClassVar[bool] = True

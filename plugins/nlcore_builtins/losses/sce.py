@@ -3,10 +3,11 @@ Symmetric cross-entropy (Wang et al. 2019, arXiv:1908.06112).
 
     ℓ(f, y) = α CE + β RCE        CE = −Σ_k y_k log p_k,  RCE = −Σ_k p_k log y_k,  p = softmax(f),  log 0 := A
 
-For one label RCE = −A (1 − p_y). A is log 1e-4 = −9.21, as the authors' code clamps the labels at 1e-4; with −4, which
-is found elsewhere, the robust term weighs less than half. α = 0.1 and β = 1 are the authors' for CIFAR-10 (6 and 0.1
-for CIFAR-100). Their code clamps p at 1e-7, too, where it then loses its gradient; here nothing needs it. For soft
-targets A is the least that log y_k can be.
+For one label RCE = −A (1 − p_y). The authors and their code differ: they name A = −4 (issue 5 of
+https://github.com/YisenWang/symmetric_cross_entropy_for_noisy_labels), while the code clamps labels at 1e-4, so that A
+is log 1e-4 = −9.21, the default here. With −4 the robust term weighs less than half. α = 0.1 and β = 1 are the authors'
+for CIFAR-10 (6 and 0.1 for CIFAR-100). Their code clamps p at 1e-7, too, where it then loses its gradient; here nothing
+needs it. For soft targets A is the least that log y_k can be.
 """
 
 from __future__ import annotations

@@ -11,9 +11,12 @@ squared error, in which z is a constant, trains u and v. That is so in the relea
 has one of the two. The authors' other terms, consistency between views and class balance (SOP+), are left out.
 
 u and v begin at N(0, 1e-8²) and are trained by plain gradient descent with learning rates of their own, 10 by default:
-no momentum, no weight decay, and no schedule, as in the authors' code. Theirs for others: CIFAR-100 with symmetric
-noise lr_u 1, lr_v 10; asymmetric lr_u 0.1, lr_v 100. The gradient is of the mean over a batch: the rates go with the
-authors' batches of 128.
+no momentum, no weight decay, and no schedule, as in the authors' code. The gradient is of the mean over a batch: the
+rates go with the authors' batches of 128. Their rates (lr_u, lr_v), by table A.1 of the paper:
+
+    noise        CIFAR-10    CIFAR-100
+    symmetric     10,  10      1,  10
+    asymmetric    10, 100      1, 100    in the released code 0.1, 100 for CIFAR-100
 """
 
 from __future__ import annotations
@@ -40,8 +43,8 @@ class SOP:
 
     ℓ(f, y) = −log s_y + ‖z + U − V − y‖² with s ∝ softmax(f) + U − V, y and the predicted class z one-hot, U = u² y and
     V = v² (1 − y), for u and v learned for each training sample with learning rates of their own, which no schedule
-    changes. Liu et al. 2022, as in the authors' code; the defaults are theirs for CIFAR-10 with symmetric
-    noise. Asymmetric noise wants lr_u 0.1 and lr_v 100.
+    changes. Liu et al. 2022, as in the authors' code; the defaults are theirs for CIFAR-10 with symmetric noise. For
+    asymmetric noise they take lr_v 100; for CIFAR-100 lr_u 1, and under asymmetric noise 0.1 in the released code.
     """
 
     capturable: ClassVar[bool] = True

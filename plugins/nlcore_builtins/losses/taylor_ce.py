@@ -10,12 +10,13 @@ limits.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from nlcore import parameter
-from nlcore_builtins.losses.terms import log_probabilities, of_label
+from nlcore_builtins.losses.terms import log_probabilities, over_labels
 
 
 @dataclass
@@ -26,10 +27,15 @@ class TaylorCE:
     ℓ(f, y) = Σ_{i=1..t} (1 − p_y)^i / i with p = softmax(f). Feng et al. 2020.
     """
 
+    soft_targets: ClassVar[bool] = True
+
     t: int = parameter(2, "t, the number of terms; 1: mean absolute error, more: to cross-entropy", range="[1, 1000]")
 
     def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
-        """Return the losses (B,) for logits (B, K) and targets int64 (B,)."""
-        rest = -torch.expm1(of_label(log_probabilities(logits), targets))
+        """Return the losses (B,) for logits (B, K) and targets int64 (B,) or float (B, K): the mean over labels."""
+        return over_labels(self._of, log_probabilities(logits), targets)
+
+    def _of(self, log_p: Tensor) -> Tensor:
+        rest = -torch.expm1(log_p)
         i = torch.arange(1, self.t + 1, dtype=rest.dtype, device=rest.device)
-        return (rest[:, None].pow(i) / i).sum(1)
+        return (rest[..., None].pow(i) / i).sum(-1)

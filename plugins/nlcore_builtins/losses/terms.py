@@ -8,6 +8,7 @@ all are finite, with finite gradients, whatever the logits.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -32,6 +33,21 @@ def distributions(targets: Tensor, like: Tensor) -> Tensor:
 def of_label(log_p: Tensor, targets: Tensor) -> Tensor:
     """Return log p_y (B,) for labels int64 (B,)."""
     return log_p.gather(1, targets[:, None]).squeeze(1)
+
+
+def over_labels(loss: Callable[[Tensor], Tensor], log_p: Tensor, targets: Tensor) -> Tensor:
+    """
+    Return ℓ(log p_y) for labels int64 (B,), and its mean Σ_k y_k ℓ(log p_k) over labels for float targets y (B, K).
+
+    Args:
+        loss: ℓ, which maps log probabilities of any shape to losses of the same shape, one by one.
+        log_p: log p, (B, K).
+        targets: labels or distributions over them.
+
+    """
+    if targets.is_floating_point():
+        return (targets.to(log_p.dtype) * loss(log_p)).sum(1)
+    return loss(of_label(log_p, targets))
 
 
 def cross_entropy(log_p: Tensor, y: Tensor) -> Tensor:
@@ -62,10 +78,10 @@ def focal(log_p: Tensor, gamma: float) -> Tensor:
     return -rest.pow(gamma) * log_p
 
 
-def asymmetric_gce(log_p_y: Tensor, a: float, q: float) -> Tensor:
-    """Return AGCE = [(a + 1)^q − (a + p_y)^q] / q for log p_y (B,) (Zhou et al. 2021)."""
+def asymmetric_gce(log_p: Tensor, a: float, q: float) -> Tensor:
+    """Return AGCE = [(a + 1)^q − (a + p)^q] / q for log p of any shape, in the same (Zhou et al. 2021)."""
     # (a + p) / (a + 1) = 1 − (1 − p) / (a + 1), so that nothing cancels where a is large, q small or p near 1.
-    rest = -torch.expm1(log_p_y)
+    rest = -torch.expm1(log_p)
     q = max(q, SMALLEST_Q)
     highest: float = (a + 1) ** q
     return -highest * torch.expm1(q * torch.log1p(-rest / (a + 1))) / q

@@ -1,8 +1,9 @@
 """
 CIFAR-100N: human labels of the CIFAR-100 training images (Wei et al. 2022, arXiv:2110.12088).
 
-Each image was labelled by one person. 40.20 % of these labels are wrong, by the paper; of the superclasses that they
-imply, 25.60 %. The file, ``CIFAR-100_human.pt``, is the authors' and for research use only: it is not shipped.
+Each image was labelled by one person. 40.20 % of these labels are wrong, by the paper. Of the superclasses 25.60 % are
+wrong by the paper, and 26.40 % in the authors' file, be they the ones it holds or those that its labels imply. The
+file, ``CIFAR-100_human.pt``, is the authors' and for research use only: it is not shipped.
 """
 
 from __future__ import annotations

@@ -12,6 +12,11 @@ their length, as in airbench94_muon (https://github.com/KellerJordan/cifar10-air
 computes where batch normalisation follows; else they would grow, and turn ever less. Biases, batch normalisation and
 linear layers are trained by SGD, at the same rate.
 
+Unlike in airbench94_muon, steps have the factor √max(1, O / I h w). It is more than 1 only where there are more filters
+than numbers in each: √(64 / 27) = 1.54 for a stem of 64 filters 3×3 on RGB, √2 for a 1×1 convolution that doubles the
+channels. There, the stem is frozen and SGD has Nesterov's momentum; here the stem is trained like all filters, and SGD
+has plain momentum.
+
 torch's own Muon takes matrices only and computes in bfloat16 on any hardware.
 """
 

@@ -7,8 +7,9 @@ Co-teaching (Han et al. 2018, arXiv:1804.06872, algorithm 1).
 
 The forget rate τ defaults to the *declared* fraction of wrong labels, which nobody knows in practice: the run is then
 marked as an oracle. Deviations from the authors' code: it divides the loss of the kept samples by their number twice
-and trains with Adam; here the mean is taken once and the optimiser is the run's. Its R begins at 1 and moves by τ /
-(T_k − 1) an epoch, here by the paper's τ / T_k. Predictions are the first network's, as a published accuracy is one
+and trains with Adam; here the mean is taken once and the optimiser is the run's. There R moves by τ / (T_k − 1) an
+epoch, from 1 − τ / (T_k − 1) in the first to 1 − τ in epoch T_k − 1; here by the paper's τ / T_k, to 1 − τ in epoch
+T_k. Predictions are the first network's, as a published accuracy is one
 network's. A loss with a memory has one for each network, of that network's predictions for all samples of the batch;
 samples are ranked by the whole loss.
 """

@@ -80,7 +80,7 @@ def test_without_layers_there_are_the_defaults() -> None:
     assert experiment.settings == Settings()
     assert experiment.places == Places()
     assert experiment.noise.params == {"rate": 0.5, "redraw": "inclusive", "draws": "exact", "dialect": None}
-    assert experiment.architecture.params == {"width": 64}
+    assert experiment.architecture.params == {"width": 64, "init": "torch"}
 
 
 def test_what_a_component_settles_itself_is_part_of_the_experiment() -> None:

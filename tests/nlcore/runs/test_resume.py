@@ -65,11 +65,11 @@ def test_every_pair_ends_with_the_same_bits(loss: str, strategy: str, monkeypatc
     assert toy.equal(toy.outcome(straight), toy.outcome(torn))
 
 
-#: Losses with a state that decides what the second epoch does, and how to make it do so at once.
+#: Losses with a state that decides what the third epoch does, and how to make it do so by then.
 STATES: dict[str, dict[str, Any]] = {
     "truncated_gce": {"loss.start": 1, "loss.k": 0.3},
     "forward_correction": {"loss.warm_up": 0},
-    "backward_correction": {"loss.warm_up": 0, "lr": 0.01},
+    "backward_correction": {"loss.warm_up": 1, "loss.percentile": 100.0, "lr": 0.1},
     "sop": {},
     "peer": {"loss.warm_up": 0, "loss.ramp": 1, "loss.alpha": 0.5},
     "cores": {"loss.warm_up": 0, "loss.ramp": 2, "loss.sieve": 1},
@@ -82,7 +82,7 @@ STATES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("loss", STATES)
 def test_a_losss_state_ends_with_the_same_bits(loss: str, strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     choice = {"loss": loss, "strategy": strategy, "epochs": 3, **STATES[loss]}
-    straight, torn = run("straight", **choice), stopped(monkeypatch, "torn", **choice)
+    straight, torn = run("straight", **choice), stopped(monkeypatch, "torn", epoch=3, **choice)
     nlcore.resume(torn, quiet=True)
     assert toy.equal(toy.outcome(straight), toy.outcome(torn))
 
@@ -91,8 +91,8 @@ def test_a_losss_state_ends_with_the_same_bits(loss: str, strategy: str, monkeyp
 def test_a_losss_state_that_is_not_restored_is_noticed(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from nlcore.host.registry import registry
 
-    choice = {"loss": loss, "epochs": 2, **STATES[loss]}
-    straight, torn = run("straight", **choice), stopped(monkeypatch, "torn", **choice)
+    choice = {"loss": loss, "epochs": 3, **STATES[loss]}
+    straight, torn = run("straight", **choice), stopped(monkeypatch, "torn", epoch=3, **choice)
     cls = registry().load(registry().find("loss", loss))
     with monkeypatch.context() as patch:
         patch.setattr(cls, "load_state_dict", lambda self, state: None)

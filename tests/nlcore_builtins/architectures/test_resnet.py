@@ -15,10 +15,12 @@ NAMES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 every_network = pytest.mark.parametrize("name", NAMES)
 
 
-def build(name: str, classes: int, shape: tuple[int, int, int], width: int = 4, seed: int = 1) -> Any:
+def build(
+    name: str, classes: int, shape: tuple[int, int, int], width: int = 4, seed: int = 1, init: str = "torch"
+) -> Any:
     """Return a network with weights drawn for this seed."""
     torch.manual_seed(seed)
-    return nlcore.create("architecture", name, width=width).build(classes, shape)
+    return nlcore.create("architecture", name, width=width, init=init).build(classes, shape)
 
 
 def images(count: int, shape: tuple[int, int, int], dtype: torch.dtype = torch.float32) -> Tensor:
@@ -146,11 +148,33 @@ def test_weights_come_from_the_global_generator() -> None:
     assert not torch.equal(first["head.weight"], other["head.weight"])
 
 
-def test_first_weights_have_the_variance_of_he_2015() -> None:
-    """Convolutions start normal with variance 2 / (outputs · 9), which keeps gradients' size through ReLUs."""
-    weight = build("resnet18", 10, (3, 8, 8), width=32).layers[1][0].conv1.weight
-    assert weight.shape == (64, 32, 3, 3)
-    assert weight.var().item() == pytest.approx(2 / (64 * 9), rel=0.05)  # 18,432 values: one deviation is 1 %
+@every_network
+def test_weights_start_as_torch_starts_them(name: str) -> None:
+    """Uniform in ±1/√n with n inputs to each output, in every convolution and in the head."""
+    network = build(name, 10, (3, 8, 8), width=32)
+    for layer in [part for part in network.modules() if isinstance(part, (nn.Conv2d, nn.Linear))]:
+        bound = layer.weight[0].numel() ** -0.5
+        assert layer.weight.abs().max().item() <= bound * (1 + 1e-6)
+        # of V values the largest is below the bound by about 1/V of it, and one deviation of the variance is 0.9/√V
+        assert layer.weight.abs().max().item() > bound * (1 - 20 / layer.weight.numel())
+        assert layer.weight.var().item() == pytest.approx(bound**2 / 3, rel=4.5 * layer.weight.numel() ** -0.5)
+
+
+@every_network
+def test_he_start_has_the_variance_of_he_2015(name: str) -> None:
+    """Convolutions are normal with variance 2 / (outputs · window); the head stays uniform."""
+    network = build(name, 10, (3, 8, 8), width=32, init="he")
+    for layer in [part for part in network.modules() if isinstance(part, nn.Conv2d)]:
+        variance = 2 / (layer.out_channels * layer.weight[0, 0].numel())
+        # of V normal values one deviation of the variance is 1.4/√V; a uniform draw ends at 1.7 deviations
+        assert layer.weight.var().item() == pytest.approx(variance, rel=7 * layer.weight.numel() ** -0.5)
+        assert layer.weight.abs().max().item() > 2.5 * variance**0.5
+    assert network.head.weight.abs().max().item() <= network.head.in_features**-0.5
+
+
+def test_wrong_init() -> None:
+    with pytest.raises(nlcore.ParameterError, match=r"architecture\.init"):
+        nlcore.create("architecture", "resnet18", init="glorot")
 
 
 @pytest.mark.parametrize("width", [0, -4, 2.5, "wide"])

@@ -125,6 +125,22 @@ def test_a_matrix_without_an_inverse() -> None:
         set_up("known", NoiseInfo(0.75, np.full((K, K), 0.25)))
 
 
+def near_singular(condition: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return a T for K classes of this condition number: symmetric, with eigenvalues 1 and 1 / condition."""
+    return np.eye(K) / condition + (1 - 1 / condition) / K
+
+
+def test_a_matrix_that_is_nearly_singular() -> None:
+    """Its inverse weights labels by dozens, and the loss runs away downwards."""
+    assert np.linalg.cond(near_singular(99.0)) == pytest.approx(99.0)
+    assert set_up("known", NoiseInfo(0.7, near_singular(99.0)))(*draw()).isfinite().all()
+    with pytest.raises(nlcore.UserError, match=r"cannot be inverted.*condition number is 101, above 100"):
+        set_up("known", NoiseInfo(0.7, near_singular(101.0)))
+    predictions = torch.from_numpy(np.log(near_singular(150.0)[np.arange(N) % K]))
+    with pytest.raises(nlcore.RunError, match=r"cannot be inverted.*condition number is 150, above 100"):
+        set_up("estimated", warm_up=1, percentile=100.0).begin_epoch(2, 9, lambda: predictions)
+
+
 def test_known_needs_a_declaration() -> None:
     """Noise that depends on the image declares no matrix."""
     with pytest.raises(nlcore.UserError, match="declares no transition matrix"):

@@ -13,13 +13,16 @@ from nlcore.testing.same import equal
 from nlcore.training.context import LossSetup
 
 K, N = 4, 12
+#: Those that are defined for one label, and mean over labels where they are given a distribution.
+LINEAR = ("gce", "agce", "aul", "ael", "nce_agce", "taylor_ce", "elr")
 #: Those that take distributions for targets.
 SOFT = (
     *("cross_entropy", "soft_bootstrap", "hard_bootstrap", "mae", "sce", "nce_rce", "nce_mae", "nfl_rce", "focal"),
     *("label_smoothing", "jensen_shannon", "anl_ce", "forward_correction", "backward_correction", "peer", "cores"),
+    *LINEAR,
 )
 #: Those that are defined for one label.
-ONE_LABEL = ("gce", "agce", "aul", "ael", "nce_agce", "taylor_ce", "elr", "selc", "truncated_gce", "sop")
+ONE_LABEL = ("selc", "truncated_gce", "sop")
 LOSSES = (*SOFT, *ONE_LABEL)
 every_loss = pytest.mark.parametrize("name", LOSSES)
 
@@ -118,8 +121,29 @@ def test_soft_targets_agree_with_labels(name: str) -> None:
     torch.testing.assert_close(soft, loss(logits, targets, index))
 
 
+@pytest.mark.parametrize("name", LINEAR)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_distribution_has_the_mean_loss_over_its_labels(name: str, dtype: torch.dtype) -> None:
+    """Σ_k y_k ℓ(f, k), with its gradient, and finite where a prediction excludes a label."""
+    loss = make(name)
+    logits, _, index = draw(5)
+    logits[0] = torch.tensor([1e4, -1e4, 0.0, 5.0])
+    logits = logits.to(dtype).requires_grad_()
+    y = torch.distributions.Dirichlet(torch.ones(K)).sample((5,))
+    y[1] = torch.tensor([0.5, 0.0, 0.5, 0.0])
+    y = y / y.sum(1, keepdim=True)
+    soft = loss(logits, y, index)
+    one_by_one = [y[:, k] * loss(logits, torch.full((5,), k), index) for k in range(K)]
+    expected = torch.stack(one_by_one).sum(0)
+    torch.testing.assert_close(soft, expected.to(soft.dtype), rtol=1e-5, atol=1e-6)
+    (gradient,) = torch.autograd.grad(soft.sum(), logits)
+    (wanted,) = torch.autograd.grad(expected.sum(), logits)
+    assert gradient.isfinite().all()
+    torch.testing.assert_close(gradient, wanted, rtol=1e-5, atol=1e-6)
+
+
 def test_the_others_do_not_declare_soft_targets() -> None:
-    """They are defined for one label."""
+    """They judge or correct each label by itself."""
     assert not any(getattr(nlcore.create("loss", name), "soft_targets", False) for name in ONE_LABEL)
 
 
