@@ -372,3 +372,70 @@ ZHOU_2021 = """
   archivePrefix = {arXiv},
 }
 """
+
+CHEN_2020 = """
+@inproceedings{chen2020simple,
+  title         = {A Simple Framework for Contrastive Learning of Visual Representations},
+  author        = {Chen, Ting and Kornblith, Simon and Norouzi, Mohammad and Hinton, Geoffrey},
+  booktitle     = {International Conference on Machine Learning},
+  year          = {2020},
+  eprint        = {2002.05709},
+  archivePrefix = {arXiv},
+}
+"""
+
+CUBUK_2019 = """
+@inproceedings{cubuk2019autoaugment,
+  title         = {AutoAugment: Learning Augmentation Strategies from Data},
+  author        = {Cubuk, Ekin D. and Zoph, Barret and Mané, Dandelion and Vasudevan, Vijay and Le, Quoc V.},
+  booktitle     = {IEEE/CVF Conference on Computer Vision and Pattern Recognition},
+  year          = {2019},
+  eprint        = {1805.09501},
+  archivePrefix = {arXiv},
+}
+"""
+
+CUBUK_2020 = """
+@inproceedings{cubuk2020randaugment,
+  title         = {RandAugment: Practical Automated Data Augmentation with a Reduced Search Space},
+  author        = {Cubuk, Ekin D. and Zoph, Barret and Shlens, Jonathon and Le, Quoc V.},
+  booktitle     = {Advances in Neural Information Processing Systems},
+  volume        = {33},
+  year          = {2020},
+  eprint        = {1909.13719},
+  archivePrefix = {arXiv},
+}
+"""
+
+DEVRIES_TAYLOR_2017 = """
+@misc{devries2017improved,
+  title         = {Improved Regularization of Convolutional Neural Networks with Cutout},
+  author        = {DeVries, Terrance and Taylor, Graham W.},
+  year          = {2017},
+  eprint        = {1708.04552},
+  archivePrefix = {arXiv},
+}
+"""
+
+MULLER_HUTTER_2021 = """
+@inproceedings{muller2021trivialaugment,
+  title         = {TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation},
+  author        = {Müller, Samuel G. and Hutter, Frank},
+  booktitle     = {IEEE/CVF International Conference on Computer Vision},
+  year          = {2021},
+  eprint        = {2103.10158},
+  archivePrefix = {arXiv},
+}
+"""
+
+SZEGEDY_2015 = """
+@inproceedings{szegedy2015going,
+  title         = {Going Deeper with Convolutions},
+  author        = {Szegedy, Christian and Liu, Wei and Jia, Yangqing and Sermanet, Pierre and Reed, Scott and
+                   Anguelov, Dragomir and Erhan, Dumitru and Vanhoucke, Vincent and Rabinovich, Andrew},
+  booktitle     = {IEEE Conference on Computer Vision and Pattern Recognition},
+  year          = {2015},
+  eprint        = {1409.4842},
+  archivePrefix = {arXiv},
+}
+"""
