@@ -1,5 +1,5 @@
 """
-SimCLR's augmentation for CIFAR-10 (Chen et al. 2020, arXiv:2002.05709, appendix A and B.9: no blur).
+SimCLR's augmentation for CIFAR-10 (Chen et al. 2020, arXiv:2002.05709, appendices A and B.9: no blur).
 
     x̃ = grey(jitter(flip(crop(x))))        flip with probability 1/2, jitter 4/5, grey 1/5
 

@@ -1,5 +1,5 @@
 """
-TrivialAugment (Müller & Hutter 2021, arXiv:2103.10158, algorithm 1), with the wide space of its table 1.
+TrivialAugment (Müller & Hutter 2021, arXiv:2103.10158, algorithm 1), with its wide space.
 
     x̃ = o(x; m)        o drawn from 14 operations, m from 31 levels, each as likely; signs are random
 

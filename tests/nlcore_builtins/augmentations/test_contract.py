@@ -63,3 +63,12 @@ def test_each_image_has_draws_of_its_own(component: Component) -> None:
     batch = batch_for(augmentation, 1, 3).expand(32, -1, -1, -1)
     changed = augmentation.apply(batch, augmentation.draw(32, generator()))
     assert len(changed.flatten(1).unique(dim=0)) > 1
+
+
+@every
+def test_runs_on_the_images_device_without_reading_back(component: Component) -> None:
+    """On the meta device, which has no values to read, whatever is decided from images would fail."""
+    augmentation = make(component)
+    batch = batch_for(augmentation, 64, 3).to("meta")
+    changed = augmentation.apply(batch, augmentation.draw(64, generator()))
+    assert (changed.dtype, changed.shape, changed.device) == (batch.dtype, batch.shape, batch.device)
