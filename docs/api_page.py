@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import inspect
 import textwrap
+from collections.abc import Callable
 from types import ModuleType
 
 import cog
 
-from nlcore import components, hookspecs, roles
+from nlcore import components, hookspecs, roles, toolbox
 
 
 def hooks() -> None:
@@ -22,15 +23,24 @@ def hooks() -> None:
 
 def declaration() -> None:
     """Write how a component is declared: the records' fields and docstrings, without the checks."""
-    for function in (components.Component, components.parameter):
-        signature = str(inspect.signature(function)).replace("''", '""').replace("'", "")
-        text = textwrap.indent(inspect.cleandoc(function.__doc__ or ""), "    ").strip()
-        cog.outl(f'```python\n{function.__name__}{signature}\n    """\n    {text}\n    """\n```\n')
+    _describe(components.Component, components.parameter)
+
+
+def tools(*names: str) -> None:
+    """Write functions of `nlcore.toolbox`: signatures and docstrings."""
+    _describe(*(getattr(toolbox, name) for name in names))
 
 
 def contract(*names: str) -> None:
     """Write protocols and records of `nlcore.roles`."""
     _write(roles, *names)
+
+
+def _describe(*functions: Callable[..., object]) -> None:
+    for function in functions:
+        signature = str(inspect.signature(function)).replace("''", '""').replace("'", "")
+        text = textwrap.indent(inspect.cleandoc(function.__doc__ or ""), "    ").strip()
+        cog.outl(f'```python\n{function.__name__}{signature}\n    """\n    {text}\n    """\n```\n')
 
 
 def _write(module: ModuleType, *names: str) -> None:
