@@ -17,22 +17,23 @@ Array = NDArray[np.float64]
 EPS = 1e-4
 
 
-def two_gaussians(seed: int = 0) -> tuple[torch.Tensor, Array]:
-    """Return losses and which are noisy: 600 from N(1, 0.2²), 400 from N(4, 0.5²)."""
-    random = np.random.default_rng(seed)
-    losses = np.concatenate([random.normal(1, 0.2, 600), random.normal(4, 0.5, 400)])
+def two_gaussians(mean: float = 4, deviation: float = 0.5) -> tuple[torch.Tensor, Array]:
+    """Return losses and which are noisy: 600 from N(1, 0.2²), 400 from N(mean, deviation²)."""
+    random = np.random.default_rng(0)
+    losses = np.concatenate([random.normal(1, 0.2, 600), random.normal(mean, deviation, 400)])
     return torch.from_numpy(losses).float(), np.arange(1000) >= 600
 
 
-def two_betas(clean: tuple[float, float], noisy: tuple[float, float], seed: int = 0) -> tuple[torch.Tensor, Array]:
+def two_betas(clean: tuple[float, float], noisy: tuple[float, float]) -> tuple[torch.Tensor, Array]:
     """Return losses and which are noisy: 3,000 from 4 Beta(clean), 2,000 from 4 Beta(noisy)."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     losses = 4 * np.concatenate([random.beta(*clean, 3000), random.beta(*noisy, 2000)])
     return torch.from_numpy(losses), np.arange(5000) >= 3000
 
 
-def test_the_gaussian_mixture_is_scikit_learns_on_normalised_losses() -> None:
-    losses, _ = two_gaussians()
+@pytest.mark.parametrize(("mean", "deviation"), [(4, 0.5), (1.5, 0.6), (1.2, 1)])  # the more overlap, the more steps
+def test_the_gaussian_mixture_is_scikit_learns_on_normalised_losses(mean: float, deviation: float) -> None:
+    losses, _ = two_gaussians(mean, deviation)
     values = losses.double().numpy()
     scaled = ((values - values.min()) / (values.max() - values.min())).reshape(-1, 1)
     mixture = GaussianMixture(n_components=2, max_iter=10, tol=1e-2, reg_covar=5e-4, random_state=7).fit(scaled)
@@ -107,8 +108,8 @@ def em(x: Array) -> tuple[Array, Array, Array]:
     return alpha, beta, weight
 
 
-@pytest.mark.parametrize("planted", [((2, 8), (8, 2)), ((1.2, 6), (4, 3)), ((3, 9), (3, 2))])
-def test_the_beta_mixture_is_ten_steps_of_em_held_constant_above_its_maximum(
+@pytest.mark.parametrize("planted", [((2, 8), (8, 2)), ((1.2, 6), (4, 3)), ((20, 40), (1, 0.7))])
+def test_the_beta_mixture_is_ten_steps_of_em_held_constant_beyond_its_turn(
     planted: tuple[tuple[float, float], tuple[float, float]],
 ) -> None:
     losses, _ = two_betas(*planted)
@@ -140,6 +141,7 @@ def test_planted_beta_components_are_found_again() -> None:
     [
         ((5, 5), (0.6, 0.6)),  # a narrow component inside a wide one: wrong at both ends, were it not for the fix
         ((0.6, 0.6), (6, 5)),  # and a wide one around
+        ((20, 40), (1, 0.7)),  # the noisy component has the most of the smallest losses
         ((2, 8), (8, 2)),
     ],
 )
