@@ -297,6 +297,7 @@ def test_a_run_gives_the_same_numbers_in_memory_and_on_demand_and_predicts(tmp_p
     np.testing.assert_allclose(model.predict_files(names), model.predict(images), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_command_line_says_what_cannot_be_read_and_leaves_it_out_on_request(tmp_path: Path) -> None:
     root = make(tmp_path / "photos", cat=6, dog=6)
     (root / "cat" / "03.png").write_text("no image")
