@@ -85,7 +85,7 @@ class Tripwire:
             file = opened(path, mode, *rest, **more)
             return _Halting(file, path.name, self) if mode in ("wb", "ab") else file
 
-        os.fsync, os.replace = fsync_, replace_
+        vars(os).update(fsync=fsync_, replace=replace_)
         Path.open = open_  # type: ignore[method-assign, assignment]
 
 

@@ -55,10 +55,11 @@ def stopped(monkeypatch: pytest.MonkeyPatch, name: str, epoch: int = 2, **settin
     return Path("runs") / name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_pair_ends_with_the_same_bits(loss: str, strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    choice = {"loss": loss, "strategy": strategy, "epochs": 2}
+    choice: dict[str, Any] = {"loss": loss, "strategy": strategy, "epochs": 2}
     straight = run("straight", **choice)
     torn = stopped(monkeypatch, "torn", **choice)
     assert json.loads((torn / "summary.json").read_text())["status"] == "interrupted"

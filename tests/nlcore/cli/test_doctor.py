@@ -70,6 +70,7 @@ def test_what_failed_and_what_is_blocked(nl: Any, monkeypatch: pytest.MonkeyPatc
     assert of(report, "left-out")["state"] == "blocked"
 
 
+@pytest.mark.slow
 def test_a_plugin_that_imports_torch_works_and_is_told_what_it_costs(
     nl: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -91,7 +91,8 @@ def test_it_is_gce_before_the_start() -> None:
 
 def test_labels_are_judged_in_epochs_40_50_60() -> None:
     """By the authors' schedule; in between what was judged stays, and who was left out may come back."""
-    loss, asked = set_up(), []
+    loss = set_up()
+    asked: list[int] = []
     for epoch in range(1, 66):
         asked_before = len(asked)
 
