@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
+LAST = [Path(__file__).parent / name for name in ("docs", "benchmarks")]
+
 os.environ["NL_PLUGINS"] = "nlcore"  # whatever else is installed beside us stays out
 os.environ.setdefault("MPLBACKEND", "agg")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Units first, the documentation and the benchmark last: ``pytest -x`` finds a slip early."""
+    items.sort(key=lambda item: next((i for i, folder in enumerate(LAST, 1) if folder in item.path.parents), 0))
 
 
 @pytest.fixture(autouse=True)

@@ -74,7 +74,7 @@ class Case:
 DTYPES = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
 
 
-def cases(*samples: str) -> Any:
+def cases(*samples: str) -> pytest.MarkDecorator:
     """Parametrise a test with all dtypes of these samples; float16 ends at 65,504, and ±10,000 is within it."""
     each = [Case(dtype, name) for dtype, name in itertools.product(DTYPES, samples)]
     return pytest.mark.parametrize("case", each, ids=str)

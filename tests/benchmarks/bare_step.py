@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 def make_network(network: nn.Module, device: torch.device) -> nn.Module:
     """Return the network where it is trained, in channels_last."""
-    return network.to(device, memory_format=torch.channels_last)
+    return network.to(device).to(memory_format=torch.channels_last)
 
 
 def make_optimizer(network: nn.Module) -> torch.optim.Optimizer:
@@ -45,7 +45,7 @@ def train_steps(
             outputs = network(images[:size])
         loss = F.cross_entropy(outputs.float(), labels[:size])
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         total += loss.detach()
     return total.item() / len(sizes)

@@ -23,7 +23,7 @@ from nlcore.contracts import Labels
 
 def make_transform(mean: Sequence[float], std: Sequence[float]) -> Callable[[Image.Image], Tensor]:
     """Return what is done to each PIL image of CIFAR-10 when it is loaded for training."""
-    return transforms.Compose(
+    transform: Callable[[Image.Image], Tensor] = transforms.Compose(
         [
             transforms.RandomCrop(32, padding=4),
             transforms.RandomHorizontalFlip(),
@@ -31,6 +31,7 @@ def make_transform(mean: Sequence[float], std: Sequence[float]) -> Callable[[Ima
             transforms.Normalize(mean, std),
         ]
     )
+    return transform
 
 
 class NoisyCifar(Dataset[tuple[Tensor, int]]):
@@ -77,7 +78,7 @@ def train_epoch(
         optimizer.zero_grad()
         outputs = network(images)
         loss = F.cross_entropy(outputs, labels)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         running_loss += loss.item() * labels.size(0)
         correct += (outputs.argmax(1) == labels).sum().item()

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 
-def run(how: dict[str, str | int | None]) -> dict[str, str | int]:
+def run(how: dict[str, str | int | None]) -> dict[str, str | float | None]:
     """Do it, and report the peak in bytes with threads and precision."""
     import numpy as np
 

@@ -33,7 +33,7 @@ def make_loader(
 def make_network(network: nn.Module, device: torch.device) -> nn.Module:
     """Return the network where it is trained, in channels_last."""
     torch.backends.cudnn.benchmark = True
-    return network.to(device, memory_format=torch.channels_last)
+    return network.to(device).to(memory_format=torch.channels_last)
 
 
 def train_epoch(
@@ -52,7 +52,7 @@ def train_epoch(
         with torch.autocast(device.type, dtype=torch.bfloat16):
             outputs = network(images)
             loss = F.cross_entropy(outputs, labels)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         running_loss += loss.detach() * labels.size(0)
         correct += (outputs.argmax(1) == labels).sum()

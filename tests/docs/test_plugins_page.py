@@ -6,6 +6,7 @@ import re
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_the_example_plugin_works() -> None:
     loss = nlcore.create("loss", "capped_ce", c=1.5)
     values = loss(torch.tensor([[0.0, 9.0], [0.0, 0.0]]), torch.tensor([0, 1]))
     np.testing.assert_allclose(values, [1.5, np.log(2)], rtol=1e-6)
-    options = {"loss.c": 2.0, "architecture.width": 4}
+    options: dict[str, Any] = {"loss.c": 2.0, "architecture.width": 4}
     result = nlcore.run(dataset="digits", loss="capped_ce", epochs=1, threads="1", quiet=True, **options)
     assert result.status == "done"
     with pytest.raises(nlcore.ParameterError, match=r"loss\.c = 0: must be a number above 0"):

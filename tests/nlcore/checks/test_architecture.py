@@ -50,6 +50,7 @@ class Unused(Good):
 class Exploding(Good):
     class Net(TinyNet):
         def forward(self, x: Tensor) -> Tensor:
+            assert self.conv.bias is not None
             return super().forward(x) + (self.conv.bias.sum() * 0).sqrt()
 
 
@@ -73,7 +74,7 @@ class OwnGenerator(Good):
 
 
 class Plain(Good):
-    class Net(nn.Module):  # type: ignore[assignment]
+    class Net(nn.Module):
         def __init__(self, num_classes: int, channels: int) -> None:
             super().__init__()
             self.inner = TinyNet(num_classes, channels)

@@ -133,6 +133,7 @@ def nl_noise_models():
 """
 
 
+@pytest.mark.slow
 def test_hooks_that_import_torch_are_found(monkeypatch: Any, tmp_path: Path, refuses: Any) -> None:
     install_plugin(monkeypatch, tmp_path / "light", "light-plugin", HOOKS.format(first=""))
     install_plugin(monkeypatch, tmp_path / "heavy", "heavy-plugin", HOOKS.format(first="import torch"))

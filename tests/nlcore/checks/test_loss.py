@@ -85,26 +85,28 @@ class WrongBackward(torch.autograd.Function):
         return x * x
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Any:
         (x,) = ctx.saved_tensors
         return gradient * x
 
 
 class RightBackward(WrongBackward):
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Any:
         (x,) = ctx.saved_tensors
         return gradient * 2 * x
 
 
 class SquaredWrongly(Good):
     def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
-        return WrongBackward.apply(super().__call__(logits, targets))
+        result: Tensor = WrongBackward.apply(super().__call__(logits, targets))
+        return result
 
 
 class SquaredRightly(Good):
     def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
-        return RightBackward.apply(super().__call__(logits, targets))
+        result: Tensor = RightBackward.apply(super().__call__(logits, targets))
+        return result
 
 
 class Single:
@@ -226,6 +228,7 @@ class CountsInPython(Good):
     """Its coefficient is a number of Python's, and a recorded step would keep the first one."""
 
     capturable = True
+    weight: Any
 
     def begin_epoch(self, epoch: int, epochs: int, predict: Any) -> None:
         """Set the coefficient."""
@@ -400,7 +403,8 @@ class HeldAndWrong(TargetByDetach):
     """Declaring a constant excuses nothing else."""
 
     def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
-        return WrongBackward.apply(super().__call__(logits, targets))
+        result: Tensor = WrongBackward.apply(super().__call__(logits, targets))
+        return result
 
 
 def test_a_constant_excuses_nothing_else(refuses: Any) -> None:

@@ -174,9 +174,9 @@ def test_lets_a_good_one_pass() -> None:
 
 
 def test_global_generators_are_left_as_they_were() -> None:
-    before = np.random.get_state()[1].copy(), random.getstate()
+    before = np.random.get_state(legacy=False)["state"]["key"].copy(), random.getstate()
     noise.same_generator_gives_same_labels(Good)
-    assert np.array_equal(np.random.get_state()[1], before[0])
+    assert np.array_equal(np.random.get_state(legacy=False)["state"]["key"], before[0])
     assert random.getstate() == before[1]
 
 

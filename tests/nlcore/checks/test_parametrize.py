@@ -62,6 +62,7 @@ def plugin(monkeypatch: Any, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_expected_failures_are_strict(plugin: Path) -> None:
     said = run_pytest(plugin, TRUE)
     assert "PASSED test_author.py::test_conformance[noise:good/same_generator_gives_same_labels]" in said

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -233,7 +232,7 @@ def test_the_first_signal_ends_a_run_cleanly_with_130(number: signal.Signals, tm
         if line.startswith("epoch 2/"):
             break
     process.send_signal(number)
-    process.wait(timeout=60)
+    process.wait()
     assert process.returncode == 130, seen
     (run_dir,) = (tmp_path / "runs").iterdir()
     summary = json.loads((run_dir / "summary.json").read_text())
@@ -245,15 +244,16 @@ def test_the_first_signal_ends_a_run_cleanly_with_130(number: signal.Signals, tm
 
 
 @pytest.mark.slow
-def test_the_first_command_of_the_readme_takes_under_a_minute(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "nlcore", "run", "--dataset", "digits", "--loss", "soft_bootstrap", "--json"]
-    start = time.monotonic()
+def test_the_first_command_of_the_readme_learns_although_half_of_the_labels_are_redrawn(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    first = next(line for line in readme.splitlines() if line.startswith("$ nl "))
+    command = [sys.executable, "-m", "nlcore", *first.split()[2:], "--json"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["epochs"] == 20
-    # Half of the labels are wrong, ten classes: without learning it would be 0.1.
+    assert result["noise_rate"] == pytest.approx(0.45, abs=0.05)  # a redrawn label is the true one in a case of ten
+    # Ten classes: without learning it would be 0.1.
     assert result["test_accuracy"]["best_oracle"] > 0.7
-    assert time.monotonic() - start < 300  # a hang, not a benchmark: the machine may be busy
 
 
 @pytest.mark.cifar10

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.stats  # type: ignore[import-untyped]
+import scipy.stats
 import torch
 from helpers import MeanLoss, OnDemand, make_context, make_data, prepared, same_tensors, squares, train
 from numpy.typing import NDArray

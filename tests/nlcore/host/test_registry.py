@@ -413,7 +413,10 @@ def file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, str]
 File = Callable[[str, str], Path]
 
 
-def test_a_single_file_is_a_plugin_whatever_NL_PLUGINS_says(file: File, tmp_path: Path) -> None:  # noqa: N802
+def test_a_single_file_is_a_plugin_whatever_NL_PLUGINS_says(  # noqa: N802
+    file: File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)  # it is we who leave nothing beside it
     file("half_file.py", WORKS)
     file("Other_File.py", plugin_source(nl_losses={"gce": "Other_File:Mine"}) + "class Mine: ...\n")
     assert os.environ["NL_PLUGINS"] == "nlcore"

@@ -54,10 +54,11 @@ def stopped(monkeypatch: pytest.MonkeyPatch, name: str, epoch: int = 2, **settin
     return Path("runs") / name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_pair_ends_with_the_same_bits(loss: str, strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    choice = {"loss": loss, "strategy": strategy, "epochs": 2}
+    choice: dict[str, Any] = {"loss": loss, "strategy": strategy, "epochs": 2}
     straight = run("straight", **choice)
     torn = stopped(monkeypatch, "torn", **choice)
     assert json.loads((torn / "summary.json").read_text())["status"] == "interrupted"
@@ -78,6 +79,7 @@ STATES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("loss", STATES)
 def test_a_losss_state_ends_with_the_same_bits(loss: str, strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,6 +327,7 @@ def test_a_write_that_fails_is_said_and_loses_nothing(name: str, number: int, mo
     assert not list(torn.glob(".*.tmp"))
 
 
+@pytest.mark.slow
 def test_a_real_size_limit() -> None:
     straight = run("straight", epochs=2)
     program = """
@@ -360,14 +363,16 @@ def test_out_of_memory_says_what_to_lower(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_second_process_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torn = stopped(monkeypatch, "torn")
     program = f"""
-import sys, time
+import sys
 from pathlib import Path
 from nlcore.rundir.lock import locked
 with locked(Path({str(torn.absolute())!r}), print):
     print("locked", flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
-    other = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=_environment())
+    other = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environment()
+    )
     assert other.stdout
     try:
         assert other.stdout.readline() == "locked\n"

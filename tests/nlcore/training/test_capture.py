@@ -103,7 +103,7 @@ def outcome(
         losses.append(loss.item())
         return loss
 
-    (recorder or strategy).step = noted
+    vars(recorder or strategy)["step"] = noted
     rows: list[Row] = []
     notes = Notes()
     trainer.run(notes, rows.append)
@@ -287,7 +287,7 @@ def test_who_speaks_against_a_recording_is_heard(architecture: Any, loss: Any, r
     data = prepared(make_data(*squares(96)))
     ctx: Context = make_context(data, architecture(), **({"make_loss": loss} if loss else {}))
     strategy = Plain()
-    strategy.setup(ctx)  # type: ignore[arg-type]
+    strategy.setup(ctx)
     recorder = Recorder(strategy, ctx, ReplayedCalls)
     said: list[str] = []
     for epoch in (1, 2):

@@ -169,6 +169,7 @@ def test_auto_takes_bf16_where_the_processor_has_instructions_for_it() -> None:
     assert resolve_hardware("cpu", "auto", "1").precision == expected
 
 
+@pytest.mark.slow
 def test_the_peak_of_memory_is_the_process_s_own() -> None:
     """Without what the parent holds, and with 0.3 GB that are held for a moment."""
     code = (

@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 import statistics
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import nlcore
 
 SEEDS = (1, 2, 3)
-SETTINGS = {"dataset": "digits", "noise.rate": 0.3, "architecture.width": 8, "epochs": 12, "lr_schedule": "one_cycle"}
+SETTINGS: dict[str, Any] = {
+    "dataset": "digits",
+    "noise.rate": 0.3,
+    "architecture.width": 8,
+    "epochs": 12,
+    "lr_schedule": "one_cycle",
+}
 
 
 @pytest.mark.slow

@@ -36,6 +36,8 @@ def test_it_computes_what_its_definition_says() -> None:
     network = build(10, (3, 32, 32)).eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
     parts: list[nn.Module] = [network.stem, nn.GELU()]

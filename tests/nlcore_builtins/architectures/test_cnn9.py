@@ -42,6 +42,8 @@ def test_forward_is_its_layers(shape: tuple[int, int, int], left: tuple[int, int
     with torch.no_grad():
         for part in network.modules():
             if isinstance(part, nn.BatchNorm2d):
+                assert part.running_mean is not None
+                assert part.running_var is not None
                 part.running_mean.uniform_(-0.1, 0.1)
                 part.running_var.uniform_(0.2, 0.6)
                 part.weight.uniform_(0.5, 1.5)
@@ -51,6 +53,8 @@ def test_forward_is_its_layers(shape: tuple[int, int, int], left: tuple[int, int
     for number, (conv, norm) in enumerate(zip(convolutions, norms, strict=True)):
         padding = 1 if number < 6 or min(shape[1:]) < 28 else 0
         h = F.conv2d(h, conv.weight, conv.bias, padding=padding)
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
         scale = norm.weight / (norm.running_var + 1e-5).sqrt()
         h = (h - norm.running_mean[:, None, None]) * scale[:, None, None] + norm.bias[:, None, None]
         h = torch.where(h > 0, h, 0.01 * h)

@@ -6,7 +6,7 @@ import itertools
 from types import ModuleType
 
 import pytest
-import scipy.stats  # type: ignore[import-untyped]
+import scipy.stats
 import torch
 import torchvision.transforms.functional as v1
 import torchvision.transforms.v2.functional as v2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def images(folder: Path, count: int) -> list[str]:
     return names
 
 
-def table(path: Path, rows: list[tuple[str, ...]], header: str = "path,label") -> Path:
+def table(path: Path, rows: Sequence[tuple[str, ...]], header: str = "path,label") -> Path:
     path.write_text("\n".join([header, *(",".join(row) for row in rows)]) + "\n", encoding="utf-8")
     return path
 

@@ -279,8 +279,13 @@ TINY: dict[str, Any] = {
 
 def test_a_run_gives_the_same_numbers_in_memory_and_on_demand_and_predicts(tmp_path: Path) -> None:
     root = make(tmp_path / "photos", cat=12, dog=12)
-    own = {"dataset": "image_folder", "dataset.folder": str(root), "dataset.size": 12, "validation": 0.2}
-    runs = [nlcore.run(**own, **TINY, **{"dataset.memory": memory}) for memory in (2.0, 0.0)]
+    own: Any = {
+        "dataset": "image_folder",
+        "dataset.folder": str(root),
+        "dataset.size": 12,
+        "validation": 0.2,
+    }
+    runs = [nlcore.run(**{**own, **TINY, "dataset.memory": memory}) for memory in (2.0, 0.0)]
     rows = [[without_clock(row) for row in run.metrics] for run in runs]
     assert rows[0] == rows[1]
     assert runs[0].run_dir != runs[1].run_dir
@@ -297,6 +302,7 @@ def test_a_run_gives_the_same_numbers_in_memory_and_on_demand_and_predicts(tmp_p
     np.testing.assert_allclose(model.predict_files(names), model.predict(images), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_command_line_says_what_cannot_be_read_and_leaves_it_out_on_request(tmp_path: Path) -> None:
     root = make(tmp_path / "photos", cat=6, dog=6)
     (root / "cat" / "03.png").write_text("no image")

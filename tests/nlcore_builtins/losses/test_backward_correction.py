@@ -11,7 +11,7 @@ from scipy.special import log_softmax
 
 import nlcore
 from nlcore.contracts import NoiseInfo
-from nlcore.training.context import LossSetup
+from nlcore.training.bound_loss import LossSetup
 
 B, K, N = 6, 4, 300
 

@@ -10,7 +10,7 @@ import torch
 from scipy.special import log_softmax, softmax
 
 import nlcore
-from nlcore.training.context import LossSetup
+from nlcore.training.bound_loss import LossSetup
 
 B, K, N = 6, 5, 80
 GIVEN = (torch.arange(N) % 8).clamp(max=4)  # half of the labels are 4, the others 1/8 each

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
 import nlcore
-from nlcore.training.context import LossSetup
+from nlcore.training.bound_loss import LossSetup
 
 Array = NDArray[np.float64]
 

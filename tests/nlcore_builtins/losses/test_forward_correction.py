@@ -13,7 +13,7 @@ from scipy.special import softmax
 
 import nlcore
 from nlcore.contracts import NoiseInfo
-from nlcore.training.context import LossSetup
+from nlcore.training.bound_loss import LossSetup
 
 Array = NDArray[np.float64]
 
@@ -87,7 +87,7 @@ def test_the_identity_gives_cross_entropy_also_for_extreme_logits() -> None:
         ours, theirs = loss(f, targets), torch.nn.functional.cross_entropy(g, targets, reduction="none")
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=0)
         ours.sum().backward()
-        theirs.sum().backward()
+        theirs.sum().backward()  # type: ignore[no-untyped-call]
         torch.testing.assert_close(f.grad, g.grad)
 
 
@@ -171,8 +171,8 @@ def test_a_matrix_that_rules_given_labels_out() -> None:
 def test_known_is_an_oracle_and_estimated_is_not() -> None:
     """Runs on the digits, through the front door."""
     common: Any = {"dataset": "digits", "epochs": 1, "quiet": True, "threads": "1", "architecture.width": 4}
-    known = nlcore.run(loss="forward_correction", **{"loss.transition": "known"}, **common)
-    estimated = nlcore.run(loss="forward_correction", **{"loss.warm_up": 0}, **common)
+    known = nlcore.run(loss="forward_correction", **{**common, "loss.transition": "known"})
+    estimated = nlcore.run(loss="forward_correction", **{**common, "loss.warm_up": 0})
     assert known.oracles == ("noise rate",)
     assert estimated.oracles == ()
 

@@ -10,7 +10,7 @@ import torch
 from scipy.special import softmax
 
 import nlcore
-from nlcore.training.context import LossSetup
+from nlcore.training.bound_loss import LossSetup
 
 B, K, N = 6, 5, 4000
 INDEX = torch.tensor([3, 17, 0, 8, 19, 4])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 import nlcore
-from nlcore.training.context import LossSetup
+from nlcore.training.bound_loss import LossSetup
 
 Array = NDArray[np.float64]
 
@@ -82,9 +82,9 @@ def test_gradient() -> None:
     f, (u, v), y, h = logits.detach().numpy(), of(loss), np.eye(K)[targets.numpy()], 1e-6
 
     def slope(which: int, part: int, step: Array) -> Array:
-        low, high = [f, u, v], [f, u, v]
+        low, high = [f, u, v, y], [f, u, v, y]
         low[which], high[which] = low[which] - h * step, high[which] + h * step
-        result: Array = (parts(*high, y)[part] - parts(*low, y)[part]) / (2 * h)
+        result: Array = (parts(*high)[part] - parts(*low)[part]) / (2 * h)
         return result
 
     ce, error = 0, 1

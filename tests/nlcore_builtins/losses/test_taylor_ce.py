@@ -13,7 +13,7 @@ import nlcore
 def formula(log_p: Array, y: Array, t: int) -> Array:
     """Return the first terms of the series, one after the other."""
     rest = 1 - np.exp((y * log_p).sum(1))
-    result = np.zeros_like(rest)
+    result: Array = np.zeros_like(rest)
     for i in range(1, t + 1):
         result += rest**i / i
     return result

@@ -11,7 +11,7 @@ import torch
 from scipy.special import softmax
 
 import nlcore
-from nlcore.training.context import LossSetup
+from nlcore.training.bound_loss import LossSetup
 
 B, K, N = 6, 5, 20
 INDEX = torch.tensor([3, 17, 0, 8, 19, 4])
@@ -91,7 +91,8 @@ def test_it_is_gce_before_the_start() -> None:
 
 def test_labels_are_judged_in_epochs_40_50_60() -> None:
     """By the authors' schedule; in between what was judged stays, and who was left out may come back."""
-    loss, asked = set_up(), []
+    loss = set_up()
+    asked: list[int] = []
     for epoch in range(1, 66):
         asked_before = len(asked)
 

@@ -23,10 +23,10 @@ C10_PAIRS = {9: 1, 2: 0, 4: 7, 3: 5, 5: 3}
 MNIST_PAIRS = {7: 1, 2: 7, 5: 6, 6: 5, 3: 8}
 
 
-def corrupt(labels: Any, data: Any, seed: int = 1, **params: Any) -> Any:
+def corrupt(labels: Any, data: Any, **params: Any) -> Any:
     """Return the given labels."""
     classes = len(data.classes) if data else 10
-    return nlcore.create("noise", "asymmetric", **params).corrupt(labels, classes, np.random.default_rng(seed), data)
+    return nlcore.create("noise", "asymmetric", **params).corrupt(labels, classes, np.random.default_rng(1), data)
 
 
 def matrix(pairs: dict[int, int], rate: float, classes: int = 10) -> Any:
@@ -76,7 +76,7 @@ def test_cifar100s_superclasses_are_the_official_ones(samples: Any, counted: Any
     """Labels stay in their superclass, go to the next index of it and round; each has five classes."""
     labels = np.arange(50_000) % 100
     model = nlcore.create("noise", "asymmetric", rate=0.4, draws="independent")
-    pairs = {}
+    pairs: dict[int, int] = {}
     for coarse in range(20):
         members = [fine for fine in range(100) if COARSE[fine] == coarse]
         assert len(members) == 5

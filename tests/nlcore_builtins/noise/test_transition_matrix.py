@@ -51,12 +51,9 @@ def test_rows_without_chance_are_followed_exactly(labels: Any, tmp_path: Path) -
 )
 def test_matrices_that_are_none(matrix: Any, said: str, labels: Any, tmp_path: Path) -> None:
     np.save(tmp_path / "T.npy", matrix)
-    for ask in (
-        lambda noise: noise.corrupt(labels, 10, np.random.default_rng(0)),
-        lambda noise: noise.declared(10),
-    ):
+    for method, arguments in (("corrupt", (labels, 10, np.random.default_rng(0))), ("declared", (10,))):
         with pytest.raises(nlcore.UserError) as error:
-            ask(model(tmp_path / "T.npy"))
+            getattr(model(tmp_path / "T.npy"), method)(*arguments)
         assert said in str(error.value)
         assert "T.npy" in str(error.value)
 

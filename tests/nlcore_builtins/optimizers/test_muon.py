@@ -57,7 +57,7 @@ def test_filters_move_as_with_torchs_muon_on_matrices(shape: tuple[int, int, int
         matrix.grad = filters.grad.flatten(1).clone()
         matrix.data *= len(matrix) ** 0.5 / matrix.data.norm()
         ours.step()
-        theirs.step()
+        theirs.step()  # type: ignore[no-untyped-call]
         torch.testing.assert_close(filters.detach().flatten(1), matrix.detach(), rtol=0, atol=1e-3)
 
 

@@ -52,6 +52,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], nlco
     return functools.cache(lambda loss, strategy: run(loss, strategy, runs_dir))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "strategy"), list(itertools.product(LOSSES, STRATEGIES)))
 def test_every_pair_runs(first: Callable[[str, str], nlcore.Result], loss: str, strategy: str) -> None:
     """Losses and strategies compose freely; none of these pairs is refused."""

@@ -21,6 +21,7 @@ LOSSES = sorted(entry.name for entry in registry().of_kind("loss") if entry.dist
 STRATEGIES = sorted(entry.name for entry in registry().of_kind("strategy") if entry.distribution == "nlcore")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "strategy"), list(itertools.product(LOSSES, STRATEGIES)))
 def test_recorded_equals_step_by_step(loss: str, strategy: str) -> None:
     """Losses, weights, optimisers, memories and generators, in the first epochs of a long run and in late ones."""
