@@ -6,14 +6,15 @@ nlcore: learning with noisy labels.
     result = nlcore.run(dataset="digits", loss="gce", **{"loss.q": 0.7})
     model = nlcore.load(result.run_dir)
     loss = nlcore.create("loss", "gce", q=0.7)
+    digits = nlcore.dataset("digits")
 
 Importing nlcore does not import torch.
 """
 
 from __future__ import annotations
 
-from nlcore.api import create, load, resume, run
-from nlcore.errors import ParameterError, PluginError, RunError, UserError
+from nlcore.api import create, dataset, load, resume, run
+from nlcore.errors import ComponentError, ParameterError, PluginError, RunError, UserError
 from nlcore.host.hookspecs import NLCORE_API, Component, hookimpl
 from nlcore.parameters import parameter
 from nlcore.rundir.result import Result
@@ -22,6 +23,7 @@ from nlcore.version import __version__
 __all__ = [
     "NLCORE_API",
     "Component",
+    "ComponentError",
     "ParameterError",
     "PluginError",
     "Result",
@@ -29,6 +31,7 @@ __all__ = [
     "UserError",
     "__version__",
     "create",
+    "dataset",
     "hookimpl",
     "load",
     "parameter",

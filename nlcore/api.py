@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,10 @@ from nlcore.host.registry import registry
 from nlcore.rundir.result import Result
 
 if TYPE_CHECKING:
+    from nlcore.contracts import Data, Split
     from nlcore.runs.model import TrainedModel
+
+_GIGABYTE = 10**9
 
 
 def run(
@@ -73,12 +78,47 @@ def load(run_dir: str | os.PathLike[str], device: str = "cpu") -> TrainedModel:
     return load_model(Path(run_dir), device)
 
 
+def dataset(name: str, *, data_dir: str | os.PathLike[str] | None = None, **params: Any) -> Data:
+    """
+    Return what a dataset loads, to look at: ``nlcore.dataset("digits").train.images``.
+
+    Args:
+        name: as ``nl list-plugins --kind dataset`` shows it.
+        data_dir: the folder of the data; the usual one where None. What is missing is downloaded.
+        params: its parameters; the others have their defaults.
+
+    Returns:
+        ``train`` and ``test``, each with ``images`` (uint8 (N, H, W, C); a store that decodes on demand where they
+        would need more than a gigabyte), ``labels`` int64 (N,) and ``ids`` (N,); and ``classes``, the names of the K classes.
+
+    Raises:
+        UserError: an unknown name or parameter, or data that are not there.
+
+    """
+    from nlcore.config.settings import data_directory
+    from nlcore.contracts import DataSource
+
+    source = DataSource(data_directory(None if data_dir is None else os.fspath(data_dir)))
+    loaded: Data = registry().create("dataset", name, params).load(source)
+    return replace(loaded, train=_in_memory(loaded.train), test=_in_memory(loaded.test))
+
+
+def _in_memory(split: Split) -> Split:
+    """Return a split with its images as an array where they fit."""
+    import numpy as np
+
+    images = split.images
+    if isinstance(images, np.ndarray) or len(images) * math.prod(images.image_shape) > _GIGABYTE:
+        return split
+    return replace(split, images=images.fetch(np.arange(len(images))))
+
+
 def create(kind: str, name: str, **params: Any) -> Any:
     """
     Return a component by name: ``create("loss", "gce", q=0.7)``.
 
     Args:
-        kind: ``dataset``, ``noise``, ``architecture``, ``loss`` or ``strategy``.
+        kind: ``dataset``, ``noise``, ``augmentation``, ``architecture``, ``optimizer``, ``loss`` or ``strategy``.
         name: as ``nl list-plugins`` shows it.
         params: its parameters; the others have their defaults.
 

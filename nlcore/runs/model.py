@@ -21,9 +21,7 @@ from nlcore.host.discovery import reason
 from nlcore.rundir.environment import resolve_model
 from nlcore.rundir.model_file import NAME, ModelFile
 from nlcore.rundir.result import Result
-from nlcore.training.build import Components
-from nlcore.training.context import Context
-from nlcore.training.hardware import resolve_hardware
+from nlcore.training.build import Components, Idle, wire_for_prediction
 from nlcore.training.predict import in_batches
 
 _WEIGHTS = "weights.safetensors"
@@ -137,7 +135,6 @@ def _load(folder: Path, about: ModelFile, device: str) -> TrainedModel:
     from safetensors.torch import load_file
 
     experiment = resolve_model(folder, about.recipe, about.plugin_files)
-    hardware = resolve_hardware(device, "fp32", "auto")
     K = len(about.classes)
     declared = None
     if about.declared is not None:
@@ -146,24 +143,13 @@ def _load(folder: Path, about: ModelFile, device: str) -> TrainedModel:
     images = _NoImages(about.image_shape)
     given = np.arange(about.num_samples, dtype=np.int64) % K  # nobody's labels: a model is handed on without any
     data = TrainingData(images, given, K, about.mean, about.std, declared)
-    run_optimizer = experiment["optimizer"].create()
-    components = Components(
-        experiment["strategy"].create(), experiment["architecture"].create(), Idle, run_optimizer, {}
-    )
-    ctx = Context(experiment.settings, data, components.architecture, Idle, components.make_optimizer, hardware)
+    strategy, architecture = experiment["strategy"].create(), experiment["architecture"].create()
+    components = Components(strategy, architecture, Idle, experiment["optimizer"].create(), {})
     with attributed(experiment.entries):
-        components.strategy.setup(ctx)
-    tensors = load_file(folder / _WEIGHTS)
-    for name, network in ctx.saved.items():
-        prefix = f"{name}."
-        network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-        network.eval()
-    normalise = Normalise(about.mean, about.std, hardware.device)
-    dataset = experiment["dataset"].create() if "dataset" in experiment.selections else None
-    read = getattr(dataset, "read", read_image)
-    return TrainedModel(
-        components.strategy, ctx.saved, about.classes, about.image_shape, normalise, hardware.device, read
-    )
+        ctx = wire_for_prediction(components, experiment.settings, data, load_file(folder / _WEIGHTS), device)
+    normalise = Normalise(about.mean, about.std, ctx.device)
+    read = getattr(experiment["dataset"].create(), "read", read_image)
+    return TrainedModel(strategy, ctx.saved, about.classes, about.image_shape, normalise, ctx.device, read)
 
 
 @dataclass(frozen=True)
@@ -178,13 +164,3 @@ class _NoImages:
     def fetch(self, indices: Labels) -> NDArray[np.uint8]:
         """Return nothing: nobody asks."""
         raise RuntimeError("a trained model has no training images")
-
-
-class Idle:
-    """Stands for the run's loss where nothing is trained."""
-
-    soft_targets = True
-
-    def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
-        """Refuse."""
-        raise RuntimeError("a trained model has no loss")

@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from nlcore.config.experiment import Experiment
 from nlcore.config.settings import TrainingSettings
 from nlcore.contracts import Architecture, DataSource, Optimizer, Strategy
 from nlcore.data.batches import TrainingBatches
-from nlcore.data.prepare import RunData, prepare
+from nlcore.data.prepare import RunData, TrainingData, prepare
 from nlcore.data.views import View, Views
 from nlcore.errors import RunError, UserError
 from nlcore.host.registry import registry
@@ -108,6 +109,40 @@ def wire(
         capture = StepCapture(components.strategy, ctx, lambda: CudaGraph(stream))
     lr = components.optimizer.lr
     return Trainer(components.strategy, ctx, batches, evaluator, settings, lr, hardware, average, capture)
+
+
+class Idle:
+    """Stands for the run's loss where nothing is trained."""
+
+    soft_targets = True
+
+    def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
+        """Refuse."""
+        raise RuntimeError("a trained model has no loss")
+
+
+def wire_for_prediction(
+    components: Components, settings: TrainingSettings, data: TrainingData, tensors: Mapping[str, Tensor], device: str
+) -> Context:
+    """
+    Make networks without anything that trains them, load their weights, and return their context.
+
+    Args:
+        components: the strategy's ``setup`` is called; its losses do nothing.
+        settings: of the run.
+        data: without images: nobody asks for them.
+        tensors: names prefixed by network, as in ``weights.safetensors``.
+        device: as ``--device``.
+
+    """
+    hardware = resolve_hardware(device, "fp32", "auto")
+    ctx = Context(settings, data, components.architecture, Idle, components.make_optimizer, hardware)
+    components.strategy.setup(ctx)
+    for name, network in ctx.saved.items():
+        prefix = f"{name}."
+        network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        network.eval()
+    return ctx
 
 
 def build(
