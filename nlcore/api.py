@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlcore.host.registry import registry
+from nlcore.errors import UserError
+from nlcore.host.registry import KINDS, registry
 from nlcore.rundir.result import Result
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ def run(
     from nlcore.runs.start import execute
     from nlcore.runs.terminal import Terminal
 
+    for kind in KINDS:
+        if not isinstance(settings.get(kind, ""), str):
+            raise UserError(_by_name(kind, settings[kind]))
     layers = [read_recipe(Path(recipe))] if recipe is not None else []
     plain = {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in settings.items()}
     return execute(resolve(*layers, plain), Terminal(quiet), fresh)
@@ -88,3 +93,15 @@ def create(kind: str, name: str, **params: Any) -> Any:
 
     """
     return registry().create(kind, name, params)
+
+
+def _by_name(kind: str, given: object) -> str:
+    """Return what to type in place of a mapping or an object: a run is repeated from names and values alone."""
+    if isinstance(given, Mapping) and isinstance(given.get("name"), str):
+        values = {f"{kind}.{key}": value for key, value in given.items() if key != "name"}
+        return f"{kind}: give its name and parameters as {kind}={given['name']!r}, **{values}."
+    return (
+        f"{kind}: give its name, as {kind}='NAME', and its parameters as **{{'{kind}.PARAMETER': ...}}; this is "
+        f"{given!s:.60} ({type(given).__name__}). A class of your own gets a name by a plugin, which may be one file: "
+        "docs/plugins.md."
+    )

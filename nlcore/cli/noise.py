@@ -24,7 +24,6 @@ _PLACES = ("data_dir", "no_download")
 _FLAGS = {
     "json": "end with one line of JSON on stdout, instead of the table",
     "quiet": "print nothing on stderr but errors",
-    "debug": "show tracebacks",
     "help": "show this and exit; with components named, their parameters",
 }
 _FILES = ("labels.npz", "labels.csv", "labels.json", "noise.json", "noise.png")

@@ -20,11 +20,8 @@ _CHANGES = ("epochs", "device", "data_dir", "no_download", "checkpoint_every")
 @click.option("--checkpoint-every", help="epochs between checkpoints")
 @click.option("--json", "as_json", is_flag=True, help="end with one line of JSON on stdout")
 @click.option("--quiet", is_flag=True, help="print nothing on stderr but errors")
-@click.option("--debug", is_flag=True, help="show tracebacks")
 @click.argument("other", nargs=-1, type=click.UNPROCESSED, metavar="")
-def resume(
-    run: Path, as_json: bool, quiet: bool, debug: bool, other: tuple[str, ...], **given: str | bool | None
-) -> int:
+def resume(run: Path, as_json: bool, quiet: bool, other: tuple[str, ...], **given: str | bool | None) -> int:
     """
     Go on with a run that was stopped.
 

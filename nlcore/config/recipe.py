@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from nlcore.config.settings import Places, Settings
+from nlcore.config.unknown import meant
 from nlcore.errors import ParameterError, PluginError, UserError, did_you_mean
 from nlcore.host.registry import KINDS, registry
 
@@ -108,9 +109,13 @@ def check_names(layer: Layer) -> None:
     settings = [*(field.name for cls in (Settings, Places) for field in fields(cls)), "labels", "preset"]
     for key in layer:
         if key not in settings and key.partition(".")[0] not in KINDS:
-            raise ParameterError(
-                f"There is no setting {key!r}.{did_you_mean(key, [*settings, *KINDS])} 'nl run --help' lists all."
-            )
+            said = meant(key.replace("-", "_"), settings, KINDS, _spell)
+            raise ParameterError(f"There is no setting {key!r}.{said} 'nl run --help' lists all.")
+
+
+def _spell(name: str) -> str:
+    """Return a setting as a key; a component's parameter also as Python takes it, whose keywords have no dots."""
+    return f"{name!r} (in Python: **{{{name!r}: ...}})" if "." in name else repr(name)
 
 
 def _kinds() -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from nlcore import contracts
 from nlcore.errors import PluginError, UserError, did_you_mean
-from nlcore.host import hookspecs
+from nlcore.host import hookspecs, suggest
 from nlcore.host.discovery import Entry, Plugin, discover, reason
 from nlcore.host.hookspecs import BUILTIN
 from nlcore.host.plugin_file import plugin_files
@@ -72,8 +72,9 @@ class Registry:
             names = " or ".join(entry.full_name for entry in found)
             raise UserError(f"Several plugins have a {kind} {name!r}. Say which: {names}.")
         if not found:
+            names_of = {one: [self.display_name(entry) for entry in self.of_kind(one)] for one in hookspecs.HOOKS}
             raise UserError(
-                f"There is no {kind} {name!r}.{did_you_mean(name, (self.display_name(entry) for entry in entries))} "
+                f"There is no {kind} {name!r}.{suggest.component(kind, name, names_of)} "
                 f"'{'nl presets' if kind == 'preset' else f'nl list-plugins --kind {kind}'}' lists all."
                 + self._failed()
             )
