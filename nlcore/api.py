@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlcore.errors import UserError
 from nlcore.host.registry import KINDS, registry
+from nlcore.rundir.find import find_run
 from nlcore.rundir.result import Result
 
 if TYPE_CHECKING:
@@ -46,12 +47,15 @@ def run(
     return execute(resolve(*layers, plain), Terminal(quiet), fresh)
 
 
-def resume(run_dir: str | os.PathLike[str], *, quiet: bool = False, **changes: Any) -> Result:
+def resume(
+    run: str | os.PathLike[str], *, runs_dir: str | os.PathLike[str] = "runs", quiet: bool = False, **changes: Any
+) -> Result:
     """
     Go on with a run that was stopped, as ``nl resume`` does, and return its result.
 
     Args:
-        run_dir: the run's directory.
+        run: the run's directory, or its name in `runs_dir`, as ``nl table`` shows it.
+        runs_dir: the folder that names are looked up in.
         quiet: print nothing on stderr.
         changes: ``epochs`` (more than before), ``device``, ``data_dir``, ``no_download``, ``checkpoint_every``.
 
@@ -63,12 +67,19 @@ def resume(run_dir: str | os.PathLike[str], *, quiet: bool = False, **changes: A
     from nlcore.runs.start import resume as go_on
     from nlcore.runs.terminal import Terminal
 
-    return go_on(Path(run_dir), changes, Terminal(quiet))
+    return go_on(find_run(run, runs_dir), changes, Terminal(quiet))
 
 
-def load(run_dir: str | os.PathLike[str], device: str = "cpu") -> TrainedModel:
+def load(
+    run: str | os.PathLike[str], device: str = "cpu", *, runs_dir: str | os.PathLike[str] = "runs"
+) -> TrainedModel:
     """
-    Return the trained model of a finished run, ready to predict.
+    Return the trained model of a finished run: ``model(images)`` gives class probabilities.
+
+    Args:
+        run: the run's directory, or its name in `runs_dir`, as ``nl table`` shows it.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        runs_dir: the folder that names are looked up in.
 
     Raises:
         UserError: no run, an unfinished one, or one whose components are not installed.
@@ -76,7 +87,7 @@ def load(run_dir: str | os.PathLike[str], device: str = "cpu") -> TrainedModel:
     """
     from nlcore.runs.model import load_model
 
-    return load_model(Path(run_dir), device)
+    return load_model(find_run(run, runs_dir), device)
 
 
 def create(kind: str, name: str, **params: Any) -> Any:

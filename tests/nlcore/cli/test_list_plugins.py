@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 KINDS = {
     "dataset": ["cifar10", "cifar100", "csv", "digits", "fashion_mnist", "image_folder", "mnist"],
     "noise": [
@@ -33,14 +35,29 @@ KINDS = {
 }
 
 
-def test_lists_every_component_with_paper_and_plugin(nl: Any) -> None:
-    listed = nl("list-plugins")
-    assert listed.code == 0
-    for kind, names in KINDS.items():
-        rows = [line.split() for line in listed.out.splitlines() if line.startswith(kind)]
-        assert [row[1] for row in rows[-len(names) :]] == names
-        assert all(row[-2] == "nlcore" for row in rows[-len(names) :])
-    assert "arXiv:1412.6596" in listed.out
+def test_lists_every_component_and_with_wide_its_paper_and_plugin(nl: Any) -> None:
+    listed, wide = nl("list-plugins"), nl("list-plugins", "--wide")
+    assert listed.code == wide.code == 0
+    for shown in (listed, wide):
+        for kind, names in KINDS.items():
+            rows = [line.split() for line in shown.out.splitlines() if line.startswith(kind)]
+            assert [row[1] for row in rows] == names
+            assert all(row[-2] == "nlcore" for row in rows) == (shown is wide)
+    assert "arXiv:1412.6596" in wide.out
+
+
+def test_it_fits_80_columns(nl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = nl("list-plugins").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    starts = [line.split()[:2] for line in lines if not line.startswith(" ")][1:]
+    assert [name for kind, name in starts if kind in KINDS] == [name for names in KINDS.values() for name in names]
+
+
+def test_presets_are_a_kind_here(nl: Any) -> None:
+    rows = nl("list-plugins", "--kind", "preset", "--json").json
+    assert {row["name"] for row in rows} >= {"quick", "best"}
+    assert nl("list-plugins", "quick").out.splitlines()[1].startswith("preset  quick ")
 
 
 def test_one_kind_as_json(nl: Any) -> None:
