@@ -15,7 +15,7 @@ from nlcore.host.registry import Entry, Registry, registry
 @click.command("list-plugins")
 @click.argument("pattern", required=False)
 @click.option("--kind", type=click.Choice(tuple(HOOKS)), help="only this kind")
-@click.option("--wide", is_flag=True, help="also the paper and the plugin of each")
+@click.option("--wide", is_flag=True, help="also the plugin and the paper of each")
 @click.option("--json", "as_json", is_flag=True, help="as one line of JSON")
 def list_plugins(pattern: str | None, kind: str | None, wide: bool, as_json: bool) -> None:
     """
@@ -34,7 +34,11 @@ def list_plugins(pattern: str | None, kind: str | None, wide: bool, as_json: boo
         return
     from nlcore.cli.output import print_table
 
-    columns = ("kind", "name", "summary", *(("paper", "plugin") if wide else ()))
+    columns = ["kind", "name", "summary"]
+    if wide or not all(entry.builtin for entry in entries):
+        columns.append("plugin")
+    if wide:
+        columns.append("paper")
     print_table(columns, [[row[column] for column in columns] for row in rows])
 
 
