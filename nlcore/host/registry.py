@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nlcore import contracts
-from nlcore.errors import PluginError, UserError, did_you_mean
+from nlcore.errors import PluginError, UserError, did_you_mean, plural
 from nlcore.host import hookspecs, suggest
 from nlcore.host.discovery import Entry, Plugin, discover, reason
 from nlcore.host.hookspecs import BUILTIN
@@ -150,7 +150,7 @@ class Registry:
 
     def _failed(self) -> str:
         count = len(self.failures)
-        return f" {count} plugin{'s' * (count > 1)} failed to load." if count else ""
+        return f" {plural(count, 'plugin')} failed to load." if count else ""
 
 
 def registry() -> Registry:

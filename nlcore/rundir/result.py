@@ -12,7 +12,7 @@ from nlcore.errors import UserError
 from nlcore.rundir.directory import RunDirectory
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """
     The result of a run. Accuracies and rates are from 0 to 1; None where something is unknown or was not measured.
@@ -60,6 +60,13 @@ class Result:
     peak_memory: float | None = None
     message: str | None = None
 
+    def __repr__(self) -> str:
+        """Return the result in a few lines; every field is an attribute."""
+        what = (
+            f"{self.loss}, {self.strategy}, {self.architecture} on {self.dataset}, {self.noise} noise, seed {self.seed}"
+        )
+        return "\n  ".join([f"Result: {self.status}", what, *self.lines()])
+
     def to_json(self) -> dict[str, Any]:
         """Return the result as plain JSON values."""
         return {**dataclasses.asdict(self), "run_dir": str(self.run_dir), "oracles": list(self.oracles)}
@@ -76,7 +83,7 @@ class Result:
         lines = [f"test accuracy: {', '.join(known)}"] if known else []
         memorised, corrected = self.memorisation.get("memorised"), self.memorisation.get("corrected")
         if memorised is not None and corrected is not None:
-            lines.append(f"mislabelled training images: {memorised:.2%} memorised, {corrected:.2%} seen through")
+            lines.append(f"mislabelled training images: {memorised:.2%} memorised, {corrected:.2%} corrected")
         if self.oracles:
             lines.append(f"oracle: {', '.join(self.oracles)}")
         if self.message:
@@ -85,7 +92,7 @@ class Result:
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """The rows of ``metrics.jsonl``, one for each epoch."""
+        """The rows of ``metrics.jsonl``, one for each epoch, as mappings: ``pandas.DataFrame(result.metrics)``."""
         return RunDirectory(self.run_dir).metrics()
 
     @classmethod

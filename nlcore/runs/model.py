@@ -134,6 +134,8 @@ def load_model(run_dir: Path, device: str = "cpu") -> TrainedModel:
         raise UserError(f"{run_dir} has no trained weights (status: {status}).")
     try:
         return _load(run_dir, device)
+    except FileNotFoundError as error:
+        raise UserError(f"{run_dir} is incomplete: {Path(error.filename).name} is missing.") from error
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, zipfile.BadZipFile) as error:
         if isinstance(error, UserError):
             raise

@@ -257,6 +257,13 @@ def test_a_run_without_weights_is_no_model(status: str, runs: dict[str, nlcore.R
         nlcore.load(run_dir)
 
 
+def test_a_file_that_is_missing_is_named(runs: dict[str, nlcore.Result], tmp_path: Path) -> None:
+    run_dir = Path(shutil.copytree(runs["standard"].run_dir, tmp_path / "copy"))
+    (run_dir / "labels.npz").unlink()
+    with pytest.raises(nlcore.UserError, match=r"copy is incomplete: labels\.npz is missing"):
+        nlcore.load(run_dir)
+
+
 def test_a_model_of_a_component_that_is_not_there(runs: dict[str, nlcore.Result], tmp_path: Path) -> None:
     run_dir = Path(shutil.copytree(runs["standard"].run_dir, tmp_path / "copy"))
     config = run_dir / "config.toml"
