@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from typing import Any
 
 import cog
@@ -17,18 +18,27 @@ from click.testing import CliRunner
 from nlcore.cli.main import cli
 from nlcore.config.experiment import refusal
 from nlcore.errors import PluginError
+from nlcore.host.hookspecs import KINDS
 from nlcore.host.registry import registry
 
 
 def shown(command: str) -> None:
     """Write a console block with a command and what it prints; only built-in plugins are loaded."""
-    os.environ["NL_PLUGINS"] = "nlcore"
-    name, *words = command.split()
+    os.environ |= {"NL_PLUGINS": "nlcore", "COLUMNS": "100"}
+    name, *words = shlex.split(command)
     result = CliRunner().invoke(cli, words, prog_name=name, terminal_width=100, catch_exceptions=False)
     if result.exit_code:
         raise SystemExit(f"{command}: exit code {result.exit_code}\n{result.output}")
     lines = (line.rstrip() for line in result.stdout.splitlines())
     cog.outl("\n".join(["```console", f"$ {command}", *lines, "```"]))
+
+
+def built_in() -> None:
+    """Write the names of all built-in components, a row for each kind."""
+    os.environ["NL_PLUGINS"] = "nlcore"
+    known = registry()
+    rows = [f"| {kind} | {', '.join(f'`{entry.name}`' for entry in known.of_kind(kind))} |" for kind in KINDS]
+    cog.outl("\n".join(["| kind | built in |", "|---|---|", *rows]))
 
 
 def compatibility_table() -> None:

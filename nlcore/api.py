@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nlcore.errors import UserError
+from nlcore.host.hookspecs import slots
 from nlcore.host.registry import registry
+from nlcore.rundir.find import find_run
 from nlcore.rundir.result import Result
 
 if TYPE_CHECKING:
@@ -40,17 +44,23 @@ def run(
     from nlcore.runs.start import execute
     from nlcore.runs.terminal import Terminal
 
+    for slot in slots():
+        if not isinstance(settings.get(slot, ""), str):
+            raise UserError(_by_name(slot, settings[slot]))
     layers = [read_recipe(Path(recipe))] if recipe is not None else []
     plain = {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in settings.items()}
     return execute([*layers, plain], Terminal(quiet), fresh)
 
 
-def resume(run_dir: str | os.PathLike[str], *, quiet: bool = False, **changes: Any) -> Result:
+def resume(
+    run: str | os.PathLike[str], *, runs_dir: str | os.PathLike[str] = "runs", quiet: bool = False, **changes: Any
+) -> Result:
     """
     Go on with a run that was stopped, as ``nl resume`` does, and return its result.
 
     Args:
-        run_dir: the run's directory.
+        run: the run's directory, or its name in `runs_dir`, as ``nl table`` shows it.
+        runs_dir: the folder that names are looked up in.
         quiet: print nothing on stderr.
         changes: ``epochs`` (more than before), ``device``, ``data_dir``, ``no_download``, ``checkpoint_every``.
 
@@ -62,12 +72,19 @@ def resume(run_dir: str | os.PathLike[str], *, quiet: bool = False, **changes: A
     from nlcore.runs.start import resume as go_on
     from nlcore.runs.terminal import Terminal
 
-    return go_on(Path(run_dir), changes, Terminal(quiet))
+    return go_on(find_run(run, runs_dir), changes, Terminal(quiet))
 
 
-def load(run_dir: str | os.PathLike[str], device: str = "cpu") -> TrainedModel:
+def load(
+    run: str | os.PathLike[str], device: str = "cpu", *, runs_dir: str | os.PathLike[str] = "runs"
+) -> TrainedModel:
     """
-    Return the trained model of a finished run, ready to predict.
+    Return the trained model of a finished run: ``model(images)`` gives class probabilities.
+
+    Args:
+        run: the run's directory, or its name in `runs_dir`, as ``nl table`` shows it.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        runs_dir: the folder that names are looked up in.
 
     Raises:
         UserError: no run, an unfinished one, or one whose components are not installed.
@@ -75,7 +92,7 @@ def load(run_dir: str | os.PathLike[str], device: str = "cpu") -> TrainedModel:
     """
     from nlcore.runs.model import load_model
 
-    return load_model(Path(run_dir), device)
+    return load_model(find_run(run, runs_dir), device)
 
 
 def dataset(name: str, *, data_dir: str | os.PathLike[str] | None = None, **params: Any) -> Data:
@@ -89,7 +106,8 @@ def dataset(name: str, *, data_dir: str | os.PathLike[str] | None = None, **para
 
     Returns:
         ``train`` and ``test``, each with ``images`` (uint8 (N, H, W, C); a store that decodes on demand where they
-        would need more than a gigabyte), ``labels`` int64 (N,) and ``ids`` (N,); and ``classes``, the names of the K classes.
+        would need more than a gigabyte), ``labels`` int64 (N,) and ``ids`` (N,); and ``classes``, the names of the
+        K classes.
 
     Raises:
         UserError: an unknown name or parameter, or data that are not there.
@@ -127,3 +145,15 @@ def create(kind: str, name: str, **params: Any) -> Any:
 
     """
     return registry().create(kind, name, params)
+
+
+def _by_name(kind: str, given: object) -> str:
+    """Return what to type in place of a mapping or an object: a run is repeated from names and values alone."""
+    if isinstance(given, Mapping) and isinstance(given.get("name"), str):
+        values = {f"{kind}.{key}": value for key, value in given.items() if key != "name"}
+        return f"{kind}: give its name and parameters as {kind}={given['name']!r}, **{values}."
+    return (
+        f"{kind}: give its name, as {kind}='NAME', and its parameters as **{{'{kind}.PARAMETER': ...}}; this is "
+        f"{given!s:.60} ({type(given).__name__}). A class of your own gets a name by a plugin, which may be one file: "
+        "docs/plugins.md."
+    )

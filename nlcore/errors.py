@@ -26,7 +26,25 @@ class PluginError(UserError):
     """A plugin or a component of it that cannot be used."""
 
 
+def nearest(word: str, candidates: Iterable[str]) -> list[str]:
+    """
+    Return up to three of `candidates` that `word` is probably meant for, the nearest first.
+
+    Near is a slip of the fingers, another case or a beginning; a guess beyond that misleads more than it helps.
+    """
+    plain = {name: name.lower().replace("-", "_") for name in candidates}
+    typed = word.lower().replace("-", "_")
+    close = difflib.get_close_matches(typed, plain.values(), n=3, cutoff=0.65)
+    close += [name for name in plain.values() if len(typed) > 2 and name.startswith(typed) and name not in close]
+    return [name for one in dict.fromkeys(close) for name, spelled in plain.items() if spelled == one][:3]
+
+
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` with the nearest of `candidates`, or an empty string where none is near."""
-    near = difflib.get_close_matches(word, list(candidates), n=3, cutoff=0.5)
+    near = nearest(word, candidates)
     return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
+
+
+def plural(count: int, noun: str, more: str = "") -> str:
+    """Return ``1 epoch``, ``1,797 images``; `more` is the plural where it does not end in s."""
+    return f"{count:,} {noun if count == 1 else more or f'{noun}s'}"

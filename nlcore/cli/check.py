@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nlcore.errors import UserError
+from nlcore.errors import UserError, plural
 
 if TYPE_CHECKING:
     from nlcore.checks import Outcome
@@ -43,9 +43,8 @@ def check(target: str, as_json: bool) -> int:
             json.dumps({"target": target, **_counts(outcomes), "checks": [asdict(outcome) for outcome in outcomes]})
         )
     else:
-        components = len({outcome.component for outcome in outcomes})
-        plural = "s" * (components != 1)
-        click.echo(f"{target}: {components} component{plural}, {_in_words(outcomes)}")
+        components = plural(len({outcome.component for outcome in outcomes}), "component")
+        click.echo(f"{target}: {components}, {_in_words(outcomes)}")
     return 1 if _counts(outcomes)["failed"] else 0
 
 
@@ -75,5 +74,5 @@ def _in_words(outcomes: list[Outcome]) -> str:
     """Return ``17 checks run: 16 passed, 1 failed; 2 not applicable``."""
     counts = _counts(outcomes)
     run = counts["passed"] + counts["failed"]
-    words = f"{run} checks run: {counts['passed']} passed, {counts['failed']} failed"
+    words = f"{plural(run, 'check')} run: {counts['passed']} passed, {counts['failed']} failed"
     return f"{words}; {counts['not applicable']} not applicable" if counts["not applicable"] else words

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
 from typing import Any
 
 import click
 
-from nlcore.errors import PluginError
+from nlcore.errors import PluginError, plural
 from nlcore.host.discovery import Plugin, discover, import_cost, reason
 from nlcore.host.plugin_file import plugin_files
 
@@ -30,16 +30,22 @@ def doctor(with_traceback: bool, as_json: bool) -> int:
     command. Ends with 1 where a plugin or torch does not work, with 0 otherwise.
     """
     plugins = discover(os.environ.get("NL_PLUGINS", ""), plugin_files())
-    report: dict[str, Any] = {
-        "environment": _environment(),
-        "hardware": _hardware(),
-        "data": _data(),
-        "plugins": [_plugin(plugin) for plugin in plugins],
-    }
+    report: dict[str, Any] = {}
+    for name, look, show in (
+        ("environment", _environment, _print_environment),
+        ("hardware", _hardware, _print_hardware),
+        ("data", _data, _print_data),
+    ):  # one by one, as importing torch takes a while
+        report[name] = look()
+        if not as_json:
+            show(report[name])
+            click.echo()
+    report["plugins"] = _look_at(plugins, None if as_json else click.echo)
     if as_json:
         click.echo(json.dumps(report))
     else:
-        _print(report)
+        for line in _remarks(report["plugins"]):
+            click.echo(f"\n{line}")
         if with_traceback:
             for plugin in plugins:
                 if plugin.state == "failed":
@@ -110,29 +116,51 @@ def _cost(plugin: Plugin) -> dict[str, Any]:
     return {"import_seconds": round(seconds, 3), "imports_torch": imports_torch}
 
 
-def _print(report: dict[str, Any]) -> None:
+def _print_environment(versions: dict[str, str | None]) -> None:
     from nlcore.cli.output import print_table
 
-    print_table(("environment", ""), [(name, version or "missing") for name, version in report["environment"].items()])
-    hardware, data = report["hardware"], report["data"]
+    print_table(("environment", ""), [(name, version or "missing") for name, version in versions.items()])
+
+
+def _print_hardware(hardware: dict[str, Any]) -> None:
+    from nlcore.cli.output import print_table
+
     rows = [(one["device"], f"{one['name']}, {'bf16' if one['bf16'] else 'no bf16'}") for one in hardware["devices"]]
     if hardware["reason"]:
         rows = [("failed", hardware["reason"])]
-    click.echo()
     print_table(("hardware", ""), [*rows, ("processors", str(hardware["processors"]))])
-    click.echo()
+
+
+def _print_data(data: dict[str, Any]) -> None:
+    from nlcore.cli.output import print_table
+
     there = [(name, "there" if found else "not there") for name, found in data["found"].items()]
     print_table(("data", ""), [("directory", data["directory"]), *there])
-    click.echo()
-    columns = ("plugin", "entry point", "API", "import", "state")
-    print_table(columns, [_row(plugin) for plugin in report["plugins"]], ("import",))
-    for line in _remarks(report["plugins"]):
-        click.echo(f"\n{line}")
+
+
+def _look_at(plugins: Iterable[Plugin], say: Callable[[str], object] | None) -> list[dict[str, Any]]:
+    """Return what is known of each plugin, and say it line by line: each import is timed in a process of its own."""
+    found = []
+    names = [(f"{plugin.distribution} {plugin.version}", plugin.file or plugin.entry_point) for plugin in plugins]
+    titles = ("plugin", "entry point", "API", "import", "state")
+    widths = [max(map(len, column)) for column in zip(*names, titles[:2], strict=True)]
+    if say:
+        say(_line(titles, widths))
+    for plugin in plugins:
+        found.append(_plugin(plugin))
+        if say:
+            say(_line(_row(found[-1]), widths))
+    return found
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    plugin, entry_point, api, seconds, state = cells
+    return f"{plugin:<{widths[0]}}  {entry_point:<{widths[1]}}  {api:<3}  {seconds:>9}  {state}"
 
 
 def _row(plugin: dict[str, Any]) -> tuple[str, ...]:
     states = {
-        "ok": f"ok, {plugin['components']} {'component' if plugin['components'] == 1 else 'components'}",
+        "ok": f"ok, {plural(plugin['components'], 'component')}",
         "failed": f"failed: {plugin['reason']}",
         "blocked": "blocked by NL_PLUGINS",
     }

@@ -8,22 +8,23 @@ import json
 import click
 
 from nlcore.errors import UserError, did_you_mean
-from nlcore.host.hookspecs import component_kinds
+from nlcore.host.hookspecs import KINDS
 from nlcore.host.registry import Entry, Registry, registry
 
 
 @click.command("list-plugins")
 @click.argument("pattern", required=False)
-@click.option("--kind", type=click.Choice(component_kinds()), help="only this kind")
+@click.option("--kind", type=click.Choice(tuple(KINDS)), help="only this kind")
+@click.option("--wide", is_flag=True, help="also the plugin and the paper of each")
 @click.option("--json", "as_json", is_flag=True, help="as one line of JSON")
-def list_plugins(pattern: str | None, kind: str | None, as_json: bool) -> None:
+def list_plugins(pattern: str | None, kind: str | None, wide: bool, as_json: bool) -> None:
     """
-    List all components and who brought them.
+    List all components and presets.
 
     PATTERN shows only names like it: 'resnet*', or 'my-plugin/*' for all of one plugin.
     """
     known = registry()
-    kinds = [kind] if kind else list(component_kinds())
+    kinds = [kind] if kind else list(KINDS)
     entries = [entry for one in kinds for entry in known.of_kind(one)]
     if pattern is not None:
         entries = _matching(entries, pattern, kind)
@@ -33,7 +34,11 @@ def list_plugins(pattern: str | None, kind: str | None, as_json: bool) -> None:
         return
     from nlcore.cli.output import print_table
 
-    columns = ("kind", "name", "summary", "paper", "plugin")
+    columns = ["kind", "name", "summary"]
+    if wide or not all(entry.builtin for entry in entries):
+        columns.append("plugin")
+    if wide:
+        columns.append("paper")
     print_table(columns, [[row[column] for column in columns] for row in rows])
 
 

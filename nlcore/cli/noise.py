@@ -14,7 +14,7 @@ import click
 
 from nlcore.cli.options import ComponentCommand, HelpRows, flag, help_rows, option
 from nlcore.config.settings import Storage, TrainingSettings
-from nlcore.errors import UserError
+from nlcore.errors import UserError, plural
 
 if TYPE_CHECKING:
     from nlcore.config.experiment import Experiment
@@ -24,9 +24,9 @@ _STORAGE = ("data_dir", "no_download")
 _FLAGS = {
     "json": "end with one line of JSON on stdout, instead of the table",
     "quiet": "print nothing on stderr but errors",
-    "debug": "show tracebacks",
     "help": "show this and exit; with components named, their parameters",
 }
+IN_A_ROW = 10  # up to so many classes, a row of the matrix fits into 80 columns
 _FILES = ("labels.npz", "labels.csv", "labels.json", "noise.json", "noise.png")
 
 
@@ -79,7 +79,7 @@ def noise(ctx: click.Context, /, **options: Any) -> int:
     from nlcore.contracts import DataSource
     from nlcore.data.prepare import prepare
     from nlcore.rundir.noise_report import as_text, describe
-    from nlcore.runs.terminal import Terminal
+    from nlcore.runs.terminal import Terminal, print_plan
 
     terminal, seed = Terminal(options["quiet"]), experiment.settings.noise_seed
     source = DataSource(experiment.data_dir, not experiment.storage.no_download, terminal.line)
@@ -90,14 +90,15 @@ def noise(ctx: click.Context, /, **options: Any) -> int:
     folder = options["out"] or _default_folder(experiment, text)
     written = _write(folder, experiment, data, about, text)
     if "labels.json" not in written:
-        terminal.line("labels.json is left out: it is a list by position, and these samples have other ids")
+        terminal.line("labels.json is not written: it is a list by position, and these samples' ids are no positions")
     if options["json"]:
         click.echo(json.dumps({**record, "out": str(folder), "files": written}))
         return 0
-    click.echo(f"data   {experiment['dataset']}: {len(data.train):,} training images, {data.num_classes} classes")
-    click.echo(f"noise  {experiment['noise']}, noise seed {seed}: {data.noise_in_words}")
-    if data.truth.num_open_set:
-        click.echo(f"       {data.truth.num_open_set:,} images are of none of the classes")
+    images, classes = plural(len(data.train), "training image"), plural(data.num_classes, "class", "classes")
+    strangers = data.truth.num_open_set
+    of_no_class = f"; {plural(strangers, 'image is', 'images are')} of no class" if strangers else ""
+    realised = f"noise seed {seed}: {data.noise_in_words}{of_no_class}"
+    print_plan({"data": f"{experiment['dataset']}: {images}, {classes}", "noise": f"{experiment['noise']}, {realised}"})
     if data.truth.transition is not None:
         click.echo()
         _print_matrix(data)
@@ -175,32 +176,25 @@ def _as_list(data: RunData) -> list[int]:
 
 
 def _print_matrix(data: RunData) -> None:
-    """Print the realised matrix in percent; of many classes, what each is taken for most often."""
+    """Print the realised matrix in percent; of many classes, what each is given as most often."""
     from nlcore.cli.output import print_table
-    from nlcore.rundir.plots import SHOWN
 
     assert data.truth.transition is not None
     assert data.truth.confusion is not None
     shares, classes = 100 * data.truth.transition, data.classes
     names = [f"{number} {name}" if name != str(number) else name for number, name in enumerate(classes)]
-    totals = data.truth.confusion.sum(axis=1)
-    if len(classes) <= SHOWN:
+    totals = [f"{total:,}" for total in data.truth.confusion.sum(axis=1)]
+    if len(classes) <= IN_A_ROW:
+        click.echo("Percent of each true class (rows), given as (columns):")
         columns = [str(number) for number in range(len(classes))]
         cells = [[f"{share:.1f}" if share else "." for share in row] for row in shares]
-        rows = [[names[i], f"{totals[i]:,}", *cells[i]] for i in range(len(classes))]
-        print_table(["% of true, given as", "images", *columns], rows, ["images", *columns])
+        rows = [[names[i], totals[i], *cells[i]] for i in range(len(classes))]
+        print_table(["true", "images", *columns], rows, ["images", *columns], gap=1)
         return
     most = [
         sorted((j for j in range(len(classes)) if j != i and row[j]), key=lambda j: -row[j])[:3]
         for i, row in enumerate(shares)
     ]
-    rows = [
-        [
-            names[i],
-            f"{totals[i]:,}",
-            f"{shares[i, i]:.1f}",
-            ", ".join(f"{names[j]} {shares[i, j]:.1f}" for j in most[i]),
-        ]
-        for i in range(len(classes))
-    ]
+    often = [", ".join(f"{names[j]} {shares[i, j]:.1f}" for j in most[i]) for i in range(len(classes))]
+    rows = [[names[i], totals[i], f"{shares[i, i]:.1f}", often[i]] for i in range(len(classes))]
     print_table(["true", "images", "% right", "most often given as (%)"], rows, ["images", "% right"])

@@ -8,42 +8,58 @@ from pathlib import Path
 import click
 
 from nlcore.data.image_files import ENDINGS
-from nlcore.errors import UserError
+from nlcore.errors import UserError, plural
+from nlcore.rundir.find import find_run
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda or cuda:N")
+@click.option("--runs-dir", default="runs", show_default=True, help="folder that RUN is looked up in")
+@click.option("--skip-unreadable", is_flag=True, help="end with 0 although some files could not be read")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line, with all probabilities")
-def predict(run: Path, paths: tuple[Path, ...], device: str, as_json: bool) -> None:
+def predict(run: str, paths: tuple[Path, ...], device: str, runs_dir: str, skip_unreadable: bool, as_json: bool) -> int:
     """
     Classify image files with a trained model.
 
-    RUN is the directory of a finished run.
+    RUN is the name of a finished run as 'nl table' shows it, or its directory.
 
-    A folder stands for the images directly in it. Each image is converted and resized to what the model was trained on.
-    Prints path, class and probability, separated by tabs.
+    A folder stands for all images in it and in its subfolders; hidden files are left out. Each image is converted and
+    resized to what the model was trained on. Prints path, class and probability, separated by tabs, as they come. A
+    file that cannot be read is named on stderr, the others are classified all the same, and the exit code is 1.
     """
+    run_dir = find_run(run, runs_dir)
     files = [file for path in paths for file in _images(path)]
 
     from nlcore.runs.model import load_model
 
-    model = load_model(run, device)
-    for file, row in zip(files, model.predict_files(files), strict=True):
+    model = load_model(run_dir, device)
+    unreadable = []
+
+    def leave_out(path: Path, why: str) -> None:
+        unreadable.append(path)
+        click.echo(f"{path} cannot be read as an image: {why}", err=True)
+
+    for file, row in model.predict_files(files, leave_out):
         best = int(row.argmax())
         if as_json:
             shares = {name: round(float(value), 6) for name, value in zip(model.classes, row, strict=True)}
             click.echo(json.dumps({"path": str(file), "class": model.classes[best], "probabilities": shares}))
         else:
             click.echo(f"{file}\t{model.classes[best]}\t{row[best]:.4f}")
+    if unreadable:
+        click.echo(f"{len(unreadable):,} of {plural(len(files), 'file')} could not be read.", err=True)
+    return 1 if unreadable and not skip_unreadable else 0
 
 
 def _images(path: Path) -> list[Path]:
+    """Return a file, or the images in a folder and its subfolders in the order of their paths."""
     if path.is_dir():
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS)
+        there = (file for file in path.rglob("*") if file.suffix.lower() in ENDINGS)
+        found = sorted(file for file in there if not any(p.startswith(".") for p in file.relative_to(path).parts))
         if not found:
-            raise UserError(f"There are no images in the folder {path}.")
+            raise UserError(f"There are no images in the folder {path}. Images are {', '.join(sorted(ENDINGS))}.")
         return found
     if not path.exists():
         raise UserError(f"There is no file {path}.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from nlcore.cli.run import report
@@ -12,26 +10,26 @@ _CHANGES = ("epochs", "device", "data_dir", "no_download", "checkpoint_every")
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run")
 @click.option("--epochs", help="more epochs than before")
 @click.option("--device", help="auto, cpu, cuda or cuda:N")
 @click.option("--data-dir", help="folder of the data, where they have moved")
 @click.option("--no-download", is_flag=True, default=None, help="never download data")
 @click.option("--checkpoint-every", help="epochs between checkpoints")
+@click.option("--runs-dir", default="runs", show_default=True, help="folder that RUN is looked up in")
 @click.option("--json", "as_json", is_flag=True, help="end with one line of JSON on stdout")
 @click.option("--quiet", is_flag=True, help="print nothing on stderr but errors")
-@click.option("--debug", is_flag=True, help="show tracebacks")
 @click.argument("other", nargs=-1, type=click.UNPROCESSED, metavar="")
 def resume(
-    run: Path, as_json: bool, quiet: bool, debug: bool, other: tuple[str, ...], **given: str | bool | None
+    run: str, runs_dir: str, as_json: bool, quiet: bool, other: tuple[str, ...], **given: str | bool | None
 ) -> int:
     """
     Go on with a run that was stopped.
 
-    RUN is its directory. It ends with the same bits as if it had never been stopped, on a CPU with the same versions
-    and threads; everything about it is taken from the directory.
+    RUN is its name as 'nl table' shows it, or its directory. It ends with the same bits as if it had never been
+    stopped, on a CPU with the same versions and threads; everything about it is taken from the directory.
     """
-    options = [word for word in (str(run), *other) if word.startswith("-")]
+    options = [word for word in (run, *other) if word.startswith("-")]
     if options:
         raise click.UsageError(
             f"{options[0]}: only epochs (more than before), device, where the data lie and how often is saved may "
@@ -39,8 +37,9 @@ def resume(
         )
     if other:
         raise click.UsageError(f"{other[0]}: one run at a time.")
+    from nlcore.rundir.find import find_run
     from nlcore.runs.start import resume as go_on
     from nlcore.runs.terminal import Terminal
 
     changes = {name: given[name] for name in _CHANGES if given[name] is not None}
-    return report(go_on(run, changes, Terminal(quiet)), as_json)
+    return report(go_on(find_run(run, runs_dir), changes, Terminal(quiet)), as_json)

@@ -24,7 +24,6 @@ _FLAGS = {
     "fresh": "start over in a new directory, whatever is there",
     "json": "end with one line of JSON on stdout",
     "quiet": "print nothing on stderr but errors",
-    "debug": "show tracebacks",
     "help": "show this and exit; with components named, their parameters",
 }
 

@@ -3,76 +3,133 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
 
-from nlcore.errors import UserError
+from nlcore.errors import UserError, plural
 from nlcore.parameters import show_value
+from nlcore.rundir.find import run_names, short_name
 from nlcore.rundir.result import Result
 
-_WORDS = ("dataset", "noise", "wrong", "labels", "architecture", "loss", "strategy", "parameters", "seeds", "epochs")
-_NUMBERS = ("last", "mean of last 10", "selected", "best (oracle)", "time", "images/s", "GB")
+_Cells = Mapping[str, Callable[[Result], str]]
+
+_WORDS: _Cells = {
+    "dataset": lambda run: run.components["dataset"],
+    "noise": lambda run: run.components["noise"],
+    "wrong": lambda run: _percent(run.noise_rate),
+    "architecture": lambda run: run.components["architecture"],
+    "loss": lambda run: run.components["loss"],
+    "strategy": lambda run: run.components["strategy"],
+    "seed": lambda run: str(run.seed),
+    "noise seed": lambda run: str(run.noise_seed),
+    "epochs": lambda run: str(run.epochs),
+}
+_NUMBERS: _Cells = {
+    "last": lambda run: _percent(run.test_accuracy.get("last")),
+    "last 10": lambda run: _percent(run.test_accuracy.get("mean_last_10")),
+    "selected": lambda run: _percent(run.test_accuracy.get("selected")),
+    "memorised": lambda run: _percent(run.memorisation.get("memorised")),
+}
+_WIDE: _Cells = {
+    "best (oracle)": lambda run: _percent(run.test_accuracy.get("best_oracle")),
+    "corrected": lambda run: _percent(run.memorisation.get("corrected")),
+    "time": lambda run: "" if run.seconds is None else f"{run.seconds:,.0f} s",
+    "images/s": lambda run: "" if run.images_per_second is None else f"{run.images_per_second:,.0f}",
+    "GB": lambda run: "" if run.peak_memory is None else f"{run.peak_memory:.1f}",
+    "labels": lambda run: (run.labels_sha256 or "")[:6],
+}
+_ALIGNED = ("wrong", "seed", "noise seed", "epochs", *_NUMBERS, *_WIDE)
 
 
 @click.command()
 @click.argument("runs", required=False, default="runs", type=click.Path(path_type=Path))
+@click.option("--wide", is_flag=True, help="all columns, with whole names")
 @click.option("--json", "as_json", is_flag=True, help="as one line of JSON")
-def table(runs: Path, as_json: bool) -> None:
+def table(runs: Path, wide: bool, as_json: bool) -> None:
     """
     Show all finished runs, one row each.
 
-    RUNS is the folder of run directories, or one of them. Runs with the same sign under "labels" were trained on the
-    same given labels; "parameters" are those that differ from their defaults.
+    RUNS is the folder of run directories, or one of them. What is the same in all runs stands above the table.
+    "run" is a name that other commands take; "wrong" is the share of wrong labels that were trained on;
+    "parameters" are those that differ from their defaults.
 
-    Accuracies are on the test set: of the last epoch, the mean of the last ten, of the epoch selected on held-out noisy
-    data, and the best of all epochs. The last is an oracle, and so is a method that was told the noise rate.
+    Accuracies are on the test set: of the last epoch, the mean of the last ten, and of the epoch selected on held-out
+    noisy data. "memorised" is the share of the wrong labels that the model has learnt by heart. --wide adds the best
+    of all epochs (an oracle, and so is a method that was told the noise rate), the share of the mislabelled images
+    that the model classifies correctly, time, speed, memory, and a sign that is the same for the same given labels.
     """
     if not runs.is_dir():
         raise UserError(f"There is no folder {runs}. 'nl run' makes it; or name another one: nl table FOLDER.")
-    folders = [runs] if (runs / "summary.json").is_file() else sorted(runs.iterdir())
+    one = (runs / "summary.json").is_file()
+    names = [runs.name] if one else run_names(runs)
     results = []
-    for folder in folders:
-        if (folder / "summary.json").is_file():
-            try:
-                results.append(Result.read(folder))
-            except UserError as error:  # one damaged run is no reason to hide the others
-                click.echo(f"left out: {error}", err=True)
+    for name in names:
+        try:
+            results.append(Result.read(runs if one else runs / name))
+        except UserError as error:  # one damaged run is no reason to hide the others
+            click.echo(f"left out: {error}", err=True)
     finished = [result for result in results if result.status in ("done", "diverged")]
     if as_json:
         click.echo(json.dumps([result.to_json() for result in finished]))
-        return
+    elif wide:
+        _print_wide(finished)
+    elif finished:
+        _print(finished, names)
+    if not names:
+        click.echo(f"There are no runs in {runs}.", err=True)
+    left_out = len(results) - len(finished)
+    if left_out and not as_json:
+        click.echo(f"{plural(left_out, 'unfinished run')} not shown.", err=True)
+
+
+def _print(runs: Sequence[Result], names: Sequence[str]) -> None:
+    """Print what differs as columns, and what does not in a sentence."""
+    from nlcore.cli.output import print_table, print_text
+
+    in_all = [f"{title} {cell(runs[0])}" for title, cell in _WORDS.items() if len({cell(run) for run in runs}) == 1]
+    shared = dict(set.intersection(*(set(_parameters(run).items()) for run in runs)))
+    columns: dict[str, Callable[[Result], str]] = {
+        "run": lambda run: short_name(run.run_dir.name, names),
+        **{title: cell for title, cell in _WORDS.items() if len({cell(run) for run in runs}) > 1},
+        "parameters": lambda run: _listed(_parameters(run), shared),
+        **_NUMBERS,
+        "remarks": _remarks,
+    }
+    titles = [title for title, cell in columns.items() if any(cell(run) for run in runs)]
+    in_all += [f"{name} {value}" for name, value in sorted(shared.items())]
+    if in_all:
+        print_text(f"{'all runs' if len(runs) > 1 else 'one run'}: {', '.join(in_all)}")
+        click.echo()
+    print_table(titles, [[columns[title](run) for title in titles] for run in runs], _ALIGNED)
+
+
+def _print_wide(runs: Sequence[Result]) -> None:
     from nlcore.cli.output import print_table
 
-    print_table([*_WORDS, *_NUMBERS, "remarks", "run"], [_cells(result) for result in finished], _NUMBERS)
-    left_out = len(results) - len(finished)
-    if left_out:
-        click.echo(f"{left_out} unfinished {'run is' if left_out == 1 else 'runs are'} not shown.", err=True)
+    columns: dict[str, Callable[[Result], str]] = {
+        "run": lambda run: run.run_dir.name,
+        **_WORDS,
+        "parameters": lambda run: _listed(_parameters(run), {}),
+        **_NUMBERS,
+        **_WIDE,
+        "remarks": _remarks,
+    }
+    print_table(list(columns), [[cell(run) for cell in columns.values()] for run in runs], _ALIGNED)
 
 
-def _cells(result: Result) -> list[str]:
-    test = result.test_accuracy
-    remarks = [f"oracle: {oracle}" for oracle in result.oracles]
-    if result.status != "done":
-        remarks.insert(0, result.status)
-    return [
-        result.components["dataset"],
-        result.components["noise"],
-        _percent(result.noise_rate),
-        (result.labels_sha256 or "")[:6],
-        result.components["architecture"],
-        result.components["loss"],
-        result.components["strategy"],
-        ", ".join(f"{name} {show_value(value)}" for name, value in result.options.items()),
-        f"{result.seed}/{result.noise_seed}",
-        str(result.epochs),
-        *(_percent(test.get(name)) for name in ("last", "mean_last_10", "selected", "best_oracle")),
-        "" if result.seconds is None else f"{result.seconds:,.0f} s",
-        "" if result.images_per_second is None else f"{result.images_per_second:,.0f}",
-        "" if result.peak_memory is None else f"{result.peak_memory:.1f}",
-        ", ".join(remarks),
-        result.run_dir.name,
-    ]
+def _parameters(run: Result) -> dict[str, str]:
+    return {name: show_value(value) for name, value in run.options.items()}
+
+
+def _listed(parameters: Mapping[str, str], but: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in parameters.items() if name not in but)
+
+
+def _remarks(run: Result) -> str:
+    status = [] if run.status == "done" else [run.status]
+    return ", ".join([*status, *(f"oracle: {oracle}" for oracle in run.oracles)])
 
 
 def _percent(value: float | None) -> str:

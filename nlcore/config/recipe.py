@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from nlcore.config.settings import SHORT_NAMES, Storage, TrainingSettings
+from nlcore.config.unknown import meant
 from nlcore.errors import ParameterError, PluginError, UserError, did_you_mean
 from nlcore.host.hookspecs import slots
 from nlcore.host.registry import registry
@@ -124,9 +125,13 @@ def check_names(layer: Overrides) -> None:
     ]
     for key in layer:
         if key not in settings and key.partition(".")[0] not in slots():
-            raise ParameterError(
-                f"There is no setting {key!r}.{did_you_mean(key, [*settings, *slots()])} 'nl run --help' lists all."
-            )
+            said = meant(key.replace("-", "_"), settings, tuple(slots()), _spell)
+            raise ParameterError(f"There is no setting {key!r}.{said} 'nl run --help' lists all.")
+
+
+def _spell(name: str) -> str:
+    """Return a setting as a key; a component's parameter also as Python takes it, whose keywords have no dots."""
+    return f"{name!r} (in Python: **{{{name!r}: ...}})" if "." in name else repr(name)
 
 
 def _tables() -> str:

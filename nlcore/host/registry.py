@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nlcore.errors import PluginError, UserError, did_you_mean
+from nlcore.errors import PluginError, UserError, did_you_mean, plural
+from nlcore.host import suggest
 from nlcore.host.discovery import Entry, Plugin, discover, reason
 from nlcore.host.hookspecs import BUILTIN, KINDS, component_kinds
 from nlcore.host.plugin_file import plugin_files
@@ -69,8 +70,9 @@ class Registry:
             names = " or ".join(entry.full_name for entry in found)
             raise UserError(f"Several plugins have a {kind} {name!r}. Say which: {names}.")
         if not found:
+            names_of = {one: [self.display_name(entry) for entry in self.of_kind(one)] for one in KINDS}
             raise UserError(
-                f"There is no {kind} {name!r}.{did_you_mean(name, (self.display_name(entry) for entry in entries))} "
+                f"There is no {kind} {name!r}.{suggest.component(kind, name, names_of)} "
                 f"'{'nl presets' if kind == 'preset' else f'nl list-plugins --kind {kind}'}' lists all."
                 + self._failed()
             )
@@ -183,7 +185,7 @@ class Registry:
 
     def _failed(self) -> str:
         count = len(self.failures)
-        return f" {count} plugin{'s' * (count > 1)} failed to load." if count else ""
+        return f" {plural(count, 'plugin')} failed to load." if count else ""
 
 
 def registry() -> Registry:

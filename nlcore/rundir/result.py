@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """
     The result of a run. Accuracies and rates are from 0 to 1; None where something is unknown or was not measured.
@@ -64,6 +64,13 @@ class Result:
     peak_memory: float | None = None
     message: str | None = None
 
+    def __repr__(self) -> str:
+        """Return the result in a few lines; every field is an attribute."""
+        used = self.components
+        method = f"{used.get('loss')}, {used.get('strategy')}, {used.get('architecture')}"
+        what = f"{method} on {used.get('dataset')}, {used.get('noise')} noise, seed {self.seed}"
+        return "\n  ".join([f"Result: {self.status}", what, *self.lines()])
+
     def to_json(self) -> dict[str, Any]:
         """Return the result as plain JSON values."""
         content = dataclasses.asdict(self)
@@ -107,7 +114,7 @@ class Result:
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """The rows of ``metrics.jsonl``, one for each epoch."""
+        """The rows of ``metrics.jsonl``, one for each epoch, as mappings: ``pandas.DataFrame(result.metrics)``."""
         return RunDirectory(self.run_dir).metrics()
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ _WEIGHTS = "weights.safetensors"
 
 class TrainedModel:
     """
-    The networks of a finished run, in evaluation mode.
+    The networks of a finished run, in evaluation mode: ``model(images)`` gives class probabilities.
 
     Attributes:
         classes: the names of the K classes.
@@ -55,6 +55,16 @@ class TrainedModel:
         self._strategy = strategy
         self._normalise = normalise
         self._device = device
+
+    def __repr__(self) -> str:
+        """Return what goes in and what comes out."""
+        classes = ", ".join(self.classes[:10]) + (", ..." if len(self.classes) > 10 else "")
+        channels, height, width = self.image_shape
+        return f"TrainedModel({height}×{width}×{channels} images -> {len(self.classes)} classes: {classes})"
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the class probabilities, as `predict` does."""
+        return self.predict(images)
 
     def predict(self, images: NDArray[np.uint8], batch_size: int = 500) -> NDArray[np.float32]:
         """
@@ -83,23 +93,40 @@ class TrainedModel:
         found: NDArray[np.float32] = shares.cpu().numpy()
         return found
 
-    def predict_files(self, paths: Sequence[Path]) -> NDArray[np.float32]:
+    def predict_files(
+        self, paths: Iterable[Path], unreadable: Callable[[Path, str], None] | None = None, batch_size: int = 64
+    ) -> Iterator[tuple[Path, NDArray[np.float32]]]:
         """
-        Return the class probabilities for image files, float32 (N, K). Each is converted and resized to fit the model.
+        Yield each image file with its class probabilities, float32 (K,), in the order of `paths`.
+
+        Files are read as results are asked for, so that any number of them needs the memory of one batch. Each image is
+        converted and resized to fit the model.
+
+        Args:
+            paths: the files.
+            unreadable: is called with a file that is no readable image and the reason, and the file is left out.
+            batch_size: how many are predicted together.
 
         Raises:
-            UserError: files that are no readable images, all of them named.
+            UserError: a file is no readable image, where no `unreadable` is given.
 
         """
-        images, unreadable = [], []
+        waiting: list[Path] = []
+        images: list[NDArray[np.uint8]] = []
         for path in paths:
             try:
                 images.append(self._read(path, self.image_shape))
             except UnreadableError as error:
-                unreadable.append(f"{path} ({error})")
-        if unreadable:
-            raise UserError(f"These files cannot be read as images: {'; '.join(unreadable)}.")
-        return self.predict(np.stack(images)) if images else np.empty((0, len(self.classes)), np.float32)
+                if unreadable is None:
+                    raise UserError(f"{path} cannot be read as an image: {error}.") from None
+                unreadable(path, str(error))
+                continue
+            waiting.append(path)
+            if len(images) == batch_size:
+                yield from zip(waiting, self.predict(np.stack(images)), strict=True)
+                waiting, images = [], []
+        if images:
+            yield from zip(waiting, self.predict(np.stack(images)), strict=True)
 
 
 def load_model(place: Path, device: str = "cpu") -> TrainedModel:
@@ -125,6 +152,8 @@ def load_model(place: Path, device: str = "cpu") -> TrainedModel:
     about = ModelFile.read(folder / NAME)
     try:
         return _load(folder, about, device)
+    except FileNotFoundError as error:
+        raise UserError(f"{folder} is incomplete: {Path(error.filename).name} is missing.") from error
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         if isinstance(error, UserError):
             raise

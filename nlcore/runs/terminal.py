@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +15,10 @@ from rich.text import Text
 
 from nlcore.training.observers import Observer, Start
 
-LONG_SECONDS = 600  # from here on a run on a CPU is told what would be quicker
+LONG_SECONDS = 600  # CPU runs estimated to take longer than this get hints on what is quicker
+WORTH_AN_ESTIMATE = 10  # seconds; what takes less is over before it is read
+WRONG_BY = 1 / 3  # an estimate that was off by more than this share is said again
+SILENT_SECONDS = 2  # whatever takes longer gets a bar
 
 
 def seconds_in_words(seconds: float) -> str:
@@ -23,43 +29,74 @@ def seconds_in_words(seconds: float) -> str:
 
 
 def print_plan(plan: Mapping[str, str], console: Console | None = None) -> None:
-    """Print the plan as two columns, on stdout where no console is given."""
+    """Print the plan as two columns, on stdout where no console is given. What is too long is folded, never cut."""
     console = console or Console(highlight=False)
     width = max(map(len, plan))
     for key, value in plan.items():
         label = Text(f"{key:<{width}}  ", style="bold")
-        if console.is_terminal:
+        if console.is_terminal and " " in value:  # a path is left to the terminal to fold, so that it can be copied
             table = Table.grid()
+            table.add_column(no_wrap=True)
+            table.add_column(overflow="fold")
             table.add_row(label, Text(value))
             console.print(table)
         else:
-            console.print(label + value, soft_wrap=True)
+            console.print(Text.assemble(label, value), soft_wrap=True)
 
 
 class Terminal(Observer):
-    """Follows a run: the plan, an estimate once the first steps are timed, a bar and a line for each epoch."""
+    """
+    Follows a run: the plan, an estimate once steps are timed, a bar, and a line for each epoch.
+
+    In a notebook, where rich would make an output of each line and stderr is shown as errors are, it writes plain text
+    to stdout, with a line that is overwritten in place of the bar.
+    """
 
     def __init__(self, quiet: bool = False) -> None:
         self.console = Console(stderr=True, quiet=quiet, highlight=False)
-        self._progress: Progress | None = None
-        self._estimated = False
-        self._epochs = self._left = 0
-        self._evaluated = 0
+        self._notebook = self.console.is_jupyter
+        if self._notebook:
+            self.console = Console(
+                file=sys.stdout, force_jupyter=False, force_terminal=False, quiet=quiet, highlight=False
+            )
+        self._overwritten = 0  # length of the line that the next one overwrites
+        self._bar: Progress | None = None
+        self._loading_since: float | None = None
+        self._epochs = self._done = self._evaluated = 0
+        self._first_steps: tuple[int, float] | None = None
+        self._rate = 0.0
+        self._promised: float | None = None  # seconds that are left by what was said last
         self._quicker: Sequence[str] = ()
 
     def line(self, text: str) -> None:
         """Print a line of text."""
+        self._overwrite("")
         self.console.print(text, markup=False, soft_wrap=True)
+
+    def progress_of(self, done: int, total: int, what: str) -> None:
+        """
+        Show how far something before the training is; nothing where that takes less than two seconds.
+
+        Args:
+            done: how many are done; `total` ends it.
+            total: how many there are.
+            what: is being done, as ``reading images``.
+
+        """
+        if self._loading_since is None:
+            self._loading_since = time.perf_counter()
+        if done >= total:
+            self._loading_since = None
+            self.stop()
+        elif time.perf_counter() - self._loading_since > SILENT_SECONDS:
+            self._show(what, done, total, f"{done:,} of {total:,}")
 
     def start(self, start: Start) -> None:
         """Print the plan and begin to follow."""
+        self.stop()
         print_plan(start.plan, self.console)
-        self._epochs, self._left = start.epochs, start.epochs - start.done
+        self._epochs, self._done = start.epochs, start.done
         self._evaluated, self._quicker = start.images_evaluated, start.hints
-        if self.console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"))
-            self._progress = Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True)
-            self._progress.start()
 
     def end(self, summary: Mapping[str, Any]) -> None:
         """End the bar."""
@@ -67,35 +104,71 @@ class Terminal(Observer):
 
     def stop(self) -> None:
         """End the bar."""
-        if self._progress:
-            self._progress.stop()
-            self._progress = None
+        self._overwrite("")
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
 
     def progress(self, epoch: int, step: int, steps: int, images_per_second: float, elapsed: float) -> None:
-        """Show where an epoch stands; with the first steps timed, estimate the whole."""
-        if not self._estimated and (step == steps or elapsed > 3):
-            self._estimated = True
-            self._estimate(elapsed / step * steps + self._evaluated / (3 * images_per_second), images_per_second)
-        if self._progress:
-            if not self._progress.tasks:
-                self._progress.add_task("", total=steps, rate="")
-            description, rate = f"epoch {epoch}/{self._epochs}", f"{images_per_second:,.0f} images/s"
-            task = self._progress.tasks[0].id
-            self._progress.update(task, completed=step, total=steps, description=description, rate=rate)
+        """Show where an epoch stands; once steps are timed, estimate the whole."""
+        self._rate = images_per_second
+        if epoch == self._done + 1 and self._promised is None:
+            self._estimate_from_steps(step, steps, elapsed)
+        self._show(f"epoch {epoch}/{self._epochs}", step, steps, f"{images_per_second:,.0f} images/s")
 
     def epoch(self, row: Mapping[str, Any]) -> None:
-        """Print an epoch's metrics."""
+        """Print an epoch's metrics; say the estimate again where the epoch shows that it was wrong."""
         names = {"test_accuracy": "test", "validation_accuracy": "validation", "memorised": "wrong labels memorised"}
         shown = [f"{label} {row[name]:.2%}" for name, label in names.items() if row[name] is not None]
         seconds = row["seconds_train"] + row["seconds_evaluation"]
         self.line(
             f"epoch {row['epoch']}/{self._epochs}  loss {row['train_loss']:.4f}  {'  '.join(shown)}  ({seconds:.1f} s)"
         )
+        if self._promised is not None:
+            self._promised -= seconds
+        if row["epoch"] > self._done + 1 or seconds > 60:  # a short first one is mostly the libraries' set-up
+            self._estimate(seconds * (self._epochs - row["epoch"]))
 
-    def _estimate(self, epoch_seconds: float, images_per_second: float) -> None:
-        seconds = epoch_seconds * self._left
-        if seconds < 10:
+    def _estimate_from_steps(self, step: int, steps: int, elapsed: float) -> None:
+        """Estimate the run within its first epoch, without its first steps, which wait for the libraries' set-up."""
+        if self._first_steps is None:
+            self._first_steps = step, elapsed
             return
-        self.line(f"about {seconds_in_words(seconds)} at {images_per_second:,.0f} training images/s")
-        if seconds > LONG_SECONDS and self._quicker:
+        first, before = self._first_steps
+        if elapsed - before > 3 and step > first:
+            step_seconds = (elapsed - before) / (step - first)
+            images = self._rate * elapsed / step  # in a step
+            evaluation = self._evaluated / images * step_seconds / 3  # forward alone, in larger batches
+            self._estimate((steps * step_seconds + evaluation) * (self._epochs - self._done) - elapsed)
+
+    def _estimate(self, seconds: float) -> None:
+        """Say how long the rest takes, unless that is known already."""
+        said, again = self._promised, self._promised is not None
+        known = said is not None and abs(seconds - said) <= WRONG_BY * max(seconds, said)
+        if known or seconds < WORTH_AN_ESTIMATE:
+            return
+        self._promised = seconds
+        self.line(f"about {seconds_in_words(seconds)} {'more ' * again}at {self._rate:,.0f} training images/s")
+        if not again and seconds > LONG_SECONDS and self._quicker:
             self.line(f"quicker: {'; '.join(self._quicker)}")
+
+    def _show(self, what: str, done: int, total: int, rate: str) -> None:
+        """Draw the bar, or overwrite the line that stands for it."""
+        if self._notebook:
+            self._overwrite(f"{what}  {done / total:.0%}  {rate}")
+        elif self.console.is_terminal and not self.console.quiet:
+            if not self._bar:
+                columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"))
+                self._bar = Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True)
+                self._bar.add_task(what, total=total, completed=done, rate=rate)
+                self._bar.start()
+                atexit.register(self._bar.stop)  # whatever ends the process, the cursor comes back
+            self._bar.update(self._bar.tasks[0].id, completed=done, total=total, description=what, rate=rate)
+
+    def _overwrite(self, text: str) -> None:
+        """In a notebook, write over the last line that was written so; an empty text takes it away."""
+        if self._notebook and not self.console.quiet and (text or self._overwritten):
+            blank = " " * max(0, self._overwritten - len(text))
+            self.console.file.write(f"\r{text}{blank}" if text else f"\r{blank}\r")
+            self.console.file.flush()
+            self._overwritten = len(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import nlcore
-from nlcore.errors import did_you_mean
+from nlcore.errors import did_you_mean, plural
 
 
 def test_a_user_error_catches_all_that_users_can_do_wrong() -> None:
@@ -22,6 +22,11 @@ def test_a_user_error_catches_all_that_users_can_do_wrong() -> None:
         ("resnet1", ["resnet18", "vgg"], " Did you mean 'resnet18'?"),
         ("xyzzy", ["gce", "elr"], ""),
         ("anything", [], ""),
+        ("beta", ["ema", "data_dir", "seed"], ""),
+        ("alpha", ["help", "labels"], ""),
+        ("RESNET18", ["resnet18", "vgg"], " Did you mean 'resnet18'?"),
+        ("batch-size", ["batch_size"], " Did you mean 'batch_size'?"),
+        ("validat", ["validation", "lr"], " Did you mean 'validation'?"),
     ],
 )
 def test_did_you_mean(word: str, candidates: list[str], said: str) -> None:
@@ -33,3 +38,9 @@ def test_did_you_mean_names_at_most_three_nearest_first() -> None:
     assert said.count("'") == 6
     assert said.index("'resnet5'") < said.index("'resnet22'")
     assert said.index("'resnet1'") < said.index("'resnet22'")
+
+
+def test_plurals() -> None:
+    assert [plural(number, "epoch") for number in (0, 1, 2)] == ["0 epochs", "1 epoch", "2 epochs"]
+    assert plural(1797, "image") == "1,797 images"
+    assert [plural(number, "class", "classes") for number in (1, 10)] == ["1 class", "10 classes"]

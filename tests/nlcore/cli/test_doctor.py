@@ -86,6 +86,21 @@ def test_a_plugin_that_imports_torch_works_and_is_told_what_it_costs(
     assert f"{seconds:.1f} s slower" in line
 
 
+def test_it_says_what_it_knows_while_it_works(
+    nl: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown: list[str] = []
+
+    def cost(plugin: Any) -> tuple[float, bool]:
+        shown.append(capsys.readouterr().out)
+        return 0.001, False
+
+    monkeypatch.setattr("nlcore.cli.doctor.import_cost", cost)
+    nl("doctor")
+    assert all(f"\n{word}" in f"\n{shown[0]}" for word in ("environment", "hardware", "data", "plugin"))
+    assert all(lines.startswith("nlcore ") and lines.count("\n") == 1 for lines in shown[1:])
+
+
 def test_data_that_are_there(nl: Any, tmp_path: Path) -> None:
     (tmp_path / "data" / "cifar-10-batches-py").mkdir(parents=True)
     data = nl("doctor", "--json").json["data"]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import pytest
+from helpers import install_plugin, plugin_source
 
 KINDS = {
     "dataset": ["cifar10", "cifar100", "csv", "digits", "fashion_mnist", "image_folder", "mnist"],
@@ -33,14 +37,35 @@ KINDS = {
 }
 
 
-def test_lists_every_component_with_paper_and_plugin(nl: Any) -> None:
-    listed = nl("list-plugins")
-    assert listed.code == 0
-    for kind, names in KINDS.items():
-        rows = [line.split() for line in listed.out.splitlines() if line.startswith(kind)]
-        assert [row[1] for row in rows[-len(names) :]] == names
-        assert all(row[-2] == "nlcore" for row in rows[-len(names) :])
-    assert "arXiv:1412.6596" in listed.out
+def test_lists_every_component_and_with_wide_its_paper_and_plugin(nl: Any) -> None:
+    listed, wide = nl("list-plugins"), nl("list-plugins", "--wide")
+    assert listed.code == wide.code == 0
+    for shown in (listed, wide):
+        for kind, names in KINDS.items():
+            rows = [line.split() for line in shown.out.splitlines() if line.startswith(kind)]
+            assert [row[1] for row in rows] == names
+            assert all("nlcore" in row for row in rows) == (shown is wide)
+    assert "arXiv:1412.6596" in wide.out
+
+
+def test_it_fits_80_columns(nl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = nl("list-plugins").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    starts = [line.split()[:2] for line in lines if not line.startswith(" ")][1:]
+    assert [name for kind, name in starts if kind in KINDS] == [name for names in KINDS.values() for name in names]
+
+
+def test_it_says_who_brought_what_where_it_was_not_us(nl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_plugin(monkeypatch, tmp_path, "list-one", plugin_source(nl_losses={"theirs": "m:C"}), version="2.1")
+    (line,) = (line for line in nl("list-plugins").out.splitlines() if line.startswith("loss") and "theirs" in line)
+    assert line.endswith("list-one 2.1")
+
+
+def test_presets_are_a_kind_here(nl: Any) -> None:
+    rows = nl("list-plugins", "--kind", "preset", "--json").json
+    assert {row["name"] for row in rows} >= {"quick", "best"}
+    assert nl("list-plugins", "quick").out.splitlines()[1].startswith("preset  quick ")
 
 
 def test_one_kind_as_json(nl: Any) -> None:

@@ -117,7 +117,7 @@ def test_many_classes_and_ids_that_are_words(nl: Any, tmp_path: Path, monkeypatc
     install_plugin(monkeypatch, tmp_path, "many-classes", PLUGIN)
     done = nl("noise", "--dataset", "many", "--noise", "pair_flip", "--noise.rate", "0.5", "--out", "here")
     assert done.code == 0
-    assert "labels.json is left out" in done.err
+    assert "labels.json is not written" in done.err
     assert "labels.json" not in done.out
     assert not Path("here/labels.json").exists()
     with np.load("here/labels.npz") as file:
@@ -132,7 +132,7 @@ def test_images_of_no_class_are_said(nl: Any, tmp_path: Path, monkeypatch: pytes
     install_plugin(monkeypatch, tmp_path, "many-classes", PLUGIN)
     done = nl("noise", "--dataset", "many", "--noise", "open_set", "--noise.images", "digits", "--noise.rate", "0.1")
     assert done.code == 0
-    assert "300 images are of none of the classes" in done.out
+    assert "300 images are of no class" in done.out
     assert "10.00% declared, 10.00% of the labels wrong" in done.out
 
 
@@ -179,3 +179,13 @@ def test_help_shows_what_holds(nl: Any) -> None:
         assert words in done.out
     assert "--epochs" not in done.out
     assert "--loss" not in done.out
+
+
+@pytest.mark.parametrize("dataset", ["digits", "many"])
+def test_it_fits_80_columns(dataset: str, nl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_plugin(monkeypatch, tmp_path, "many-classes", PLUGIN)
+    monkeypatch.setenv("COLUMNS", "80")
+    done = nl("noise", "--dataset", dataset, "--noise.rate", "0.99", "--out", "here")
+    assert done.code == 0
+    _, table, _ = done.out.split("\n\n")
+    assert max(map(len, table.splitlines())) <= 80

@@ -6,6 +6,121 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from nlcore.rundir.result import Result
+
+
+def write_run(name: str, **more: Any) -> Result:
+    """Write what a finished run leaves for the table."""
+    known: dict[str, Any] = {
+        "status": "done",
+        "dataset": "fashion_mnist",
+        "noise": "symmetric",
+        "architecture": "resnet18",
+        "loss": "gce",
+        "strategy": "standard",
+        "seed": 1,
+        "noise_seed": 1,
+        "epochs": 20,
+        "noise_rate": 0.4508,
+        "test_accuracy": {"last": 0.8507, "mean_last_10": 0.8456, "selected": None, "best_oracle": 0.8817},
+        "memorisation": {"clean_accuracy": 0.9, "memorised": 0.1234, "corrected": 0.5678},
+        "labels_sha256": "dd7c71" + 58 * "0",
+        "seconds": 9.1,
+        "images_per_second": 4600.0,
+        "peak_memory": 0.9,
+    }
+    result = Result(run_dir=Path("runs", name), **known | more)
+    result.run_dir.mkdir(parents=True)
+    (result.run_dir / "summary.json").write_text(json.dumps(result.to_json()))
+    return result
+
+
+def several() -> None:
+    """Write runs that differ in a few things."""
+    for loss in ("gce", "cross_entropy", "backward_correction"):
+        for seed in (1, 2):
+            options = {"architecture.width": 16} | ({"loss.q": 0.3} if loss == "gce" else {})
+            name = f"fashion_mnist-symmetric-resnet18-{loss}-standard-seed{seed}-{len(loss):02}a1b2c{seed}"
+            write_run(name, loss=loss, seed=seed, options=options)
+
+
+def test_it_fits_80_columns_and_nothing_is_cut(nl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    several()
+    monkeypatch.setenv("COLUMNS", "80")
+    table = nl("table")
+    assert max(map(len, table.out.splitlines())) <= 80
+    above, _, table_text = table.out.partition("\n\n")
+    above = " ".join(above.split())
+    for word in (
+        "dataset fashion_mnist",
+        "noise symmetric",
+        "wrong 45.08%",
+        "strategy standard",
+        "architecture.width 16",
+    ):
+        assert word in above
+    titles, *rows = table_text.splitlines()
+    assert titles.split() == ["run", "loss", "seed", "parameters", "last", "last", "10", "memorised"]
+    assert len(rows) == 6
+    assert "03a1b2c1  gce                     1  loss.q 0.3  85.07%   84.56%     12.34%" in rows
+    assert "…" not in table.out
+
+
+def test_a_pipe_gets_the_same_lines_whole(nl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    write_run("mine", options={f"loss.parameter{number}": 0.1 for number in range(20)})
+    write_run("other")
+    (line,) = (line for line in nl("table").out.splitlines() if line.startswith("mine"))
+    assert all(f"loss.parameter{number} 0.1" in line for number in range(20))
+
+
+def test_wide_shows_everything(nl: Any) -> None:
+    several()
+    titles, *rows = nl("table", "--wide").out.splitlines()
+    for title in ("dataset", "best (oracle)", "corrected", "time", "images/s", "GB", "labels"):
+        assert title in titles
+    (row,) = (row for row in rows if row.startswith("fashion_mnist-symmetric-resnet18-gce-standard-seed1-03a1b2c1"))
+    for cell in (
+        "fashion_mnist",
+        "88.17%",
+        "56.78%",
+        "9 s",
+        "4,600",
+        "0.9",
+        "dd7c71",
+        "loss.q 0.3",
+        "architecture.width 16",
+    ):
+        assert cell in row
+
+
+def test_the_names_shown_are_those_that_other_commands_take(nl: Any) -> None:
+    several()
+    write_run("mine")
+    Path("photo.png").touch()
+    names = [line.split()[0] for line in nl("table").out.partition("\n\n")[2].splitlines()[1:]]
+    assert "mine" in names
+    for name in names:
+        assert "has no trained weights" in nl("predict", name, "photo.png").err
+        assert "it has no environment.json" in nl("resume", name).err
+
+
+def test_a_folder_without_runs_says_so(nl: Any, tmp_path: Path) -> None:
+    empty = nl("table", ".")
+    assert (empty.code, empty.out) == (0, "")
+    assert "There are no runs in ." in empty.err
+    assert nl("table", ".", "--json").json == []
+
+
+def test_one_run_alone(nl: Any) -> None:
+    run = write_run("mine", loss="elr").run_dir
+    for words in ((), (str(run),)):
+        shown = nl("table", *words).out
+        assert "loss elr" in shown
+        assert "85.07%" in shown
+
 
 def test_one_row_for_each_finished_run(nl: Any, tiny: tuple[str, ...]) -> None:
     first = nl("run", *tiny, "--strategy", "co_teaching", "--json").json
@@ -15,13 +130,16 @@ def test_one_row_for_each_finished_run(nl: Any, tiny: tuple[str, ...]) -> None:
     summary.write_text(json.dumps(json.loads(summary.read_text()) | {"status": "running"}))
     table = nl("table")
     assert table.code == 0
-    rows = table.out.splitlines()[1:]
+    above, _, below = table.out.partition("\n\n")
+    assert above.startswith("all runs: dataset digits, noise symmetric")
+    titles, *rows = below.splitlines()
+    assert titles.split()[:3] == ["run", "strategy", "seed"]
     assert len(rows) == 2
     assert f"{first['test_accuracy']['last']:.2%}" in rows[0]
     assert "oracle: noise rate" in rows[0]
     assert f"{second['test_accuracy']['selected']:.2%}" in rows[1]
     assert "oracle: " not in rows[1]
-    assert "1 unfinished run is not shown" in table.err
+    assert "1 unfinished run not shown" in table.err
     assert nl("table", "--json").json == [first, second]
 
 

@@ -103,3 +103,16 @@ def test_the_metrics_are_those_of_the_directory(tmp_path: Path) -> None:
     for row in rows([0.1, 0.2]):
         RunDirectory(tmp_path).append_metrics(row)
     assert made(tmp_path).metrics == rows([0.1, 0.2])
+
+
+def test_a_result_is_shown_in_a_few_lines(tmp_path: Path) -> None:
+    result = made(
+        tmp_path, test_accuracy=accuracies(rows([0.1])), memorisation={"memorised": 0.2, "corrected": 0.3}, seconds=1.5
+    )
+    assert repr(result).splitlines() == [
+        "Result: running",
+        "  l, s, a on d, n noise, seed 1",
+        "  test accuracy: last epoch 10.00%, mean of the last 10 10.00%, best of all epochs (oracle) 10.00%",
+        "  mislabelled training images: 20.00% memorised, 30.00% corrected",
+        f"  run: {tmp_path}",
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -129,13 +130,26 @@ def test_predictions_do_not_depend_on_how_the_images_lie_in_memory(model: Traine
     np.testing.assert_array_equal(model.predict(frozen), model.predict(images))
 
 
+def test_a_model_can_be_called_and_says_in_a_line_what_it_is(model: TrainedModel) -> None:
+    images = the_test_images()[0][:5]
+    np.testing.assert_array_equal(model(images), model.predict(images))
+    assert repr(model) == "TrainedModel(8×8×1 images -> 10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)"
+
+
+def test_a_model_is_loaded_by_the_name_that_the_table_shows(runs: dict[str, nlcore.Result]) -> None:
+    run_dir = runs["standard"].run_dir
+    images = the_test_images()[0][:5]
+    by_name = nlcore.load(run_dir.name[-8:], runs_dir=run_dir.parent)
+    np.testing.assert_array_equal(by_name(images), nlcore.load(run_dir)(images))
+
+
 def test_images_of_another_size_are_predicted_too(model: TrainedModel) -> None:
     assert model.predict(np.zeros((2, 12, 9, 1), np.uint8)).shape == (2, 10)
 
 
 def test_no_images_no_predictions(model: TrainedModel) -> None:
     assert model.predict(np.empty((0, 8, 8, 1), np.uint8)).shape == (0, 10)
-    assert model.predict_files([]).shape == (0, 10)
+    assert list(model.predict_files([])) == []
 
 
 @pytest.mark.parametrize(
@@ -159,6 +173,13 @@ def test_images_of_another_type_or_shape_are_refused(images: NDArray[Any], model
 # -------------------------------------------------------------------------------------------------------------- files
 
 
+def probabilities(model: TrainedModel, paths: list[Path]) -> NDArray[np.float32]:
+    """Return the predictions for these files, which are in their order."""
+    predicted = list(model.predict_files(paths))
+    assert [path for path, _ in predicted] == paths
+    return np.stack([row for _, row in predicted])
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "LA"])
 def test_files_are_predicted_as_their_pixels(mode: str, model: TrainedModel, tmp_path: Path) -> None:
     images = the_test_images()[0][:3]
@@ -171,7 +192,7 @@ def test_files_are_predicted_as_their_pixels(mode: str, model: TrainedModel, tmp
         (picture if mode == "P" else picture.convert(mode)).save(path)
     with Image.open(paths[0]) as saved:
         assert saved.mode == mode
-    np.testing.assert_allclose(model.predict_files(paths), model.predict(images), atol=1e-6)
+    np.testing.assert_allclose(probabilities(model, paths), model.predict(images), atol=1e-6)
 
 
 def test_files_of_another_size_are_resized(model: TrainedModel, tmp_path: Path) -> None:
@@ -179,24 +200,42 @@ def test_files_of_another_size_are_resized(model: TrainedModel, tmp_path: Path) 
     Image.new("RGB", (3, 5), (128, 128, 128)).save(tmp_path / "small.jpg")
     expected = model.predict(np.full((2, 8, 8, 1), 128, np.uint8))
     np.testing.assert_allclose(
-        model.predict_files([tmp_path / "large.png", tmp_path / "small.jpg"]), expected, atol=1e-6
+        probabilities(model, [tmp_path / "large.png", tmp_path / "small.jpg"]), expected, atol=1e-6
     )
 
 
-def test_files_that_are_no_images_are_all_named(model: TrainedModel, tmp_path: Path) -> None:
+def test_files_that_are_no_images_are_named_and_left_out(model: TrainedModel, tmp_path: Path) -> None:
     good, text, missing, torn = (tmp_path / name for name in ("good.png", "text.png", "missing.png", "torn.png"))
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)).save(good)
     text.write_text("no image")
     torn.write_bytes(good.read_bytes()[:-1000])
     deep = tmp_path / "deep.png"
     Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(deep)
-    with pytest.raises(nlcore.UserError) as caught:
-        model.predict_files([good, text, missing, torn, deep, tmp_path])
-    message = str(caught.value)
-    assert all(str(path) in message for path in (text, missing, torn, deep))
-    assert f"{tmp_path} (" in message
-    assert str(good) not in message
-    assert "more than 8 bits" in message
+    why: dict[Path, str] = {}
+    predicted = model.predict_files([good, text, missing, torn, deep, tmp_path, good], why.__setitem__)
+    assert [path for path, _ in predicted] == [good, good]
+    assert list(why) == [text, missing, torn, deep, tmp_path]
+    assert "more than 8 bits" in why[deep]
+    with pytest.raises(nlcore.UserError, match=r"text\.png cannot be read as an image"):
+        list(model.predict_files([good, text]))
+
+
+def test_files_are_read_as_results_are_asked_for(model: TrainedModel, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(7)]
+    for path in paths:
+        Image.new("L", (8, 8)).save(path)
+    asked = []
+
+    def one_by_one() -> Iterator[Path]:
+        for path in paths:
+            asked.append(path)
+            yield path
+
+    results = model.predict_files(one_by_one(), batch_size=3)
+    assert asked == []
+    assert next(results)[0] == paths[0]
+    assert asked == paths[:3]
+    assert [path for path, _ in results] == paths[1:]
 
 
 # ------------------------------------------------------------------------------------------------ what cannot be loaded
@@ -215,6 +254,13 @@ def test_a_run_without_weights_is_no_model(status: str, runs: dict[str, nlcore.R
     content = json.loads((run_dir / "summary.json").read_text())
     (run_dir / "summary.json").write_text(json.dumps({**content, "status": status}))
     with pytest.raises(nlcore.UserError, match=rf"no trained weights \(status: {status}\)"):
+        nlcore.load(run_dir)
+
+
+def test_a_file_that_is_missing_is_named(runs: dict[str, nlcore.Result], tmp_path: Path) -> None:
+    run_dir = Path(shutil.copytree(runs["standard"].run_dir, tmp_path / "copy"))
+    (run_dir / "labels.npz").unlink()
+    with pytest.raises(nlcore.UserError, match=r"copy is incomplete: labels\.npz is missing"):
         nlcore.load(run_dir)
 
 
