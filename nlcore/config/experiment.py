@@ -76,7 +76,7 @@ class Experiment:
         }
 
     def options(self) -> dict[str, Any]:
-        """Return the components' parameters that differ from their defaults, as ``{"loss.q": 0.3}``."""
+        """Return the components' parameters that differ from what is usual, as ``{"loss.q": 0.3}``."""
         return {
             f"{slot}.{key}": value
             for slot, selection in self.deciding.items()
@@ -213,14 +213,15 @@ def _select(
             for number, candidate in enumerate(candidates):
                 if key in candidate.declared:
                     given[number][key] = value
+    suggested = [dict(one) for one in given]
     for key, value in _given_for(known, layers, slot, name).items():
         number, inner = _address(where, candidates, slot, kind.name, key)
         given[number][inner] = value
     return Selection(
         slot,
         tuple(
-            known.select(candidate.entry, params, slot, candidate.name)
-            for candidate, params in zip(candidates, given, strict=True)
+            known.select(candidate.entry, params, slot, candidate.name, usual)
+            for candidate, params, usual in zip(candidates, given, suggested, strict=True)
         ),
     )
 

@@ -131,15 +131,18 @@ class Registry:
             who = f"The {entry.kind} {entry.full_name}"
             raise PluginError(f"{who} declares its parameters wrongly: {error}.") from error
 
-    def select(self, entry: Entry, params: Mapping[str, object], slot: str, name: str) -> Selected:
+    def select(
+        self, entry: Entry, params: Mapping[str, object], slot: str, name: str, suggested: Mapping[str, object] = {}
+    ) -> Selected:
         """
         Return a component with these parameters, checked, and the defaults of the others.
 
         Args:
             entry: the component.
-            params: by name.
+            params: by name, those that are suggested included.
             slot: begins the messages, as in ``loss.q = 2``.
             name: what users call the component.
+            suggested: the values that would hold had the user said nothing.
 
         Raises:
             UserError: an unknown parameter, a wrong value, or a plugin that does not work.
@@ -147,12 +150,18 @@ class Registry:
         """
         cls, declared = self.signature(entry)
         checked = check_parameters(declared, params, slot, entry.kind, name)
+        usual = check_parameters(declared, suggested, slot, entry.kind, name)
         made = construct(entry, cls, checked)
         complete = {key: checked.get(key, item.default) for key, item in declared.items()}
-        for key in [key for key, value in complete.items() if value is None]:  # which it may have settled
-            settled = getattr(made, key, None)
-            complete[key] = settled if type(settled) is declared[key].type else None
-        return Selected(entry, name, cls, declared, complete, [made])
+        usual = {key: usual.get(key, item.default) for key, item in declared.items()}
+        said = [key for key in checked if usual[key] is None and checked[key] is not None]
+        unsaid = construct(entry, cls, {k: v for k, v in checked.items() if k not in said}) if said else made
+        for key, item in declared.items():  # a component may settle what is none
+            if complete[key] is None:
+                complete[key] = _settled(made, key, item)
+            if usual[key] is None:
+                usual[key] = _settled(unsaid, key, item)
+        return Selected(entry, name, cls, declared, complete, usual, [made])
 
     def create(self, kind: str, name: str, params: Mapping[str, object] | None = None) -> Any:
         """
@@ -223,6 +232,11 @@ def _registry(choice: str, files: tuple[str, ...], strict: bool, path: tuple[str
 
 def _natural(name: str) -> list[tuple[str, int]]:
     return [(word, int(number or 0)) for word, number in re.findall(r"([^0-9]*)([0-9]*)", name)]
+
+
+def _settled(made: Any, key: str, item: Parameter) -> Any:
+    value = getattr(made, key, None)
+    return value if type(value) is item.type else None
 
 
 def construct(entry: Entry, cls: type, params: Mapping[str, Any]) -> Any:

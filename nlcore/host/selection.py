@@ -21,6 +21,7 @@ class Selected:
         cls: its class.
         declared: the parameters that the class declares.
         params: a value for each of them.
+        usual: the values that would hold had the user said nothing about them: what is suggested, else defaults.
 
     """
 
@@ -29,6 +30,7 @@ class Selected:
     cls: type
     declared: Mapping[str, Parameter]
     params: Mapping[str, Any]
+    usual: Mapping[str, Any]
     _made: list[Any] = field(default_factory=list, repr=False, compare=False)
 
     def create(self) -> Any:
@@ -36,9 +38,14 @@ class Selected:
         return self._made.pop() if self._made else self.cls(**self.params)
 
     def __str__(self) -> str:
-        """Return the name and what differs from its defaults: ``gce (q 0.5)``."""
-        changed = {key: value for key, value in self.params.items() if value != self.declared[key].default}
-        inside = ", ".join(f"{key} {show_value(value)}" for key, value in changed.items())
+        """Return the name and what differs from its defaults: ``gce (q 0.5)``; not what a default of none came to."""
+        shown = {
+            key: value
+            for key, value in self.params.items()
+            if value != self.usual[key]
+            or (self.declared[key].default is not None and value != self.declared[key].default)
+        }
+        inside = ", ".join(f"{key} {show_value(value)}" for key, value in shown.items())
         return f"{self.name} ({inside})" if inside else self.name
 
 
@@ -66,9 +73,9 @@ class Selection:
 
     @property
     def changed(self) -> dict[str, Any]:
-        """The parameters that differ from their defaults."""
+        """The parameters that differ from what is usual: from defaults, or from what is suggested."""
         addresses = self.addresses().items()
-        return {k: part.params[n] for k, (part, n) in addresses if part.params[n] != part.declared[n].default}
+        return {key: part.params[name] for key, (part, name) in addresses if part.params[name] != part.usual[name]}
 
     def addresses(self) -> dict[str, tuple[Selected, str]]:
         """Return for each parameter, as users type it, the part that has it and its name there."""
