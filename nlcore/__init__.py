@@ -14,7 +14,7 @@ Importing nlcore does not import torch.
 from __future__ import annotations
 
 from nlcore.api import create, dataset, load, resume, run
-from nlcore.errors import ComponentError, ParameterError, PluginError, RunError, UserError
+from nlcore.errors import ComponentError, NotInstalledError, ParameterError, PluginError, RunError, UserError
 from nlcore.host.hookspecs import NLCORE_API, Component, hookimpl
 from nlcore.parameters import parameter
 from nlcore.rundir.result import Result
@@ -24,6 +24,7 @@ __all__ = [
     "NLCORE_API",
     "Component",
     "ComponentError",
+    "NotInstalledError",
     "ParameterError",
     "PluginError",
     "Result",

@@ -22,6 +22,10 @@ class ParameterError(UserError, ValueError):
     """A parameter that is unknown, of the wrong type or out of its range."""
 
 
+class NotInstalledError(UserError):
+    """A package that a component needs is not installed; the message says how to install it."""
+
+
 class PluginError(UserError):
     """A plugin or a component of it that cannot be used."""
 

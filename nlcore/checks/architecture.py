@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from nlcore.checks.replay import ReplayedCalls, ReplayError
 from nlcore.checks.suite import NotApplicable
 from nlcore.testing.same import equal
+from nlcore.training.hardware import resolve_hardware
 
 K = 10
 SHAPE = (3, 16, 16)
@@ -26,6 +27,20 @@ def gives_logits(cls: type) -> None:
         assert good, (
             f"For {size} images it returns {logits.dtype} {tuple(logits.shape)}, not finite float32 {(size, K)}."
         )
+
+
+def features_follow_the_precision(cls: type) -> None:
+    """Under mixed precision, ``features`` and ``head`` together give what calling the network gives, as float32."""
+    placed: Any = resolve_hardware("cpu", "bf16", "1").place(cls().build(K, SHAPE).eval())
+    images = _images(4)
+    with torch.no_grad():
+        whole, features = placed(images), placed.features(images)
+        parts = placed.head(features)
+    assert features.dtype == torch.float32, f"features gives {features.dtype} under mixed precision, not float32."
+    scale = float(whole.abs().max()) + 1e-6
+    assert torch.allclose(parts, whole, atol=0.05 * scale), (
+        "head(features(x)) is not what the network gives for x in mixed precision: forward must be head(features(x))."
+    )
 
 
 def takes_any_image_size(cls: type) -> None:
@@ -130,6 +145,7 @@ def recorded_forward_does_the_same(cls: type) -> None:
 
 CHECKS = (
     gives_logits,
+    features_follow_the_precision,
     takes_any_image_size,
     every_parameter_gets_a_gradient,
     state_dict_gives_it_back,

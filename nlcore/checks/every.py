@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from nlcore.checks.suite import NotApplicable
-from nlcore.errors import PluginError
+from nlcore.errors import NotInstalledError, PluginError
 from nlcore.host.discovery import import_cost
 from nlcore.host.registry import Entry, registry
 from nlcore.parameters import parameters_of
@@ -133,6 +133,8 @@ CHECKS_OF_THE_CLASS = (
 def _construct(cls: type) -> Any:
     try:
         return cls()
+    except NotInstalledError as error:
+        raise NotApplicable(str(error)) from error
     except Exception as error:
         raise AssertionError(
             f"{cls.__name__}() raises {type(error).__name__}: {error}. Give every parameter a default that works."

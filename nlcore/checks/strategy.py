@@ -146,6 +146,8 @@ def clean_probability_is_one(cls: type) -> None:
         raise NotApplicable("It has no clean_probability.")
     run.train()
     p, count = run.strategy.clean_probability(), run.ctx.num_samples
+    if p is None:
+        raise NotApplicable("It has no opinion after two epochs; checked_with may name settings that get it there.")
     assert p.shape == (count,), f"clean_probability gives {tuple(p.shape)}, not {(count,)}."
     good = p.is_floating_point() and bool(((p >= 0) & (p <= 1)).all())
     assert good, (
@@ -153,8 +155,39 @@ def clean_probability_is_one(cls: type) -> None:
     )
 
 
-def recorded_steps_do_the_same(cls: type) -> None:
-    """Where it declares ``capturable``, steps that are recorded once and replayed give the same bits."""
+def suggested_labels_are_labels(cls: type) -> None:
+    """``suggested_labels`` gives a class, int64, for each training sample."""
+    run = TinyRun(cls(), epochs=2)
+    if not hasattr(run.strategy, "suggested_labels"):
+        raise NotApplicable("It has no suggested_labels.")
+    run.train()
+    labels, count = run.strategy.suggested_labels(), run.ctx.num_samples
+    if labels is None:
+        raise NotApplicable("It has no opinion after two epochs; checked_with may name settings that get it there.")
+    good = labels.dtype == torch.int64 and labels.shape == (count,) and bool(((labels >= 0) & (labels < K)).all())
+    assert good, (
+        f"suggested_labels gives {labels.dtype} {tuple(labels.shape)}, not classes 0..{K - 1}, int64 {(count,)}."
+    )
+
+
+def a_loaded_model_predicts_what_was_measured(cls: type) -> None:
+    """From the saved weights alone, a new instance predicts what the trained one does, bit for bit."""
+    run = TinyRun(cls(), epochs=2)
+    run.train()
+    images = torch.randn(7, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    with run.ctx.evaluating():
+        trained = run.strategy.predict(images)
+    loaded = run.loaded(cls())
+    with torch.no_grad():
+        again = loaded.predict(images)
+    assert equal(trained, again), (
+        "A model that is loaded from its weights predicts something else. What predict() asks must come from "
+        "ctx.network(), ctx.module(...) or ctx.teacher(...): only these are saved with the model."
+    )
+
+
+def captured_steps_do_the_same(cls: type) -> None:
+    """Where it declares ``capturable``, steps that are captured once and replayed give the same bits."""
     if not may_be_captured(cls):
         raise NotApplicable("It does not declare capturable.")
     try:
@@ -162,7 +195,7 @@ def recorded_steps_do_the_same(cls: type) -> None:
     except ReplayError as error:
         found = str(error)
     assert not found, (
-        f"Recorded: {found}. Of a recorded step only the operations on tensors are done again: draw in begin_epoch, "
+        f"Captured: {found}. Of a captured step only the operations on tensors are done again: draw in begin_epoch, "
         "into tensors that stay where they are (copy_), and let variant(epoch) tell where Python does something else."
     )
 
@@ -177,7 +210,9 @@ CHECKS = (
     observes_before_it_asks,
     predicts_logits,
     clean_probability_is_one,
-    recorded_steps_do_the_same,
+    suggested_labels_are_labels,
+    a_loaded_model_predicts_what_was_measured,
+    captured_steps_do_the_same,
 )
 
 

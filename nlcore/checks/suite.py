@@ -8,16 +8,17 @@ import importlib.util
 import inspect
 import re
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from nlcore.errors import ParameterError, PluginError, UserError, did_you_mean
 from nlcore.host.hookspecs import KINDS
 from nlcore.host.registry import Entry, Registry, registry
+from nlcore.parameters import check_parameters, parameters_of, show_value
 
-Status = Literal["passed", "failed", "not applicable"]
+Status = Literal["passed", "failed", "expected failure", "not applicable"]
 
 
 class NotApplicable(Exception):  # noqa: N818  (a status, no error)
@@ -32,17 +33,20 @@ class Check:
     Attributes:
         entry: the component.
         function: the rule; takes the component's class, or the entry where `of_entry` is set.
+        params: parameters that the component is checked with, in place of its defaults.
 
     """
 
     entry: Entry
     function: Callable[[Any], None]
     of_entry: bool = False
+    params: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """The rule's name."""
-        return self.function.__name__
+        """The rule's name, with the parameters where there are any: ``learns[warm_up=1]``."""
+        given = ",".join(f"{key}={show_value(value)}" for key, value in self.params.items())
+        return f"{self.function.__name__}[{given}]" if given else self.function.__name__
 
     @property
     def rule(self) -> str:
@@ -70,11 +74,15 @@ class Check:
         """
         try:
             with _on_its_own():
-                self.function(self.entry if self.of_entry else registry().load(self.entry))
+                self.function(self.entry if self.of_entry else self._class())
         except (PluginError, ParameterError) as error:
             raise AssertionError(str(error)) from error
         except UserError as error:
             raise NotApplicable(str(error)) from error
+
+    def _class(self) -> type:
+        cls = registry().load(self.entry)
+        return _with_parameters(cls, self.entry, self.params) if self.params else cls
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ class Outcome:
         component: as in ``loss:gce``.
         check: the rule's name.
         rule: the rule in one sentence.
-        status: ``passed``, ``failed`` or ``not applicable``.
+        status: ``passed``, ``failed``, ``expected failure`` (the component says why) or ``not applicable``.
         reason: why, empty where it passed.
 
     """
@@ -98,20 +106,30 @@ class Outcome:
     reason: str = ""
 
 
-def checks_for(entry: Entry) -> list[Check]:
-    """Return all checks of a component, in order: those of all kinds, then those of its own."""
+def checks_for(entry: Entry, params: Mapping[str, object] | None = None) -> list[Check]:
+    """
+    Return all checks of a component, in order: those of all kinds, then those of its own.
+
+    Args:
+        entry: the component.
+        params: parameters to check it with. Where there are none, it is checked with its defaults, and once more with
+            each set of parameters that it names as ``checked_with``.
+
+    """
     every = importlib.import_module("nlcore.checks.every")
     of_entry = [Check(entry, function, of_entry=True) for function in every.CHECKS_OF_THE_RECORD]
     name = f"nlcore.checks.{entry.kind}"
     own = importlib.import_module(name).CHECKS if importlib.util.find_spec(name) else ()
     if not KINDS[entry.kind].required:  # no class stands behind it
         return of_entry + [Check(entry, function, of_entry=True) for function in own]
-    return of_entry + [Check(entry, function) for function in (*every.CHECKS_OF_THE_CLASS, *own)]
+    every_class = [Check(entry, function) for function in every.CHECKS_OF_THE_CLASS]
+    sets: list[Mapping[str, object]] = [params] if params else [{}, *_checked_with(entry)]
+    return of_entry + every_class + [Check(entry, function, params=one) for one in sets for function in own]
 
 
-def run_checks(entries: Iterable[Entry]) -> list[Outcome]:
+def run_checks(entries: Iterable[Entry], params: Mapping[str, object] | None = None) -> list[Outcome]:
     """Run all checks of these components and return what came of each; nothing is raised."""
-    return [_run(check) for entry in entries for check in checks_for(entry)]
+    return [_run(check) for entry in entries for check in checks_for(entry, params)]
 
 
 def find(target: str) -> list[Entry]:
@@ -148,16 +166,49 @@ def _targets(known: Registry) -> list[str]:
     return [*dict.fromkeys(entry.distribution for entry in known.entries), *components]
 
 
+def _checked_with(entry: Entry) -> Sequence[Mapping[str, object]]:
+    try:
+        found: Sequence[Mapping[str, object]] = getattr(registry().load(entry), "checked_with", ())
+    except Exception:  # whatever it is, the checks themselves find it
+        return ()
+    return found
+
+
+def _with_parameters(cls: type, entry: Entry, params: Mapping[str, object]) -> type:
+    """Return a class whose instances are made with these parameters where nothing is said."""
+    checked = check_parameters(parameters_of(cls), params, entry.kind, entry.kind, entry.name)
+
+    def construct(self: Any) -> None:
+        cls.__init__(self, **checked)  # type: ignore[misc]
+
+    return type(cls.__name__, (cls,), {"__init__": construct, "__module__": cls.__module__, "__doc__": cls.__doc__})
+
+
 def _run(check: Check) -> Outcome:
     status: Status = "passed"
     reason = ""
+    expected = _expected(check)
     try:
         check()
     except NotApplicable as error:
         status, reason = "not applicable", str(error)
     except (Exception, SystemExit) as error:
         status, reason = "failed", _reason(error)
+        if expected:
+            status, reason = "expected failure", expected
+    else:
+        if expected:
+            status, reason = "failed", f"It passes, though it is expected to fail: {expected}"
     return Outcome(check.component, check.name, check.rule, status, " ".join(reason.split()))
+
+
+def _expected(check: Check) -> str:
+    """Return why the component says that this check fails, by its ``expected_failures``; empty where it does not."""
+    try:
+        said: Mapping[str, str] = getattr(registry().load(check.entry), "expected_failures", {})
+    except Exception:  # there is no class, or it cannot be loaded
+        return ""
+    return str(said.get(check.name, said.get(check.function.__name__, "")))
 
 
 def _reason(error: BaseException) -> str:

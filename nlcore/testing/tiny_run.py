@@ -12,7 +12,7 @@ from nlcore.data.prepare import RunData
 from nlcore.data.views import View
 from nlcore.host.registry import registry
 from nlcore.testing.toy import CrossEntropy, TinyArchitecture, prepared
-from nlcore.training.build import Components, wire
+from nlcore.training.build import Components, Idle, wire, wire_for_prediction
 from nlcore.training.context import Context
 from nlcore.training.hardware import resolve_hardware
 from nlcore.training.observers import Observer, Row
@@ -71,7 +71,8 @@ class TinyRun:
         settings = TrainingSettings(epochs=epochs, **SETTINGS)
         hardware = resolve_hardware("cpu", precision, "1")
         self.strategy = strategy
-        self.trainer = wire(components, settings, data or prepared(), hardware, wrap=wrap)
+        self._data = data or prepared()
+        self.trainer = wire(components, settings, self._data, hardware, wrap=wrap)
         self.ctx = self.trainer.ctx
 
     def train(self, after_epoch: Callable[[], object] = lambda: None, done: int = 0) -> list[Row]:
@@ -82,6 +83,16 @@ class TinyRun:
         except DivergedError as error:
             raise AssertionError(f"On the toy problem {error}.") from error
         return notes.rows
+
+    def loaded(self, strategy: Any) -> Any:
+        """Return this strategy, set up as a trained model is, with the weights of the run and nothing else of it."""
+        tensors = {
+            f"{name}.{key}": value for name, one in self.ctx.saved.items() for key, value in one.state_dict().items()
+        }
+        optimizer = registry().create("optimizer", "sgd")
+        components = Components(strategy, TinyArchitecture(), Idle, optimizer, {})
+        wire_for_prediction(components, self.trainer.settings, self._data.training, tensors, "cpu")
+        return strategy
 
     def train_epoch(self, epoch: int) -> float:
         """Train this epoch and no other, and return its mean loss."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nlcore import UserError
+from nlcore import NotInstalledError
 
 
 @dataclass
@@ -23,13 +23,13 @@ class TensorBoard:
         Find before any work is done that it cannot be used.
 
         Raises:
-            UserError: tensorboard is not installed.
+            NotInstalledError: tensorboard is not installed.
 
         """
         try:
             import tensorboard  # noqa: F401
         except ImportError:
-            raise UserError(
+            raise NotInstalledError(
                 "tracker tensorboard: the package tensorboard is not installed. Type: pip install tensorboard"
             ) from None
 
