@@ -215,6 +215,9 @@ CHECKS = (
     captured_steps_do_the_same,
 )
 
+#: A method with phases made short need not learn much.
+WITH_DEFAULTS_ONLY = (learns_a_separable_problem,)
+
 
 class _Contract:
     """A context that notes what is asked of it beyond the contract, and has none of it."""

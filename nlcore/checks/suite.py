@@ -119,12 +119,23 @@ def checks_for(entry: Entry, params: Mapping[str, object] | None = None) -> list
     every = importlib.import_module("nlcore.checks.every")
     of_entry = [Check(entry, function, of_entry=True) for function in every.CHECKS_OF_THE_RECORD]
     name = f"nlcore.checks.{entry.kind}"
-    own = importlib.import_module(name).CHECKS if importlib.util.find_spec(name) else ()
+    module: Any = importlib.import_module(name) if importlib.util.find_spec(name) else None
+    own = getattr(module, "CHECKS", ())
     if not KINDS[entry.kind].required:  # no class stands behind it
         return of_entry + [Check(entry, function, of_entry=True) for function in own]
     every_class = [Check(entry, function) for function in every.CHECKS_OF_THE_CLASS]
     sets: list[Mapping[str, object]] = [params] if params else [{}, *_checked_with(entry)]
-    return of_entry + every_class + [Check(entry, function, params=one) for one in sets for function in own]
+    in_own_time = getattr(module, "WITH_DEFAULTS_ONLY", ())  # what short phases keep from its end
+    return [
+        *of_entry,
+        *every_class,
+        *(
+            Check(entry, function, params=one)
+            for one in sets
+            for function in own
+            if not (one and function in in_own_time)
+        ),
+    ]
 
 
 def run_checks(entries: Iterable[Entry], params: Mapping[str, object] | None = None) -> list[Outcome]:
