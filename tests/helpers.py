@@ -21,6 +21,7 @@ from nlcore.data.prepare import RunData, prepare
 from nlcore.data.views import View
 from nlcore.host.registry import registry
 from nlcore.training.build import Components, wire
+from nlcore.training.context import Context
 from nlcore.training.hardware import resolve_hardware
 from nlcore.training.observers import Observer, Row
 from nlcore.training.trainer import Trainer
@@ -282,6 +283,28 @@ def make_trainer(
     )
     hardware = resolve_hardware(chosen.device, "fp32", "1")
     return wire(components, chosen, data, hardware, wrap=wrap, report=report)
+
+
+class Bare:
+    """A strategy that makes nothing: what a test wants of the context it asks for itself."""
+
+    def setup(self, ctx: Any) -> None:
+        """Make nothing."""
+
+    def step(self, batch: Any) -> Tensor:
+        """Train nothing."""
+        raise AssertionError
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Predict nothing."""
+        raise AssertionError
+
+
+def make_context(
+    data: RunData, architecture: Any = None, make_loss: Callable[[], Any] = MeanLoss, **settings: Any
+) -> Context:
+    """Return a run's context in which nothing has been made; settings are those of `make_trainer`."""
+    return make_trainer(Bare(), data, architecture, make_loss, **settings).ctx
 
 
 class Rows(Observer):

@@ -83,7 +83,7 @@ class TrainingBatches:
     ) -> None:
         self.images = DeviceImages(data.images, Normalise(data.mean, data.std, device), device)
         self.given = torch.from_numpy(data.given).to(device)
-        self._views: Views = {**views, "plain": PLAIN}
+        self.views: dict[str, View] = {**views, "plain": PLAIN}
         self._labels = data.given if class_balanced else None
         self._batch_size = batch_size
         self._seed = seed
@@ -91,7 +91,7 @@ class TrainingBatches:
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:
         """Announce an epoch to the augmentations."""
-        for view in self._views.values():
+        for view in self.views.values():
             view.begin_epoch(epoch, epochs)
 
     def lengths(self, of: Pass) -> list[int]:
@@ -151,7 +151,7 @@ class TrainingBatches:
             )
         if of.shuffle:
             indices = indices[torch.randperm(len(indices), generator=random)]
-        asked = [(view, view.draw(len(indices), random)) for view in (self._views[name] for name in of.view_names)]
+        asked = [(view, view.draw(len(indices), random)) for view in (self.views[name] for name in of.view_names)]
         indices = indices.to(self._device)
         start = 0
         for length in self.lengths(of):

@@ -10,7 +10,7 @@ does not grow with the size. As it changes images only, it goes with every strat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import torch
@@ -35,6 +35,7 @@ class Progressive:
 
     scale: float = parameter(0.75, "s, the size of images at first, of their full size", range="(0, 1)")
     until: float = parameter(0.5, "the share of the epochs on smaller images", range="[0, 1]")
+    _small: bool = field(default=False, init=False, repr=False, compare=False)
 
     def begin_epoch(self, epoch: int, epochs: int) -> None:
         """Decide whether this epoch's images are scaled."""

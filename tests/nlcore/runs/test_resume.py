@@ -24,7 +24,7 @@ from nlcore.training.context import BoundLoss, Context
 from nlcore.training.trainer import Trainer
 
 LOSSES = ("cross_entropy", "soft_bootstrap", "hard_bootstrap", "gce", "elr", "selc")
-STRATEGIES = ("standard", "mixup", "co_teaching", "progressive")
+STRATEGIES = ("standard", "mixup", "co_teaching")
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,8 @@ from nlcore_builtins import augmentations
 
 from nlcore import Component
 
-COMPONENTS = augmentations.nl_augmentations()
+#: Those that draw; none and progressive do the same to every image.
+COMPONENTS = [one for one in augmentations.nl_augmentations() if one.name not in ("none", "progressive")]
 KEYS = [component.name for component in COMPONENTS]
 
 

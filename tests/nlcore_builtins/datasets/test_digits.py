@@ -63,14 +63,17 @@ def test_normalisation_is_that_of_the_training_images(data: Data) -> None:
     assert data.std == pytest.approx((values.std(),), abs=1e-3)
 
 
-def test_digits_are_shifted_by_one_pixel_and_never_mirrored(data: Data) -> None:
-    assert data.augmentation.padding == 1
-    assert not data.augmentation.flip
+def test_digits_are_shifted_by_one_pixel_and_never_mirrored() -> None:
+    from nlcore.config.experiment import resolve
+
+    for slot in ("augmentation", "strong"):
+        params = resolve({"dataset": "digits"})[slot].params
+        assert (params["padding"], params["flip"]) == (1, False)
 
 
 def test_what_suits_digits_is_taken_unless_something_else_is_said(tmp_path: Path) -> None:
     from nlcore.config.experiment import resolve
 
-    assert resolve({"dataset": "digits"}).architecture.params["width"] == 16
-    assert resolve({"dataset": "digits", "architecture.width": 4}).architecture.params["width"] == 4
-    assert resolve({"dataset": "cifar10"}).architecture.params["width"] == 64
+    assert resolve({"dataset": "digits"})["architecture"].params["width"] == 16
+    assert resolve({"dataset": "digits", "architecture.width": 4})["architecture"].params["width"] == 4
+    assert resolve({"dataset": "cifar10"})["architecture"].params["width"] == 64

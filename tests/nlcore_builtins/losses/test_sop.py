@@ -13,6 +13,7 @@ from scipy.special import softmax
 
 import nlcore
 from nlcore.training.bound_loss import LossSetup
+from nlcore.training.schedules import cosine
 
 Array = NDArray[np.float64]
 
@@ -148,7 +149,7 @@ def test_learning_rates_are_its_own() -> None:
     bound.loss.load_state_dict({"u": torch.full((60, 1), 0.5), "v": torch.full((60, 4), 0.5)})
     index = torch.tensor([5, 9])
     for done in (0.0, 0.5):
-        ctx.schedule(1, done)
+        ctx.optimizers.set_rates(cosine(done), epoch=1)
         before = {name: value.clone() for name, value in bound.loss.state_dict().items()}
         objective = bound(network(torch.rand(2, 1, 8, 8)), torch.tensor([0, 1]), index).mean()
         ctx.minimise(optimizer, objective)

@@ -35,7 +35,7 @@ def test_a_run_with_images_of_no_class() -> None:
     assert data.truth.train is not None
     theirs = data.truth.train == -1
     assert theirs.sum() == 60
-    assert data.of_no_class == 60
+    assert data.truth.num_open_set == 60
     assert data.noise_rate == pytest.approx(0.3)
     np.testing.assert_array_equal(data.train.given, labels)
     np.testing.assert_array_equal(data.truth.train[~theirs], labels[~theirs])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from nlcore_builtins.optimizers.muon import Muon, orthogonal
+from nlcore_builtins.optimizers.muon import OrthogonalSGD, orthogonal
 from torch import nn
 
 OPTIONS: dict[str, Any] = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}
@@ -50,7 +50,7 @@ def test_filters_move_as_with_torchs_muon_on_matrices(shape: tuple[int, int, int
     draws = torch.Generator().manual_seed(3)
     filters = torch.randn(shape, generator=draws).requires_grad_()
     matrix = filters.detach().flatten(1).clone().requires_grad_()
-    ours = Muon([{"params": [filters]}], lr=0.02, momentum=0.8, weight_decay=0.3)
+    ours = OrthogonalSGD([{"params": [filters]}], lr=0.02, momentum=0.8, weight_decay=0.3)
     theirs = torch.optim.Muon([matrix], lr=0.02, momentum=0.8, weight_decay=0.0, nesterov=True, ns_steps=3)
     for _ in range(4):
         filters.grad = torch.randn(shape, generator=draws)
@@ -64,7 +64,7 @@ def test_filters_move_as_with_torchs_muon_on_matrices(shape: tuple[int, int, int
 def test_everything_but_filters_is_trained_by_sgd() -> None:
     net = network()
     reference = copy.deepcopy(net)
-    ours = Muon([{"params": list(net.parameters())}], **OPTIONS)
+    ours = OrthogonalSGD([{"params": list(net.parameters())}], **OPTIONS)
     theirs = torch.optim.SGD(reference.parameters(), **OPTIONS)
     before = [p.detach().clone() for p in net.parameters()]
     descend(net, ours, 1)
@@ -77,14 +77,14 @@ def test_everything_but_filters_is_trained_by_sgd() -> None:
 def test_memory_layout_changes_nothing() -> None:
     one, other = network(), network().to(memory_format=torch.channels_last)
     for net in (one, other):
-        descend(net, Muon([{"params": list(net.parameters())}], fused=True, **OPTIONS), 3)
+        descend(net, OrthogonalSGD([{"params": list(net.parameters())}], fused=True, **OPTIONS), 3)
     for a, b in zip(one.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
 def test_a_group_keeps_options_of_its_own_and_parameters_without_gradient_stay() -> None:
     number, filters = torch.ones(1, requires_grad=True), torch.ones(2, 1, 3, 3, requires_grad=True)
-    optimizer = Muon([{"params": [filters]}, {"params": [number], "lr": 5.0, "momentum": 0.0}], **OPTIONS)
+    optimizer = OrthogonalSGD([{"params": [filters]}, {"params": [number], "lr": 5.0, "momentum": 0.0}], **OPTIONS)
     assert [group["lr"] for group in optimizer.param_groups] == [0.1, 5.0]
     optimizer.step()
     assert torch.equal(filters, torch.ones(2, 1, 3, 3))
@@ -92,10 +92,10 @@ def test_a_group_keeps_options_of_its_own_and_parameters_without_gradient_stay()
 
 def test_state_can_be_restored() -> None:
     one = network()
-    first = Muon([{"params": list(one.parameters())}], **OPTIONS)
+    first = OrthogonalSGD([{"params": list(one.parameters())}], **OPTIONS)
     descend(one, first, 3)
     other = copy.deepcopy(one)
-    second = Muon([{"params": list(other.parameters())}], **OPTIONS)
+    second = OrthogonalSGD([{"params": list(other.parameters())}], **OPTIONS)
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     descend(one, first, 2)
     descend(other, second, 2)

@@ -19,7 +19,7 @@ LOSSES = (
     *("nce_agce", "nce_mae", "nce_rce", "nfl_rce", "peer", "sce", "selc", "soft_bootstrap", "sop"),
     *("taylor_ce", "truncated_gce"),
 )
-STRATEGIES = ("standard", "mixup", "co_teaching", "progressive")
+STRATEGIES = ("standard", "mixup", "co_teaching")
 
 #: What a clock decides.
 TIMES = {"seconds_train", "seconds_evaluation", "images_per_second"}
