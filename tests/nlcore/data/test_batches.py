@@ -103,7 +103,7 @@ def test_targets_are_the_given_labels_of_the_samples() -> None:
     data = training_data(40)
     for batch in TrainingBatches(data, 16, 1, CPU).iterate(Pass(label="first"), 1, "0"):
         assert batch.targets.dtype == torch.int64
-        assert batch.targets.tolist() == data.train.given[batch.index.numpy()].tolist()
+        assert batch.targets.tolist() == data.train.labels[batch.index.numpy()].tolist()
         assert batch.label == "first"
 
 

@@ -39,7 +39,7 @@ def test_the_noise_stream_depends_on_the_noise_seed_alone(noise_seed: int) -> No
     np.random.seed(noise_seed + 1)
     np.random.rand(3)
     expected = SomeWrong().corrupt(data.train.labels, 4, np.random.default_rng(noise_seed))
-    np.testing.assert_array_equal(prepared(data, SomeWrong(), noise_seed).train.given, expected)
+    np.testing.assert_array_equal(prepared(data, SomeWrong(), noise_seed).train.labels, expected)
 
 
 def test_noise_does_not_depend_on_what_is_held_out() -> None:
@@ -76,7 +76,7 @@ def test_noise_sees_the_labels_ids_images_and_class_names_of_the_dataset() -> No
     assert samples.ids.tolist() == list(range(40))
     assert samples.classes == ("class0", "class1", "class2", "class3")
     np.testing.assert_array_equal(samples.images.fetch(np.arange(40)), data.train.images)
-    assert not result.train.given.any()
+    assert not result.train.labels.any()
     np.testing.assert_array_equal(data.train.labels, np.arange(40) % 4)  # untouched
     assert result.truth.train is not None
     np.testing.assert_array_equal(result.truth.train, np.arange(40) % 4)
@@ -96,11 +96,11 @@ def test_what_is_realised_is_counted_over_training_and_validation() -> None:
     given = by_id(result)
     for sample, true in zip(data.train.ids.tolist(), data.train.labels.tolist(), strict=True):
         expected[true, given[sample]] += 1
-    assert result.realised is not None
-    np.testing.assert_array_equal(result.realised, expected)
-    assert result.realised.sum() == 200
-    assert result.noise_rate == pytest.approx(1 - np.trace(expected) / 200, abs=1e-12)
-    assert 0.2 < result.noise_rate < 0.6  # type: ignore[operator]
+    assert result.truth.confusion is not None
+    np.testing.assert_array_equal(result.truth.confusion, expected)
+    assert result.truth.confusion.sum() == 200
+    assert result.truth.noise_rate == pytest.approx(1 - np.trace(expected) / 200, abs=1e-12)
+    assert 0.2 < result.truth.noise_rate < 0.6  # type: ignore[operator]
 
 
 def test_labels_that_come_with_noise_of_their_own_are_measured_against_the_truth() -> None:
@@ -108,10 +108,10 @@ def test_labels_that_come_with_noise_of_their_own_are_measured_against_the_truth
     given = clean.copy()
     given[:2] = 3
     result = prepared(make_data(images, given, clean=clean))
-    assert result.noise_rate == 2 / 8
+    assert result.truth.noise_rate == 2 / 8
     assert result.truth.train is not None
     np.testing.assert_array_equal(result.truth.train, clean)
-    np.testing.assert_array_equal(result.train.given, given)
+    np.testing.assert_array_equal(result.train.labels, given)
 
 
 @dataclass(frozen=True)
@@ -152,17 +152,17 @@ def test_a_noise_model_that_needs_another_dataset_knows_where_to_look() -> None:
     result = prepared(some_data(), Spy())
     assert seen[0].source is not None
     assert seen[0].directory == seen[0].source.directory
-    assert result.of_no_class == 1
+    assert result.truth.num_open_set == 1
 
 
 def test_where_the_truth_is_unknown_all_that_needs_it_is_none() -> None:
     result = prepared(some_data(truth_known=False), Declaring(), validation=0.25)
     assert result.truth.train is None
-    assert result.validation_truth.clean is None
-    assert result.realised is None
-    assert result.noise_rate is None
+    assert result.truth.validation is None
+    assert result.truth.confusion is None
+    assert result.truth.noise_rate is None
     assert result.declared is None
-    assert result.truth.realised_rate(result.train.given) is None
+    assert result.truth.realised_rate(result.train.labels) is None
 
 
 # -------------------------------------------------------------------------------------------- validation
@@ -174,7 +174,7 @@ def test_validation_takes_the_same_share_of_every_given_label(share: float) -> N
     result = prepared(some_data(), SomeWrong(), validation=share)
     assert result.validation is not None
     for label in range(4):
-        held_out = int((result.validation.given == label).sum())
+        held_out = int((result.validation.labels == label).sum())
         assert abs(held_out - share * (everything == label).sum()) <= 0.5
 
 
@@ -183,7 +183,7 @@ def test_train_and_validation_are_disjoint_complete_and_fit_together() -> None:
     result = prepared(data, SomeWrong(), validation=0.3)
     assert result.validation is not None
     assert sorted([*result.train.ids.tolist(), *result.validation.ids.tolist()]) == list(range(200))
-    for part, truth in ((result.train, result.truth), (result.validation, result.validation_truth)):
+    for part, truth in ((result.train, result.truth), (result.validation, result.truth)):
         assert len(part) == len(part.images) == len(part.ids)
         assert truth.clean is not None
         np.testing.assert_array_equal(part.images.fetch(np.arange(len(part))), _images(data)[part.ids])
@@ -219,7 +219,7 @@ def test_replaced_images_are_shown_and_belong_to_no_class(on_demand: bool) -> No
     assert result.validation is not None
     original = _images(some_data())
     replaced = 0
-    for part, truth in ((result.train, result.truth), (result.validation, result.validation_truth)):
+    for part, truth in ((result.train, result.truth), (result.validation, result.truth)):
         assert truth.clean is not None
         elsewhere = truth.clean == -1
         replaced += int(elsewhere.sum())
@@ -228,9 +228,9 @@ def test_replaced_images_are_shown_and_belong_to_no_class(on_demand: bool) -> No
         np.testing.assert_array_equal(shown[~elsewhere], original[part.ids[~elsewhere]])
         np.testing.assert_array_equal(part.given, part.ids % 4)  # the given labels stay
     assert replaced == 30
-    assert result.noise_rate == 30 / 200  # whatever is given for them is wrong
-    assert result.realised is not None
-    assert result.realised.sum() == 170  # of no class, so in no row
+    assert result.truth.noise_rate == 30 / 200  # whatever is given for them is wrong
+    assert result.truth.confusion is not None
+    assert result.truth.confusion.sum() == 170  # of no class, so in no row
 
 
 def test_replacing_images_leaves_the_dataset_as_it_was() -> None:
@@ -250,7 +250,7 @@ def test_replacing_images_does_not_move_the_noise() -> None:
             return SomeWrong().corrupt(labels, num_classes, rng, data)
 
     np.testing.assert_array_equal(
-        prepared(some_data(), Both()).train.given, prepared(some_data(), SomeWrong()).train.given
+        prepared(some_data(), Both()).train.labels, prepared(some_data(), SomeWrong()).train.labels
     )
 
 

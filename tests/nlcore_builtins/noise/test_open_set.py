@@ -36,15 +36,15 @@ def test_a_run_with_images_of_no_class() -> None:
     theirs = data.truth.train == -1
     assert theirs.sum() == 60
     assert data.truth.num_open_set == 60
-    assert data.noise_rate == pytest.approx(0.3)
-    np.testing.assert_array_equal(data.train.given, labels)
+    assert data.truth.noise_rate == pytest.approx(0.3)
+    np.testing.assert_array_equal(data.train.labels, labels)
     np.testing.assert_array_equal(data.truth.train[~theirs], labels[~theirs])
     shown = data.train.images.fetch(np.arange(200))
     np.testing.assert_array_equal(shown[~theirs], images[~theirs])
     digits = {np.rint(image * (255 / 16)).astype(np.uint8).tobytes() for image in load_digits().images}
     assert all(image.tobytes() in digits for image in shown[theirs])
-    assert data.realised is not None
-    assert np.array_equal(data.realised, np.diag(np.bincount(labels[~theirs], minlength=4)))
+    assert data.truth.confusion is not None
+    assert np.array_equal(data.truth.confusion, np.diag(np.bincount(labels[~theirs], minlength=4)))
 
 
 def test_what_is_declared() -> None:
