@@ -18,6 +18,7 @@ from helpers import (
     SomeWrong,
     make_context,
     make_data,
+    make_trainer,
     prepared,
     same_tensors,
     squares,
@@ -26,17 +27,26 @@ from helpers import (
 from nlcore_builtins.strategies.standard import Standard
 from torch import Tensor, nn
 
+import nlcore
+from nlcore.config.settings import TrainingSettings
 from nlcore.contracts import LossContext, NoiseInfo, Pass
-from nlcore.data.prepare import TrainingData
-from nlcore.training.context import Context, Facts
-from nlcore.training.hardware import resolve_hardware
+from nlcore.data.prepare import RunData
+from nlcore.training.build import Components, wire_for_prediction
+from nlcore.training.context import Context
+from nlcore.training.schedules import schedule
 
 NO_EXTRAS: dict[str, Any] = {"momentum": 0.0, "weight_decay": 0.0}
 
 
-def some_data(count: int = 60, *, on_demand: bool = False) -> TrainingData:
+def some_data(count: int = 60, *, on_demand: bool = False) -> RunData:
     images, labels = squares(count)
     return prepared(make_data(OnDemand(images) if on_demand else images, labels, test=squares(8)), SomeWrong())
+
+
+def move_to(ctx: Context, epoch: int, done: float, lr_schedule: Any = "constant") -> float:
+    """Set all rates for a moment of a run of this schedule; return the first optimiser's."""
+    factor = schedule(TrainingSettings(lr_schedule=lr_schedule), lr=1.0)(done)
+    return ctx.optimizers.set_rates(factor, epoch)
 
 
 def weights(network: nn.Module) -> list[Tensor]:
@@ -113,9 +123,9 @@ class Counting(Standard):
 def test_without_counters_training_gives_the_same_bits() -> None:
     results = []
     for strategy in (Standard(), Counting()):
-        ctx = make_context(some_data(), momentum=0.9)
-        rows = train(strategy, some_data(), ctx)
-        (network,) = ctx.networks.values()
+        trainer = make_trainer(strategy, some_data(), momentum=0.9)
+        rows = train(trainer)
+        (network,) = trainer.ctx.networks.values()
         state = {name: value for name, value in network.state_dict().items() if "num_batches" not in name}
         results.append((rows, list(state.values()), len(counters(network))))
     (rows, tensors, without), (rows_with, tensors_with, counted) = results
@@ -158,7 +168,7 @@ def test_the_facts_of_a_run() -> None:
     ctx = make_context(data, epochs=7, batch_size=16)
     assert (ctx.num_classes, ctx.num_samples, ctx.batch_size, ctx.epochs) == (4, 60, 16, 7)
     assert ctx.given_labels.dtype == torch.int64
-    assert ctx.given_labels.tolist() == data.train.given.tolist()
+    assert ctx.given_labels.tolist() == data.train.labels.tolist()
     assert ctx.steps() == 4
     assert ctx.steps(Pass(indices=torch.arange(17))) == 1  # the tail of one joins
     assert ctx.steps(Pass(batch_size=10)) == 6
@@ -197,7 +207,7 @@ def test_a_loss_is_set_up_once_for_each_network_with_the_facts() -> None:
     assert len(seen) == 2
     for facts in seen:
         assert (facts.num_classes, facts.num_samples) == (4, 60)
-        assert facts.given_labels.tolist() == data.train.given.tolist()
+        assert facts.given_labels.tolist() == data.train.labels.tolist()
         assert facts.device == torch.device("cpu")
     assert not torch.equal(*(torch.rand(4, generator=facts.generator) for facts in seen))
 
@@ -267,7 +277,7 @@ def test_a_step_descends_on_the_objective_and_the_penalty() -> None:
     network = ctx.network()
     loss = ctx.loss(network)
     optimizer = ctx.optimizer(network, loss)
-    ctx.schedule(1, 0.0)
+    move_to(ctx, 1, 0.0)
     before = weights(network)
     images, targets = torch.rand(5, 1, 8, 8), torch.tensor([0, 1, 2, 3, 0])
     minimised = ctx.minimise(optimizer, loss(network(images), targets, torch.arange(5)).mean())
@@ -328,11 +338,11 @@ class Learns(MeanLoss):
 
 
 def test_learned_tensors_of_a_loss_are_trained_with_their_own_learning_rate() -> None:
-    ctx = make_context(some_data(), LinearArchitecture(), Learns, lr=0.1, weight_decay=0.1, lr_schedule="cosine")
+    ctx = make_context(some_data(), LinearArchitecture(), Learns, lr=0.1, weight_decay=0.1)
     network = ctx.network()
     loss = ctx.loss(network)
     optimizer = ctx.optimizer(network, loss)
-    ctx.schedule(1, 0.5)  # half way down the cosine
+    move_to(ctx, 1, 0.5, "cosine")  # half way down the cosine
     index = torch.tensor([5, 9])
     ctx.minimise(optimizer, loss(network(torch.rand(2, 1, 8, 8)), torch.tensor([0, 1]), index).mean())
     expected = torch.zeros(60)
@@ -349,11 +359,11 @@ class Unscheduled(Learns):
 
 
 def test_learned_tensors_of_a_loss_may_stay_out_of_the_schedule() -> None:
-    ctx = make_context(some_data(), LinearArchitecture(), Unscheduled, lr=0.1, lr_schedule="cosine")
+    ctx = make_context(some_data(), LinearArchitecture(), Unscheduled, lr=0.1)
     network = ctx.network()
     optimizer = ctx.optimizer(network, ctx.loss(network))
     for done in (0.0, 0.5, 0.9):
-        ctx.schedule(1, done)
+        move_to(ctx, 1, done, "cosine")
         assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * (1 + math.cos(math.pi * done)) / 2)
         assert optimizer.param_groups[1]["lr"] == 10.0
 
@@ -374,7 +384,7 @@ def test_an_optimiser_may_have_settings_of_its_own() -> None:
     network = ctx.network()
     optimizer = ctx.optimizer(network, lr=0.02, momentum=0.5, nesterov=True)
     assert [optimizer.param_groups[0][key] for key in ("lr", "momentum", "nesterov")] == [0.02, 0.5, True]
-    ctx.schedule(1, 0.0)
+    move_to(ctx, 1, 0.0)
     assert optimizer.param_groups[0]["lr"] == 0.02
 
 
@@ -389,22 +399,22 @@ class Scales(MeanLoss):
 
 
 def test_the_learning_rate_of_the_schedule_is_multiplied_by_the_loss() -> None:
-    ctx = make_context(some_data(), make_loss=Scales, lr=0.2, lr_schedule="step")
+    ctx = make_context(some_data(), make_loss=Scales, lr=0.2)
     network = ctx.network()
     optimizer = ctx.optimizer(network, ctx.loss(network))
     for epoch, done, factor in ((1, 0.0, 1.0), (2, 0.5, 0.1), (3, 0.8, 0.01)):
-        assert ctx.schedule(epoch, done) == pytest.approx(0.2 * factor)
+        assert move_to(ctx, epoch, done, "step") == pytest.approx(0.2 * factor * 0.5**epoch)  # what is recorded
         assert optimizer.param_groups[0]["lr"] == pytest.approx(0.2 * factor * 0.5**epoch)
 
 
 def test_every_optimiser_follows_the_schedule() -> None:
-    ctx = make_context(some_data(), lr=0.2, lr_schedule="cosine")
+    ctx = make_context(some_data(), lr=0.2)
     networks = [ctx.network(), ctx.network()]
     optimizers = [ctx.optimizer(network, ctx.loss(network)) for network in networks]
     reference = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.2)
     cosine = torch.optim.lr_scheduler.CosineAnnealingLR(reference, T_max=10)
     for step in range(10):
-        ctx.schedule(1, step / 10)
+        move_to(ctx, 1, step / 10, "cosine")
         for optimizer in optimizers:
             assert optimizer.param_groups[0]["lr"] == pytest.approx(reference.param_groups[0]["lr"], abs=1e-12)
         reference.step()
@@ -419,12 +429,12 @@ def test_an_optimiser_made_anew_for_the_same_network_takes_the_place_of_the_old_
             calls.append(1)
             return torch.zeros(())
 
-    ctx = make_context(some_data(), make_loss=Penalised, lr=0.2, lr_schedule="step")
+    ctx = make_context(some_data(), make_loss=Penalised, lr=0.2)
     network, other = ctx.network(), ctx.network()
     loss = ctx.loss(network)
     old, beside = ctx.optimizer(network, loss), ctx.optimizer(other)
     new = ctx.optimizer(network, loss)
-    ctx.schedule(1, 0.6)
+    move_to(ctx, 1, 0.6, "step")
     assert new.param_groups[0]["lr"] == pytest.approx(0.02)
     assert beside.param_groups[0]["lr"] == pytest.approx(0.02)
     assert old.param_groups[0]["lr"] == 0.2
@@ -499,11 +509,131 @@ def test_a_loss_is_told_of_each_epoch_and_can_predict_with_its_own_network() -> 
 
 
 def test_a_context_without_training_images_says_so() -> None:
+    class Asks(Standard):
+        def setup(self, ctx: Any) -> None:
+            super().setup(ctx)
+            with pytest.raises(RuntimeError, match="no training images"):
+                ctx.predict(self.network)
+            with pytest.raises(RuntimeError, match="no training images"):
+                ctx.steps()
+
+    trained = make_trainer(Standard(), some_data())
+    tensors = {f"{name}.{key}": v for name, one in trained.ctx.saved.items() for key, v in one.state_dict().items()}
+    components = Components(Asks(), NetArchitecture(), MeanLoss, nlcore.create("optimizer", "sgd"), {})
+    ctx = wire_for_prediction(components, TrainingSettings(), some_data().training, tensors, "cpu")
+    assert same_tensors(weights(ctx.networks["network1"]), weights(trained.ctx.networks["network1"]))
+
+
+# -------------------------------------------------------------------- modules, teachers, resets, other optimisers
+
+
+def test_an_optimiser_over_a_part_takes_the_place_of_one_that_shares_parameters() -> None:
+    """As methods do that train all parts first and then the last ones: nothing of the first is saved or scheduled."""
     ctx = make_context(some_data())
-    facts = Facts(4, (1, 8, 8), ctx.given_labels, None)
-    bare = Context(ctx._settings, facts, NetArchitecture(), MeanLoss, resolve_hardware("cpu", "fp32", "1"))
-    network = bare.network()
-    with pytest.raises(RuntimeError, match="no training images"):
-        bare.predict(network)
-    with pytest.raises(RuntimeError, match="no training images"):
-        bare.steps()
+    network: Any = ctx.network()
+    old = ctx.optimizer(network)
+    new = ctx.optimizer(network.stages()[-1:], kind="adam", lr=0.01, scheduled=False)
+    assert isinstance(new, torch.optim.Adam)
+    move_to(ctx, 1, 0.9, "cosine")
+    assert new.param_groups[0]["lr"] == 0.01
+    assert len(ctx.state_dict()["optimizers"]) == 1
+    with pytest.raises(ValueError, match=r"not made by ctx\.optimizer"):
+        ctx.minimise(old, network(torch.rand(2, 1, 8, 8)).mean())
+
+
+def test_a_strange_optimiser_and_strange_parameters_are_refused() -> None:
+    ctx = make_context(some_data())
+    network, stranger = ctx.network(), nn.Linear(2, 2)
+    with pytest.raises(ValueError, match=r"ctx\.module"):
+        ctx.optimizer([network, stranger])
+    own = torch.optim.Adam(network.parameters())
+    with pytest.raises(ValueError, match=r"not made by ctx\.optimizer"):
+        ctx.minimise(own, network(torch.rand(2, 1, 8, 8)).mean())
+    with pytest.raises(nlcore.UserError, match="There is no optimizer 'adamm'"):
+        ctx.optimizer(network, kind="adamm")
+    with pytest.raises(nlcore.UserError, match="no parameter 'betas'"):
+        ctx.optimizer(network, kind="adam", betas=(0.9, 0.99))
+
+
+def test_a_module_of_ones_own_may_have_a_rate_of_its_own() -> None:
+    ctx = make_context(some_data(), lr=0.1)
+    network, head = ctx.network(), ctx.module(nn.Linear(3, 2))
+    optimizer = ctx.optimizer([network, (head, {"lr_factor": 0.5, "weight_decay": 0.0})])
+    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.05]
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [5e-4, 0.0]
+    assert set(ctx.state_dict()["networks"]) == {"network1", "module1"}
+
+
+def test_a_teacher_follows_its_network_after_every_step() -> None:
+    """θ̄ ← d θ̄ + (1 − d) θ by hand; it has no gradients."""
+    ctx = make_context(some_data(), LinearArchitecture(), lr=0.5, **NO_EXTRAS)
+    network = ctx.network()
+    teacher = ctx.teacher(network, 0.75)
+    optimizer = ctx.optimizer(network)
+    expected = weights(network)
+    assert same_tensors(weights(teacher), expected)
+    for _ in range(3):
+        ctx.minimise(optimizer, network(torch.rand(2, 1, 8, 8)).square().mean())
+        expected = [0.75 * mean + 0.25 * now for mean, now in zip(expected, weights(network), strict=True)]
+    for ours, theirs in zip(weights(teacher), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-5)
+    assert not any(p.requires_grad for p in teacher.parameters())
+
+
+def test_a_part_is_drawn_anew_in_place_and_its_optimiser_forgets() -> None:
+    ctx = make_context(some_data(), momentum=0.9)
+    network: Any = ctx.network()
+    optimizer = ctx.optimizer(network)
+    before = weights(network.head)
+    ctx.minimise(optimizer, network(torch.rand(4, 1, 8, 8)).square().mean())
+    kept = weights(network.conv)
+    parameters = list(network.head.parameters())
+    ctx.reset(network, network.stages()[-1], round=1)
+    once = weights(network.head)
+    assert list(network.head.parameters()) == parameters  # the same tensors
+    assert not same_tensors(once, before)
+    assert same_tensors(weights(network.conv), kept)
+    assert not any(p in optimizer.state for p in parameters)
+    ctx.reset(network, network.head, round=1)
+    assert same_tensors(weights(network.head), once)
+    ctx.reset(network, network.head, round=2)
+    assert not same_tensors(weights(network.head), once)
+
+
+def test_gradients_are_clipped_by_their_norm() -> None:
+    ctx = make_context(some_data(), LinearArchitecture(), lr=1.0, clip_norm=0.25, **NO_EXTRAS)
+    network = ctx.network()
+    optimizer = ctx.optimizer(network)
+    before = weights(network)
+    ctx.minimise(optimizer, 100 * network(torch.rand(4, 1, 8, 8)).square().sum())
+    moved = torch.cat([(a - b).flatten() for a, b in zip(weights(network), before, strict=True)])
+    assert moved.norm().item() == pytest.approx(0.25, rel=1e-4)
+
+
+def test_gradients_may_be_changed_between_the_two_halves_of_a_step() -> None:
+    ctx = make_context(some_data(), LinearArchitecture(), lr=0.5, **NO_EXTRAS)
+    network: Any = ctx.network()
+    optimizer = ctx.optimizer(network)
+    before = weights(network)
+    ctx.gradients(optimizer, network(torch.rand(4, 1, 8, 8)).sum())
+    network.head.bias.grad.fill_(2.0)
+    network.head.weight.grad.zero_()
+    ctx.update(optimizer)
+    assert torch.equal(network.head.weight, before[0])
+    torch.testing.assert_close(network.head.bias.detach(), before[1] - 1.0)
+
+
+def test_predictions_of_a_view_are_keyed_by_their_epoch() -> None:
+    ctx = make_context(some_data())
+    flat = lambda images: images.flatten(1)  # noqa: E731
+    one, again, other = (ctx.predict(flat, view="weak", epoch=epoch) for epoch in (1, 1, 2))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+    some = torch.tensor([7, 3, 3])
+    assert torch.equal(ctx.predict(flat, some), ctx.predict(flat)[some])
+
+
+def test_a_spare_network_is_drawn_and_not_kept() -> None:
+    ctx = make_context(some_data())
+    ctx.network(spare=True)
+    assert not ctx.networks
