@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 import torch
 from helpers import (
+    LinearArchitecture,
     MeanLoss,
     NetArchitecture,
+    Rows,
     SomeWrong,
     install_plugin,
     make_context,
     make_data,
+    make_trainer,
     plugin_source,
     prepared,
     same_tensors,
@@ -31,9 +34,9 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
 import nlcore
-from nlcore import Result, parameter
-from nlcore.contracts import Augmentation, Batch, Data, DataSource, LossContext, Pass, StrategyContext
-from nlcore.data.prepare import TrainingData
+from nlcore import Result, RunError, parameter
+from nlcore.contracts import Batch, Data, DataSource, LossContext, Pass, StrategyContext
+from nlcore.data.prepare import RunData
 
 TRAINING = 240
 
@@ -42,8 +45,10 @@ TRAINING = 240
 class Squares:
     """Four classes that are told apart by where an image is bright."""
 
+    defaults: ClassVar[dict[str, Any]] = {"augmentation.padding": 1, "augmentation.flip": False}
+
     def load(self, source: DataSource) -> Data:
-        return make_data(*squares(TRAINING), test=squares(80, seed=1), augmentation=Augmentation(1, flip=False))
+        return make_data(*squares(TRAINING), test=squares(80, seed=1))
 
 
 # ------------------------------------------------------------------------------------------- the strategy
@@ -245,7 +250,7 @@ def test_a_demanding_method_runs_end_to_end_and_learns(divided: Result) -> None:
     assert 0.3 < divided.noise_rate < 0.5  # type: ignore[operator]
     assert divided.test_accuracy["last"] > 0.85  # type: ignore[operator]  # a quarter by chance
     assert divided.memorisation["corrected"] > divided.memorisation["memorised"]  # type: ignore[operator]
-    assert divided.parameters == 2 * sum(p.numel() for p in NetArchitecture().build(4, (1, 8, 8)).parameters())
+    assert divided.num_weights == 2 * sum(p.numel() for p in NetArchitecture().build(4, (1, 8, 8)).parameters())
     names = load_file(divided.run_dir / "weights.safetensors")
     assert {name.split(".")[0] for name in names} == {"network1", "network2"}
     model = nlcore.load(divided.run_dir)
@@ -323,7 +328,7 @@ def test_dropout_differs_between_epochs() -> None:
             return torch.zeros(())
 
     data = some_data()
-    train(Drops(), data, make_context(data, epochs=3))
+    train(make_trainer(Drops(), data, epochs=3))
     assert len({tuple(mask.tolist()) for mask in masks}) == 3
 
 
@@ -418,7 +423,7 @@ def holds(root: object, labels: np.ndarray[Any, Any]) -> bool:
     return any(array.shape == labels.shape and bool((array == labels).all()) for array in arrays)
 
 
-def some_data(count: int = TRAINING) -> TrainingData:
+def some_data(count: int = TRAINING) -> RunData:
     images, labels = squares(count)
     return prepared(make_data(images, labels, test=squares(80, seed=1)), SomeWrong())
 
@@ -475,7 +480,7 @@ class Scripted:
 
 def test_the_training_loss_is_the_mean_over_samples() -> None:
     data = some_data(80)  # batches of 32, 32 and 16
-    rows = train(Scripted(), data, make_context(data))
+    rows = train(make_trainer(Scripted(), data))
     assert [row["train_loss"] for row in rows] == pytest.approx(
         [(1 * 32 + 2 * 32 + 3 * 16) / 80, (4 * 32 + 5 * 32 + 6 * 16) / 80]
     )
@@ -483,14 +488,14 @@ def test_the_training_loss_is_the_mean_over_samples() -> None:
 
 def test_by_default_an_epoch_is_one_pass_over_all() -> None:
     data, strategy = some_data(80), Scripted()
-    train(strategy, data, make_context(data, epochs=1))
+    train(make_trainer(strategy, data, epochs=1))
     assert strategy.steps == [(0, 32), (1, 32), (2, 16)]
 
 
 def test_steps_are_counted_through_all_passes_of_an_epoch() -> None:
     data = some_data(80)
     strategy = Scripted([Pass(), Pass(indices=torch.arange(10), batch_size=5)])
-    rows = train(strategy, data, make_context(data, epochs=2))
+    rows = train(make_trainer(strategy, data, epochs=2))
     epoch = [(0, 32), (1, 32), (2, 16), (3, 5), (4, 5)]
     assert strategy.steps == epoch * 2
     assert rows[0]["train_loss"] == pytest.approx((1 * 32 + 2 * 32 + 3 * 16 + 4 * 5 + 5 * 5) / 90)
@@ -499,7 +504,7 @@ def test_steps_are_counted_through_all_passes_of_an_epoch() -> None:
 @pytest.mark.parametrize("schedule", ["cosine", "step"])
 def test_the_learning_rate_is_set_before_every_step_as_torch_would(schedule: str) -> None:
     data, strategy = some_data(128), Scripted()
-    rows = train(strategy, data, make_context(data, epochs=3, lr=0.3, lr_schedule=schedule))
+    rows = train(make_trainer(strategy, data, epochs=3, lr=0.3, lr_schedule=schedule))
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.3)
     scheduler: torch.optim.lr_scheduler.LRScheduler
     if schedule == "cosine":
@@ -515,11 +520,97 @@ def test_the_learning_rate_is_set_before_every_step_as_torch_would(schedule: str
     assert [row["lr"] for row in rows] == pytest.approx([expected[3], expected[7], expected[11]], abs=1e-9)
 
 
-def test_an_epoch_without_any_step_is_recorded() -> None:
-    data = some_data(80)
-    rows = train(Scripted([Pass(indices=torch.empty(0, dtype=torch.int64))]), data, make_context(data, epochs=1))
-    assert [row["epoch"] for row in rows] == [1]
-    assert rows[0]["train_loss"] == 0
+NOTHING = torch.empty(0, dtype=torch.int64)
+
+
+def test_an_epoch_without_any_step_is_an_error() -> None:
+    """A method that selects nothing would else report a loss of 0 and count as done."""
+    with pytest.raises(RunError, match="nothing to train on in epoch 1"):
+        train(make_trainer(Scripted([Pass(indices=NOTHING)]), some_data(80), epochs=1))
+
+
+def test_a_pass_without_samples_is_said() -> None:
+    notes = Rows()
+    make_trainer(Scripted([Pass(), Pass(indices=NOTHING)]), some_data(80), epochs=1).run([notes])
+    assert notes.lines == ["epoch 1: pass 2 of 2 has no samples"]
+
+
+@pytest.mark.parametrize(("returned", "said"), [(0.5, "returned float"), (torch.zeros(3), r"returned \(3,\)")])
+def test_a_step_that_returns_no_scalar_is_an_error(returned: Any, said: str) -> None:
+    class Returns(Scripted):
+        def step(self, batch: Batch) -> Any:
+            return returned
+
+    with pytest.raises(RunError, match=said):
+        train(make_trainer(Returns(), some_data(80), epochs=1))
+
+
+def test_a_stage_has_a_schedule_of_its_own() -> None:
+    class Staged(Scripted):
+        def stage(self, epoch: int) -> tuple[int, int]:
+            return (1, 2) if epoch < 3 else (3, 4)
+
+    strategy = Staged()
+    train(make_trainer(strategy, some_data(64), epochs=4, lr=0.2, lr_schedule="linear"))
+    assert strategy.rates == pytest.approx([0.2, 0.15, 0.1, 0.05] * 2)
+
+
+def test_the_rate_rises_from_0_while_it_warms_up() -> None:
+    strategy = Scripted()
+    train(make_trainer(strategy, some_data(64), epochs=3, lr=0.2, lr_warmup=1.5))
+    assert strategy.rates == pytest.approx([0.2 * step / 3 for step in (0, 1, 2, 3, 3, 3)])
+
+
+def test_rates_of_a_loss_are_recorded_as_they_trained() -> None:
+    class Halves(MeanLoss):
+        def lr_scale(self, epoch: int) -> float:
+            return 1 / (1 + epoch)
+
+    trainer = make_trainer(Plain(), some_data(80), make_loss=Halves, lr=0.6)
+    assert [row["lr"] for row in train(trainer)] == pytest.approx([0.3, 0.2])
+
+
+def test_sharpness_aware_steps_take_the_gradient_where_the_loss_is_worse() -> None:
+    """θ ← θ − η g(θ + ρ g / ‖g‖), by hand for one step; the loss is shown predictions once."""
+    observed: list[int] = []
+
+    class Counts(MeanLoss):
+        def observe(self, logits: Tensor, index: Tensor) -> None:
+            observed.append(len(index))
+
+    class Observing(Plain):
+        def step(self, batch: Batch) -> Tensor:
+            self.batch = batch
+            logits = self.network(batch.images)
+            self.loss.observe(logits, batch.index)
+            return self.ctx.minimise(self.optimizer, self.loss(logits, batch.targets, batch.index).mean())
+
+    strategy, data = Observing(), some_data(32)
+    options: dict[str, Any] = {"lr": 0.5, "rho": 0.3, "weight_decay": 0.0}
+    trainer = make_trainer(
+        strategy, data, LinearArchitecture(), Counts, optimizer="sam", epochs=1, batch_size=32, **options
+    )
+    head = nn.Linear(64, 4)
+    network: Any = strategy.network
+    head.load_state_dict(network.head.state_dict())
+    train(trainer)
+    x, y = strategy.batch.images.flatten(1), strategy.batch.targets
+
+    def gradient() -> list[Tensor]:
+        head.zero_grad()
+        torch.autograd.backward(nn.functional.cross_entropy(head(x), y))
+        return [p.grad.clone() for p in head.parameters() if p.grad is not None]
+
+    start = [p.detach().clone() for p in head.parameters()]
+    g = gradient()
+    norm = torch.cat([part.flatten() for part in g]).norm()
+    with torch.no_grad():
+        for p, part in zip(head.parameters(), g, strict=True):
+            p.add_(0.3 * part / norm)
+    worse = gradient()
+    for ours, before, part in zip(network.head.parameters(), start, worse, strict=True):
+        torch.testing.assert_close(ours.detach(), before - 0.5 * part, atol=1e-6, rtol=1e-5)
+    assert observed == [32]
 
 
 def test_an_optimiser_made_between_epochs_follows_the_schedule() -> None:
@@ -533,5 +624,5 @@ def test_an_optimiser_made_between_epochs_follows_the_schedule() -> None:
                 self.optimizer = self.ctx.optimizer(self.network)
 
     data, strategy = some_data(80), Rebuilds()
-    train(strategy, data, make_context(data, epochs=2, lr=0.2, lr_schedule="step"))
+    train(make_trainer(strategy, data, epochs=2, lr=0.2, lr_schedule="step"))
     assert strategy.rates == pytest.approx([0.2, 0.2, 0.2, 0.02, 0.02, 0.002])
