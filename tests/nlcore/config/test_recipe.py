@@ -49,6 +49,32 @@ def test_a_component_without_parameters_may_be_a_line(recipe: Callable[[str], Pa
     assert resolve(read_recipe(recipe('loss = "gce"'))).loss.name == "gce"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_recipe_may_be_saved_by_any_editor(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_bytes('epochs = 3\r\nname = "café"\r\n'.encode(encoding))
+    assert read_recipe(tmp_path / "recipe.toml") == {"epochs": 3, "name": "café"}
+
+
+def test_paths_are_relative_to_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever stands elsewhere means the same files; the command line's own paths go by where one stands."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there" / "recipe.toml").write_text(
+        'data_dir = "data"\nruns_dir = "/runs"\nlabels = "new.csv"\n'
+        '[dataset]\nname = "image_folder"\nfolder = "../photos"\nmean = "none"\n'
+        '[loss]\nname = "forward_correction"\ntransition = "known"\n'
+    )
+    monkeypatch.chdir(tmp_path / "here")
+    experiment = resolve(read_recipe(Path("../there/recipe.toml")), {"dataset.test_folder": "tests"})
+    assert Path(str(experiment.dataset.params["folder"])).resolve() == tmp_path / "photos"
+    assert experiment.dataset.params["test_folder"] == str(tmp_path / "here" / "tests")
+    assert experiment.dataset.params["mean"] is None
+    assert Path(str(experiment.noise.params["file"])).resolve() == tmp_path / "there" / "new.csv"
+    assert experiment.loss.params["transition"] == "known"
+    assert experiment.data_dir.resolve() == tmp_path / "there" / "data"
+    assert experiment.places.runs_dir == "/runs"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -57,6 +83,8 @@ def test_a_component_without_parameters_may_be_a_line(recipe: Callable[[str], Pa
         ("epoch = 3\n", "Did you mean 'epochs'"),
         ("[los]\nname = 'gce'\n", r"no table \[los\]\. Did you mean 'loss'.*\[dataset\], \[noise\]"),
         ("[optimizer]\nlr = 3\n", r"no table \[optimizer\]"),
+        ("epochs = " + "[" * 10_000 + "\n", "nested too deeply"),
+        ("epochs = " + "9" * 10_000 + "\n", "no valid TOML"),
     ],
 )
 def test_a_recipe_that_is_wrong_is_named(text: str, said: str, recipe: Callable[[str], Path]) -> None:
