@@ -57,8 +57,8 @@ def parameter(
             ``str``, a ``Literal`` of strings, or one of these ``| None``.
         help: a few words for ``--help`` and ``nl show``, with units where there are any.
         range: the allowed interval, as in ``"[0, 1]"`` or ``"(0, inf)"``.
-        path: whether text names a file: it is made absolute, so that the run means the same from everywhere. In a recipe
-            it is relative to the recipe's folder.
+        path: whether text names a file: it is made absolute, so that the run means the same from everywhere. In a
+            recipe it is relative to the recipe's folder.
         words: with `path`, what may be given in place of a file; a file of such a name is ``./name``.
 
     """

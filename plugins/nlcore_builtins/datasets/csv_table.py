@@ -45,9 +45,8 @@ class CsvTable(OwnImages):
         train = _read(Path(self.train).expanduser())
         test = None if self.test is None else _read(Path(self.test).expanduser())
         both = {item.path for item in train} & {item.path for item in test or []}
-        if both:
-            source.report(f"{len(both):,} images are in both tables: what is tested has been trained on")
-        return self.assemble(train, test, source.report)
+        notes = [f"{len(both):,} images are in both tables: what is tested has been trained on"] if both else []
+        return self.assemble(train, test, source, notes)
 
 
 def _read(table: Path) -> list[Item]:
