@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from nlcore import RunError, UserError, parameter
 from nlcore.contracts import Data, DataSource, Labels, Split
 from nlcore.data.image_files import Background, UnreadableError, collected_warnings, read_image
+from nlcore_builtins.tables import shorten
 
 CHUNK = 256  # images that are decoded before the first of them is taken: what lies in memory is bounded by it
 COPIES = 4  # of the pixels while training: as they are, and padded and mirrored for random crops
-SHOWN = 10  # of a list of mistakes
 
 
 class Item(NamedTuple):
@@ -209,12 +209,6 @@ class OwnImages:
             what = shorten([f"{items[number].id} ({text})" for number, text in seen.warnings.items()], "; ")
             notes.append(f"{len(seen.warnings):,} of {len(items):,} images were read with a warning: {what}")
         return notes
-
-
-def shorten(words: Sequence[str], separator: str = ", ") -> str:
-    """Return the first words of a list, and how many more there are."""
-    more = f"{separator}and {len(words) - SHOWN:,} more" if len(words) > SHOWN else ""
-    return separator.join(words[:SHOWN]) + more
 
 
 def in_order(names: Sequence[str]) -> tuple[str, ...]:
