@@ -16,7 +16,8 @@ from pathlib import Path, PurePath
 
 from nlcore import UserError, parameter
 from nlcore.contracts import Data, DataSource
-from nlcore_builtins.datasets.own import Item, OwnImages
+from nlcore_builtins.datasets.decoding import Item
+from nlcore_builtins.datasets.own import OwnImages
 from nlcore_builtins.tables import SEPARATORS, Row, read_rows, refuse_missing, shorten
 
 

@@ -7,6 +7,7 @@ allowed. They are the authors' and for research use only, so they are not shippe
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ class HumanLabels:
         arrays: list[Any] = [(_reconstruct, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]
         arrays += [np.ndarray, np.dtype, np.dtypes.Int64DType]
         try:
-            with torch.serialization.safe_globals(arrays):
+            with torch.serialization.safe_globals(arrays), warnings.catch_warnings(action="ignore"):
                 content = torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             raise UserError(f"There is no file {path}.") from None

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fuzzing import FUZZ, refused_or_read
+from hypothesis import given
+from hypothesis import strategies as some
 
 import nlcore
 from nlcore.config.experiment import resolve
@@ -103,3 +106,45 @@ def test_a_recipe_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes('name = "café"\n'.encode("latin-1"))
     with pytest.raises(nlcore.UserError, match=r"latin\.toml cannot be read"):
         read_recipe(tmp_path / "latin.toml")
+
+
+KEYS = some.one_of(
+    some.sampled_from(["epochs", "lr", "name", "threads", "data_dir", "labels", "preset", "loss", "dataset", "epoch"]),
+    some.sampled_from(["dataset.folder", "loss.q", "noise.rate", "noise.file", "loss.transition", "los.q"]),
+)
+VALUES = some.one_of(
+    some.sampled_from(
+        ["[[[", "{}", "[1, 'a']", "1979-05-27", "nan", "-inf", "1e999", "true", "'gce'", "'csv'", "{q=1}"]
+    ),
+    some.integers().map(str),
+    some.text(max_size=8).map(repr),
+)
+
+
+@FUZZ
+@given(lines=some.lists(some.tuples(KEYS, VALUES), max_size=4))
+def test_any_lines_are_a_recipe_or_are_refused(lines: list[tuple[str, str]], tmp_path: Path) -> None:
+    text = "\n".join(f"{key} = {value}" for key, value in lines)
+    (tmp_path / "recipe.toml").write_text(text, encoding="utf-8", errors="surrogatepass")
+    with refused_or_read(tmp_path):
+        experiment = resolve(read_recipe(tmp_path / "recipe.toml"))
+        assert resolve(experiment_layer(experiment.config())).config() == experiment.config()
+
+
+@FUZZ
+@given(content=some.binary(max_size=40))
+def test_any_bytes_are_a_recipe_or_are_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_bytes(content)
+    with refused_or_read(tmp_path):
+        read_recipe(tmp_path / "recipe.toml")
+
+
+def experiment_layer(config: dict[str, object]) -> dict[str, object]:
+    """Return a complete recipe as a layer of flat names."""
+    layer: dict[str, object] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            layer |= {key if part == "name" else f"{key}.{part}": inner for part, inner in value.items()}
+        else:
+            layer[key] = value
+    return layer

@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fuzzing import FUZZ
+from hypothesis import given
+from hypothesis import strategies as some
 from numpy.typing import NDArray
 from PIL import Image, features
 
@@ -260,3 +263,33 @@ def test_a_folder_that_is_none_is_said(tmp_path: Path) -> None:
         list_images(tmp_path / "a.png")
     with pytest.raises(UserError, match="There is no folder"):
         list_images(tmp_path / "gone")
+
+
+FORMATS = some.sampled_from(
+    ["png", "jpeg", "gif", "bmp", "tiff", "webp", "ppm", "tga", "ico", "pcx", "sgi", "jpeg2000"]
+)
+
+
+@FUZZ
+@given(
+    kind=FORMATS,
+    mode=some.sampled_from(["RGB", "L"]),
+    place=some.floats(0, 1),
+    junk=some.binary(max_size=8),
+    cut=some.booleans(),
+)
+def test_a_damaged_image_is_read_or_unreadable(
+    kind: str, mode: str, place: float, junk: bytes, cut: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "image.png"
+    Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).convert(mode).save(path, format=kind)
+    content = path.read_bytes()
+    position = int(place * len(content))
+    path.write_bytes(content[:position] + junk + (b"" if cut else content[position + len(junk) :]))
+    with collected_warnings():
+        try:
+            image, reason = read_image(path, (3, 5, 4)), ""
+        except UnreadableError as error:
+            image, reason = None, str(error)
+    assert (image.shape, image.dtype) == ((5, 4, 3), np.uint8) if image is not None else reason
+    assert list(tmp_path.iterdir()) == [path]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import functools
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from fuzzing import FUZZ, refused_or_read
+from hypothesis import given
+from hypothesis import strategies as some
 from nlcore_builtins.datasets.csv_table import CsvTable
+from nlcore_builtins.tables import MISSING
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -171,3 +177,47 @@ def test_a_table_that_is_not_there_is_said(tmp_path: Path) -> None:
 def test_it_keeps_every_rule_of_datasets(check: Any, tmp_path: Path) -> None:
     rows = [(name, str(number % 2)) for number, name in enumerate(images(tmp_path, 10))]
     check(functools.partial(CsvTable, train=str(table(tmp_path / "all.csv", rows)), size=8))
+
+
+def nfc(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+NAMES = some.text(min_size=1, max_size=6).filter(lambda name: name.strip() == name and not {*"\0\r"} & {*name})
+
+
+@FUZZ
+@given(
+    labels=some.lists(NAMES.filter(lambda name: name not in MISSING), min_size=2, max_size=3, unique_by=nfc),
+    separator=some.sampled_from(",;\t|"),
+    encoding=some.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+    end=some.sampled_from(["\n", "\r\n"]),
+)
+def test_a_table_that_a_writer_wrote_is_read_as_it_was_meant(
+    labels: list[str], separator: str, encoding: str, end: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("table")
+    rows = [(name, label) for name, label in zip(images(folder, 2 * len(labels)), labels * 2, strict=True)]
+    with (folder / "all.csv").open("w", encoding=encoding, errors="surrogatepass", newline="") as file:
+        writer = csv.writer(file, delimiter=separator, lineterminator=end)
+        writer.writerows([("path", "label"), *rows])
+    data = load(folder / "all.csv")
+    found = {
+        str(name): data.classes[label]
+        for part in (data.train, data.test)
+        for name, label in zip(part.ids, part.labels, strict=True)
+    }
+    assert found == {name: nfc(label) for name, label in rows}
+
+
+@FUZZ
+@given(
+    content=some.one_of(
+        some.binary(max_size=60), some.text('path,label\n\r";|\t\0é\\ax/.', max_size=60).map(str.encode)
+    )
+)
+def test_any_bytes_are_a_table_or_are_refused(content: bytes, tmp_path: Path) -> None:
+    for start in (b"", b"path,label\n"):
+        (tmp_path / "all.csv").write_bytes(start + content)
+        with refused_or_read(tmp_path):
+            load(tmp_path / "all.csv", skip_unreadable=True)

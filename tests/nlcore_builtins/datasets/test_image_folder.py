@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fuzzing import FUZZ, refused_or_read
 from helpers import without_clock
+from hypothesis import given
+from hypothesis import strategies as some
 from nlcore_builtins.datasets.image_folder import ImageFolder
 from numpy.typing import NDArray
 from PIL import Image
@@ -427,3 +430,32 @@ def test_the_command_line_says_what_cannot_be_read_and_leaves_it_out_on_request(
     assert plan.returncode == 0, plan.stderr
     assert "9 training and 2 test images, 64×64×3, 2 classes" in plan.stdout
     assert "how many labels are wrong is unknown" in plan.stdout
+
+
+PARTS = some.sampled_from(["train", "Test", "val", "cat", "Cat", "dog", "é", ".hidden", "..", "__MACOSX", "test set"])
+FILES = some.sampled_from(["1.png", "2.PNG", "._1.png", "note.txt", "none", "link", "up", "broken.png", "gone.png"])
+
+
+@FUZZ
+@given(paths=some.lists(some.tuples(some.lists(PARTS, max_size=3), FILES), max_size=12))
+def test_any_folder_is_a_dataset_or_is_refused(
+    paths: list[tuple[list[str], str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = tmp_path_factory.mktemp("any") / "a" / "b" / "c"
+    root.mkdir(parents=True)
+    for parts, name in paths:
+        path = root.joinpath(*parts, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name.lower().endswith(".png") and name[0] in "12":
+            Image.fromarray(picture(len(str(path)))).save(path)
+        elif name in ("link", "up", "gone.png") and not path.is_symlink():
+            path.symlink_to({"link": root / "cat", "up": path.parent.parent, "gone.png": root / "nowhere"}[name])
+        elif name in ("note.txt", "none", "broken.png"):
+            path.write_text("no image")
+    with refused_or_read(root):
+        dataset = ImageFolder(folder=str(root), skip_unreadable=True, size=8)
+        data = dataset.load(DataSource(root))
+        ids = [*data.train.ids, *data.test.ids]
+        assert len(ids) == len(set(ids))
+        assert {root / str(name) for name in ids} <= set(dataset.files(DataSource(root)))
+        assert not [name for name in ids if ".hidden" in name or "/._" in name]

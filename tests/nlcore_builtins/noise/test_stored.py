@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fuzzing import FUZZ, refused_or_read
+from hypothesis import given
+from hypothesis import strategies as some
 
 import nlcore
 from nlcore.contracts import DataSource, SampleData
@@ -170,3 +173,72 @@ def test_no_file(tmp_path: Path) -> None:
     for path in (tmp_path / "none.csv", Path()):
         with pytest.raises(nlcore.UserError, match="--labels"):
             stored(path)
+
+
+JSON = some.recursive(
+    some.none()
+    | some.booleans()
+    | some.integers()
+    | some.floats()
+    | some.text(max_size=4)
+    | some.sampled_from("abc012"),
+    lambda inner: some.lists(inner, max_size=6) | some.dictionaries(some.sampled_from(["0", "2", "4", "x"]), inner),
+)
+
+
+def check_labels(path: Path) -> None:
+    with refused_or_read(path.parent):
+        given = stored(path)
+        assert len(given) == 3
+        assert set(given) <= {0, 1, 2}
+
+
+@FUZZ
+@given(content=JSON)
+def test_any_json_is_labels_or_is_refused(content: Any, tmp_path: Path) -> None:
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    check_labels(tmp_path / "labels.json")
+
+
+@FUZZ
+@given(content=some.one_of(some.binary(max_size=60), some.text('0124abc,;\n\r"\0 .', max_size=40).map(str.encode)))
+@pytest.mark.parametrize("ending", ["csv", "json", "npz", "pt"])
+def test_any_bytes_are_labels_or_are_refused(content: bytes, ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"labels.{ending}"
+    path.write_bytes(content)
+    check_labels(path)
+
+
+@FUZZ
+@given(place=some.integers(0, 900), byte=some.integers(0, 255), cut=some.integers(0, 900))
+@pytest.mark.parametrize("ending", ["npz", "pt"])
+def test_a_damaged_archive_is_read_or_refused(place: int, byte: int, cut: int, ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"labels.{ending}"
+    if ending == "npz":
+        np.savez(path, ids=np.arange(5), given=np.array([2, 1, 0, 1, 1]))
+    else:
+        torch.save({"clean_label": np.arange(5)}, path)
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] = byte
+    path.write_bytes(content[: len(content) - (cut if byte % 2 else 0)])
+    check_labels(path)
+
+
+@FUZZ
+@given(
+    labels=some.lists(some.sampled_from("abc"), min_size=3, max_size=3),
+    order=some.permutations(range(3)),
+    ending=some.sampled_from(["csv", "json", "npz"]),
+)
+def test_labels_that_a_writer_wrote_are_read_as_they_were_meant(
+    labels: list[str], order: list[int], ending: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"labels.{ending}"
+    rows = [(int(IDS[number]), labels[number]) for number in order]
+    if ending == "csv":
+        path.write_text("".join(f"{sample},{label}\n" for sample, label in rows))
+    elif ending == "json":
+        path.write_text(json.dumps({str(sample): label for sample, label in rows}))
+    else:
+        np.savez(path, ids=np.array([row[0] for row in rows]), given=np.array([row[1] for row in rows]))
+    assert stored(path) == ["abc".index(label) for label in labels]
