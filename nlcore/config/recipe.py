@@ -33,7 +33,7 @@ def read_recipe(path: Path) -> dict[str, object]:
         text = read_text(path)
     except FileNotFoundError:
         raise UserError(f"There is no recipe {path}.") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"The recipe {path} cannot be read: {error}.") from None
     return {key: _from(path.parent, key, value) for key, value in parse_recipe(text, f"recipe {path}").items()}
 

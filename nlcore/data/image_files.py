@@ -86,9 +86,9 @@ def list_folders(folder: Path) -> list[Path]:
     return sorted(place for place, _ in _walk(folder))
 
 
-def visible(folder: Path) -> list[os.DirEntry[str]]:
+def visible(folder: Path) -> tuple[list[Path], list[Path]]:
     """
-    Return what is directly in a folder and not hidden, sorted by name.
+    Return the folders and the files that are directly in a folder and not hidden, both sorted by name.
 
     Raises:
         UserError: the folder is not there or cannot be read.
@@ -103,7 +103,8 @@ def visible(folder: Path) -> list[os.DirEntry[str]]:
         raise UserError(f"{folder} is a file, not a folder.") from None
     except (OSError, ValueError) as error:
         raise UserError(f"The folder {folder} cannot be read: {getattr(error, 'strerror', error)}.") from None
-    return sorted(seen, key=lambda entry: entry.name)
+    folders = sorted(Path(entry.path) for entry in seen if _is_folder(entry))
+    return folders, sorted({Path(entry.path) for entry in seen} - {*folders})
 
 
 def left_out_in_words(left_out: Sequence[Path], root: Path) -> str:
@@ -195,17 +196,26 @@ def collected_warnings() -> Iterator[dict[Path, str]]:
 
 def _walk(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
     """Yield each folder from `folder` down with the visible files in it; none twice, and none that holds `folder`."""
-    seen = {place.resolve() for place in folder.absolute().parents} | set(folder.resolve().parents)
+    seen = {
+        os.path.realpath(above) for one in (folder.absolute(), Path(os.path.realpath(folder))) for above in one.parents
+    }
     waiting = [folder]
     while waiting:
         place = waiting.pop()
-        if place.resolve() in seen:
+        real = os.path.realpath(place)
+        if real in seen:
             continue
-        seen.add(place.resolve())
-        files: list[Path] = []
-        for entry in visible(place):
-            (waiting if entry.is_dir() else files).append(Path(entry.path))
+        seen.add(real)
+        folders, files = visible(place)
+        waiting += folders[::-1]
         yield place, files
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in a circle
+        return False
 
 
 def _open(path: Path) -> Image.Image:

@@ -13,6 +13,7 @@ would give a noise, or a correction, that nobody asked for.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,7 +138,7 @@ def _read(path: Path) -> NDArray[Any]:
     ending = path.suffix.lower()
     if ending not in (".npy", ".npz", ".csv"):
         raise UserError(f"{path}: transition matrices are read from .npy, .npz and .csv files, by their ending.")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"There is no file {path}, so no transition matrix.")
     try:
         if ending == ".csv":

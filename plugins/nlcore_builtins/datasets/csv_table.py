@@ -10,6 +10,7 @@ Paths are relative to the CSV's folder. Other columns are passed over. Labels ar
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -119,7 +120,7 @@ def _column(table: Path, columns: Sequence[str], name: str, option: str) -> int:
 
 def _item(folder: Path, path: str, label: str) -> Item:
     """Return an image of the table; backslashes of Windows are read as slashes where there is no file otherwise."""
-    if "\\" in path and not (folder / path).exists():
+    if "\\" in path and not os.path.exists(folder / path):
         path = path.replace("\\", "/")
     return Item(folder / path, PurePath(path).as_posix(), label)
 

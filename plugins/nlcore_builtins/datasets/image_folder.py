@@ -70,9 +70,8 @@ class ImageFolder(OwnImages):
         """
         train, test, _ = self._parts()
         parts = [train] if test is None else [train, test]
-        classes = [Path(entry.path) for part in parts for entry in visible(part) if entry.is_dir()]
         found = {self._folder(), *parts}
-        for directory in classes:
+        for directory in (directory for part in parts for directory in visible(part)[0]):
             found |= {*list_folders(directory), *list_images(directory)[0]}
         return sorted(found)
 
@@ -99,8 +98,7 @@ class ImageFolder(OwnImages):
                 f"{folder} has {train.name}/ but neither test/ nor val/. Add one, give --dataset.test_folder PATH, or "
                 f"have images split off with --dataset.folder {train}."
             )
-        others = [entry.name for entry in visible(folder) if entry.is_dir()]
-        unused = [f"{name}/" for name in others if name not in (train.name, second.name)]
+        unused = [f"{path.name}/" for path in visible(folder)[0] if path not in (train, second)]
         told = f"{folder}: trained is on {train.name}/, tested on {second.name}/; left out: {shorten(unused)}"
         return train, second, [told] if unused else []
 
@@ -108,12 +106,12 @@ class ImageFolder(OwnImages):
 def _parts_of(folder: Path) -> dict[str, Path]:
     """Return the folders of a dataset's parts by part, ``train`` among them; nothing where there are classes."""
     found: dict[str, list[Path]] = defaultdict(list)
-    for path in (Path(entry.path) for entry in visible(folder) if entry.is_dir()):
+    for path in visible(folder)[0]:
         for part, pattern in PARTS.items():
             if pattern.fullmatch(path.name.strip().casefold()):
                 found[part].append(path)
     named = [path for paths in found.values() for path in paths]
-    with_folders = [path for path in named if any(entry.is_dir() for entry in visible(path))]
+    with_folders = [path for path in named if visible(path)[0]]
     if not with_folders and len(named) < 2:  # a class may be called train, if nothing else looks like parts
         return {}
     twice = [shorten([f"{path.name}/" for path in paths], " and ") for paths in found.values() if len(paths) > 1]
@@ -130,9 +128,7 @@ def _parts_of(folder: Path) -> dict[str, Path]:
 
 def _list(folder: Path, root: Path, notes: list[str]) -> list[Item]:
     """Return the images in the folders of classes, in order; ids are paths relative to `root`."""
-    entries = visible(folder)
-    others = [Path(entry.path) for entry in entries if not entry.is_dir()]
-    classes = [Path(entry.path) for entry in entries if entry.is_dir()]
+    classes, others = visible(folder)
     loose = [path for path in others if path.suffix.lower() in IMAGE_SUFFIXES]
     if not classes:
         found = f"{len(loose):,} images, but no folders of classes" if loose else "no folders of classes"
@@ -164,7 +160,7 @@ def _list(folder: Path, root: Path, notes: list[str]) -> list[Item]:
 
 def _check_order(directory: Path) -> None:
     """Raise where a class's folder holds the parts, so that what is tested would be trained on."""
-    names = [entry.name.strip().casefold() for entry in visible(directory) if entry.is_dir()]
+    names = [path.name.strip().casefold() for path in visible(directory)[0]]
     parts = [part for part, pattern in PARTS.items() if any(pattern.fullmatch(name) for name in names)]
     if "train" in parts and len(parts) > 1:
         raise UserError(

@@ -153,7 +153,7 @@ class Asymmetric:
                 text = read_text(Path(self.file).expanduser())
             except FileNotFoundError:
                 raise UserError(f"There is no file {self.file}, so no map.") from None
-            except (OSError, UnicodeDecodeError) as error:
+            except (OSError, ValueError) as error:
                 raise UserError(f"{self.file} cannot be read as a map: {error}.") from None
         return ",".join(entry.strip() for entry in re.split(r"[,\r\n]", text) if entry.strip())
 
@@ -185,7 +185,7 @@ def _parse(text: str, where: str, num_classes: int, classes: Classes | None) -> 
 
 
 def _number(word: str, where: str, num_classes: int, classes: Classes | None) -> int:
-    if word.isdecimal() and int(word) < num_classes:
+    if word.isdecimal() and len(word) < 10 and int(word) < num_classes:
         return int(word)
     if classes and word in classes:
         return classes.index(word)

@@ -10,6 +10,7 @@ corrections: the others keep theirs.
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class Stored:
         if data is None:
             raise UserError("stored: labels are looked up by sample id, so the samples must be given (data=...).")
         path = Path(self.file).expanduser()
-        if not self.file or not path.is_file():
+        if not self.file or not os.path.isfile(path):
             raise UserError(f"There is no file of labels {self.file!r}. Give one with --labels FILE.")
         if path.suffix.lower() == ".pt":  # it knows the true labels, too, and compares them
             people = Cifar100N(self.file) if num_classes == 100 else Cifar10N(self.which, self.file)

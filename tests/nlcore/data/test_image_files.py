@@ -237,6 +237,7 @@ def test_links_are_followed_and_loops_are_not(tmp_path: Path) -> None:
     for name, target in (("linked", "elsewhere"), ("again", "elsewhere"), ("up", "photos"), ("itself", "photos/cat")):
         (cat / name).symlink_to(tmp_path / target)
     (cat / "one.png").symlink_to(tmp_path / "elsewhere" / "3.png")
+    (cat / "circle").symlink_to(cat / "circle")
     (tmp_path / "elsewhere" / "back").symlink_to(cat)
     images, _ = list_images(cat)
     assert [file.relative_to(cat).as_posix() for file in images if "linked" not in file.parts] in (
@@ -244,7 +245,9 @@ def test_links_are_followed_and_loops_are_not(tmp_path: Path) -> None:
         ["1.png", "again/3.png", "again/more/4.png", "one.png"],
     )
     assert len(images) == 4  # each folder once, whichever link leads to it
-    assert list_images(cat) == (images, [])
+    assert list_images(cat) == (images, [cat / "circle"])
+    with pytest.raises(UserError, match="cannot be read"):
+        list_images(cat / "circle")
 
 
 def test_what_was_left_out_is_said_by_ending(tmp_path: Path) -> None:

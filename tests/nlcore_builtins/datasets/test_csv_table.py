@@ -151,6 +151,7 @@ def test_images_in_both_tables_are_counted(tmp_path: Path) -> None:
         (b'path,label\n"a\nb.png",x\nc.png\n', ["line 4: 1 field"]),
         (b"path,label\na.png,x\nb.png,NaN\nc.png,None\n", ["no label in line 3 (NaN), line 4 (None)"]),
         (b"path,label\na.png,\0\n", ["zero bytes"]),
+        (b"path,label\n" + b"x\\y" * 2000 + b",a\nb.png,b\nc.png,a\nd.png,b", ["4 of 4 images", "File name too long"]),
         (b"path,label\n", ["lists no images"]),
         (b"path,label\na.png,x\n,y\n", ["there is no path in line 3 (empty)"]),
         (b"path,label\na.png,\n", ["there is no label in line 2 (empty)"]),

@@ -170,7 +170,7 @@ def test_a_pickle_in_an_npz_is_not_read(tmp_path: Path) -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.csv", Path()):
+    for path in (tmp_path / "none.csv", Path(), tmp_path / ("long" * 2000), tmp_path / "zero\0.csv"):
         with pytest.raises(nlcore.UserError, match="--labels"):
             stored(path)
 
