@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from nlcore.errors import ParameterError, did_you_mean
+from nlcore.textfiles import TextInFile
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +57,8 @@ def parameter(
             ``str``, a ``Literal`` of strings, or one of these ``| None``.
         help: a few words for ``--help`` and ``nl show``, with units where there are any.
         range: the allowed interval, as in ``"[0, 1]"`` or ``"(0, inf)"``.
-        path: whether text names a file: it is made absolute, so that the run means the same from everywhere.
+        path: whether text names a file: it is made absolute, so that the run means the same from everywhere. In a
+            recipe it is relative to the recipe's folder.
         words: with `path`, what may be given in place of a file; a file of such a name is ``./name``.
 
     """
@@ -110,8 +112,10 @@ class Parameter:
             raise wrong from None
         if (self.choices and result not in self.choices) or (self.interval and result not in self.interval):
             raise wrong
-        names_a_file = self.path and result and result not in self.words
-        return str(Path(result).expanduser().absolute()) if names_a_file else result
+        if not (self.path and result and result not in self.words):
+            return result
+        folder = value.folder if isinstance(value, TextInFile) else Path()
+        return str((folder / Path(result).expanduser()).absolute())
 
 
 def parameters_of(cls: type) -> dict[str, Parameter]:
@@ -231,7 +235,7 @@ def _read_float(value: object) -> float:
 def _read_str(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError
-    return value
+    return str(value)
 
 
 _READERS: dict[type, typing.Callable[[object], Any]] = {

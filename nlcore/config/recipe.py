@@ -14,26 +14,30 @@ from nlcore.config.unknown import meant
 from nlcore.errors import ParameterError, PluginError, UserError, did_you_mean
 from nlcore.host.hookspecs import slots
 from nlcore.host.registry import registry
+from nlcore.textfiles import TextInFile, read_text
 
 #: A layer of settings by flat name: ``{"loss": "gce", "loss.q": 0.7, "epochs": 5}``.
 Overrides: TypeAlias = Mapping[str, object]
 
+#: Settings that name folders; which parameters of a component do is known when the component is.
+_FOLDERS = ("data_dir", "runs_dir")
+
 
 def read_recipe(path: Path) -> dict[str, object]:
     """
-    Return a TOML recipe as a layer.
+    Return a TOML recipe as a layer. Paths in it are relative to its folder.
 
     Raises:
         UserError: unreadable, not valid TOML (with the line number), or an unknown key.
 
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         raise UserError(f"There is no recipe {path}.") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"The recipe {path} cannot be read: {error}.") from None
-    return parse_recipe(text, f"recipe {path}")
+    return {key: _from(path.parent, key, value) for key, value in parse_recipe(text, f"recipe {path}").items()}
 
 
 def parse_recipe(text: str, what: str) -> dict[str, object]:
@@ -46,7 +50,9 @@ def parse_recipe(text: str, what: str) -> dict[str, object]:
     """
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise UserError(f"The {what} is not valid TOML: it is nested too deeply.") from None
+    except ValueError as error:  # of TOML, or a number of thousands of digits
         raise UserError(f"The {what} is not valid TOML: {error}.") from None
     try:
         layer = flat_recipe(content)
@@ -145,3 +151,10 @@ def _table(name: str, table: Mapping[str, object]) -> Iterator[tuple[str, object
             yield from _table(f"{name}.{key.replace('-', '_')}", value)
         else:
             yield (name if key == "name" else f"{name}.{key.replace('-', '_')}"), value
+def _from(folder: Path, key: str, value: object) -> object:
+    """Return a recipe's value so that a path in it is relative to the recipe's folder."""
+    if not isinstance(value, str):
+        return value
+    if key in _FOLDERS and value.lower() != "none":
+        return str(folder / Path(value).expanduser())
+    return TextInFile(value, folder) if "." in key or key == "labels" else value

@@ -59,6 +59,7 @@ class Data:
         mean, std: per channel, of values scaled to 0..1.
         fingerprint: names the content, so that a run is never taken for one on other data; needed for stores that
             decode on demand only (of arrays it is computed).
+        notes: what a user should know about the files, a sentence each: shown in the plan, stored with the run.
 
     """
 
@@ -68,6 +69,7 @@ class Data:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fingerprint: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,15 @@ class DataSource:
         directory: the folder for data files.
         download: whether it may download what is not there.
         report: takes a line of text for the user.
+        progress: is told while something takes long: how much is done, of how much, and what, as in ``(64, 2000,
+            "images decoded")``.
 
     """
 
     directory: Path
     download: bool = True
     report: Callable[[str], None] = lambda line: None
+    progress: Callable[[int, int, str], None] = lambda done, total, what: None
 
 
 class Dataset(Protocol):
@@ -94,6 +99,12 @@ class Dataset(Protocol):
     Optional:
         ``defaults``: a mapping of settings that suit the dataset, as in a recipe: ``{"architecture.width": 16}``, or
         how its images may vary, ``{"augmentation.flip": False}``.
+        ``read(path, image_shape) -> images``: an image file as the dataset shows it, uint8 (H, W, C), for an
+        `image_shape` of (C, H, W): how ``nl predict`` reads. Raises `nlcore.data.image_files.UnreadableError`. Without
+        it files are read by `nlcore.data.image_files.read_image`.
+        ``files(source) -> Sequence[Path]``: the files that `load` reads, and the folders whose listing it goes by: by
+        their sizes and modification times a finished run is recognised without reading them again. Cheap: no image is
+        opened. Empty where the data are not there yet; raises `nlcore.UserError` as `load` does.
     """
 
     def load(self, source: DataSource) -> Data:

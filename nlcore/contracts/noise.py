@@ -60,6 +60,8 @@ class NoiseModel(Protocol):
         classes takes them, too: ``declared(num_classes, classes=None)``.
         ``replace_images(data, rng) -> (positions, images)``: images from elsewhere, uint8 (M, H, W, C), for the samples
         at these positions; their true label becomes -1. Called before `corrupt`.
+        ``files(source) -> Sequence[Path]``: the files that it reads besides those that its parameters name, as for a
+        `Dataset`.
     """
 
     def corrupt(

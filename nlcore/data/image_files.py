@@ -1,66 +1,250 @@
 """
-Image files as arrays.
+Image files: which of a folder's files are some, and how one becomes an array.
 
-One function reads them all, for training and for prediction, so that a model sees a file the same way in both.
+One function lists them and one reads them, for training and for prediction, so that both see the same.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import stat
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from nlcore.errors import UserError
 
 if TYPE_CHECKING:  # the command line lists folders without them
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
-#: What image files are called; other files in a folder are no images.
-ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+#: What lies behind transparent parts.
+Background: TypeAlias = Literal["white", "black"]
+
+_HEIC = frozenset({".heic", ".heif", ".hif"})
+
+#: What image files are called: all endings that Pillow reads, and HEIC's.
+IMAGE_SUFFIXES = _HEIC | frozenset(
+    f".{ending}"
+    for line in (
+        "apng avif avifs blp bmp bw cur dcx dds dib fit fits flc fli ftc ftu gbr gif icb icns ico iim im j2c j2k jfif",
+        "jp2 jpc jpe jpeg jpf jpg jpx msp pbm pcd pcx pfm pgm png pnm ppm psd pxr qoi ras rgb rgba sgi tga tif tiff",
+        "vda vst webp xbm xpm",
+    )
+    for ending in line.split()
+)
+ENDINGS = IMAGE_SUFFIXES  # the name that nl predict knows
+
+#: Formats that Pillow knows and does not decode by itself: EPS starts another program, the others need a handler.
+_NOT_DECODED = frozenset({"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"})
+
+#: Folders that systems put beside a user's: they hold thumbnails and the like.
+_OF_SYSTEMS = frozenset({"__MACOSX", "@eaDir"})
+
+_SHOWN = 10  # of the endings that were left out
+
+_reading = threading.local()  # .path: the file that this thread reads
 
 
 class UnreadableError(Exception):
     """A file that is no image, or none that can be taken; the message is the reason."""
 
 
-def read_image(path: Path, image_shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
+    """
+    Return the image files below a folder, and the files there that are none by their endings, both sorted.
+
+    Folders within are looked into and links followed, each folder once. Hidden files and folders, macOS's ``._`` files
+    among them, are in neither list.
+
+    Raises:
+        UserError: a folder that is not there or cannot be read.
+
+    """
+    images: list[Path] = []
+    others: list[Path] = []
+    for _, files in _walk(folder):
+        for file in files:
+            (images if file.suffix.lower() in IMAGE_SUFFIXES else others).append(file)
+    return sorted(images), sorted(others)
+
+
+def list_folders(folder: Path) -> list[Path]:
+    """
+    Return a folder and all that `list_images` looks into, sorted.
+
+    Raises:
+        UserError: one is not there or cannot be read.
+
+    """
+    return sorted(place for place, _ in _walk(folder))
+
+
+def visible(folder: Path) -> tuple[list[Path], list[Path]]:
+    """
+    Return the folders and the files that are directly in a folder and not hidden, both sorted by name.
+
+    Raises:
+        UserError: the folder is not there or cannot be read.
+
+    """
+    try:
+        with os.scandir(folder) as entries:
+            seen = [entry for entry in entries if entry.name[0] != "." and entry.name not in _OF_SYSTEMS]
+    except FileNotFoundError:
+        raise UserError(f"There is no folder {folder}.") from None
+    except NotADirectoryError:
+        raise UserError(f"{folder} is a file, not a folder.") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"The folder {folder} cannot be read: {getattr(error, 'strerror', error)}.") from None
+    folders = sorted(Path(entry.path) for entry in seen if _is_folder(entry))
+    return folders, sorted({Path(entry.path) for entry in seen} - {*folders})
+
+
+def left_out_in_words(left_out: Sequence[Path], root: Path) -> str:
+    """Return how many files of which endings were left out, and the first of each, relative to `root`."""
+    counts = Counter(path.suffix.lower() for path in left_out)
+    firsts = {path.suffix.lower(): path for path in reversed(left_out)}
+    words = [
+        f"{count:,} {ending or 'without an ending'} ({printable(_relative(firsts[ending], root))}"
+        f"{', ...' if count > 1 else ''})"
+        for ending, count in counts.most_common(_SHOWN)
+    ]
+    more = sum(counts.values()) - sum(count for _, count in counts.most_common(_SHOWN))
+    files = "1 file that does" if len(left_out) == 1 else f"{len(left_out):,} files that do"
+    return f"left out {files} not end like images: {', '.join(words)}{f', and {more:,} more' if more else ''}"
+
+
+def printable(name: object) -> str:
+    """Return a file's name with bytes that are no text in UTF-8 written out in hexadecimal."""
+    return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def read_image(path: Path, image_shape: tuple[int, int, int], background: Background = "white") -> NDArray[np.uint8]:
     """
     Return an image file as uint8 (H, W, C): upright as its EXIF data say, grey or RGB, resized (bilinear).
 
-    Palettes become colours, transparency is dropped, of several frames the first is taken.
+    Palettes become colours, transparent parts show the background, of several frames the first is taken. HEIC is read
+    where pillow-heif is installed.
 
     Args:
         path: the file.
         image_shape: (C, H, W), with C = 1 for grey and 3 for RGB.
+        background: what lies behind transparent parts.
 
     Raises:
         UnreadableError: it cannot be opened, is damaged or no image, or has more than 8 bits a channel.
 
     """
     import numpy as np
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     channels, height, width = image_shape
+    _reading.path = path
     try:
-        with Image.open(path) as image:
+        with _open(path) as image:
             if _has_more_than_8_bits(image):
                 raise UnreadableError(f"it has more than 8 bits a channel (mode {image.mode}); save it with 8")
             # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size: several times faster, and resized afterwards.
             image.draft(None, (2 * max(width, height),) * 2)
             upright = ImageOps.exif_transpose(image)
-            converted = upright.convert("RGBA") if "transparency" in image.info else upright
-            converted = converted.convert("RGB" if channels == 3 else "L")
+            if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+                colours = upright.convert("RGBA")
+                upright = Image.alpha_composite(Image.new("RGBA", colours.size, background), colours)
+            converted = upright.convert("RGB" if channels == 3 else "L")
             if converted.size != (width, height):
                 converted = converted.resize((width, height), Image.Resampling.BILINEAR)
     except (UnreadableError, MemoryError):
         raise
-    except UnidentifiedImageError:
-        raise UnreadableError("it is no image of a format that is known") from None
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from error
     except Exception as error:  # Pillow's decoders raise what they will when a file is damaged
         raise UnreadableError(str(error) or type(error).__name__) from error
+    finally:
+        _reading.path = None
     return np.asarray(converted, dtype=np.uint8).reshape(height, width, channels)
+
+
+@contextlib.contextmanager
+def collected_warnings() -> Iterator[dict[Path, str]]:
+    """
+    Keep what is warned of while `read_image` reads inside, in whatever thread, by file; nothing of it is printed.
+
+    Not to be used in two threads at once: Python keeps the way of warnings for all of them.
+    """
+    found: dict[Path, str] = {}
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def keep(message: Warning | str, *about: object, **more: object) -> None:
+            path = getattr(_reading, "path", None)
+            if path is None:
+                show(message, *about, **more)  # type: ignore[arg-type]
+            else:
+                found[path] = " ".join(str(message).split())
+
+        warnings.simplefilter("always")
+        warnings.showwarning = keep
+        yield found
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
+    """Yield each folder from `folder` down with the visible files in it; none twice, and none that holds `folder`."""
+    seen = {
+        os.path.realpath(above) for one in (folder.absolute(), Path(os.path.realpath(folder))) for above in one.parents
+    }
+    waiting = [folder]
+    while waiting:
+        place = waiting.pop()
+        real = os.path.realpath(place)
+        if real in seen:
+            continue
+        seen.add(real)
+        folders, files = visible(place)
+        waiting += folders[::-1]
+        yield place, files
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in a circle
+        return False
+
+
+def _open(path: Path) -> Image.Image:
+    """Open a file as an image of one of the formats that are decoded here."""
+    from PIL import Image, UnidentifiedImageError
+
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # reading from a pipe would wait for ever
+        raise UnreadableError("it is no regular file")
+    Image.init()
+    formats = [name for name in Image.ID if name not in _NOT_DECODED]
+    try:
+        return Image.open(path, formats=formats)
+    except UnidentifiedImageError:
+        if not _is_heic(path):
+            raise UnreadableError("it is no image of a format that is known") from None
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        raise UnreadableError("it is HEIC, which needs pillow-heif: pip install pillow-heif") from None
+    register_heif_opener()
+    return Image.open(path, formats=["HEIF"])
+
+
+def _is_heic(path: Path) -> bool:
+    """Tell by the first bytes, as phones' HEIC files are often called .jpg."""
+    with path.open("rb") as file:
+        start = file.read(12)
+    return start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
 def _has_more_than_8_bits(image: Image.Image) -> bool:
@@ -70,3 +254,7 @@ def _has_more_than_8_bits(image: Image.Image) -> bool:
     layouts = [tile[3] for tile in getattr(image, "tile", [])]
     raw_modes = [layout[0] if isinstance(layout, tuple) and layout else layout for layout in layouts]
     return any(re.search(r";(16|32|64)", str(raw_mode)) for raw_mode in raw_modes)
+
+
+def _relative(path: Path, root: Path) -> str:
+    return os.path.relpath(path, root) if path.is_relative_to(root) else str(path)

@@ -19,6 +19,7 @@ from nlcore.config.settings import data_directory
 from nlcore.errors import UserError
 from nlcore.rundir import durable
 from nlcore.rundir.result import Result
+from nlcore.textfiles import TextInFile
 from nlcore.version import __version__
 
 NAME = "signature.json"
@@ -55,13 +56,18 @@ def recognised(layers: Sequence[Overrides]) -> Result | None:
 def request(layers: Sequence[Overrides]) -> str:
     """Return the SHA-256 of what was asked for: the layers, a preset's text, where data lie, and nlcore's version."""
     asked: list[Mapping[str, Any]] = [
-        {key: value for key, value in layer.items() if key not in _ELSEWHERE} for layer in layers
+        {key: _spelled_out(value) for key, value in layer.items() if key not in _ELSEWHERE} for layer in layers
     ]
     presets = [dict(read_preset(str(layer["preset"]))) for layer in layers if "preset" in layer]
     given = next((layer["data_dir"] for layer in reversed(layers) if "data_dir" in layer), None)
     where = str(data_directory(None if given is None else str(given)).absolute())
     content = json.dumps([__version__, asked, presets, where], sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _spelled_out(value: object) -> object:
+    """Return a value with the folder that a path in it would be relative to."""
+    return [value, str(value.folder.absolute())] if isinstance(value, TextInFile) else value
 
 
 def write_signature(directory: Path, wanted: str, files: Iterable[Path]) -> None:

@@ -13,12 +13,12 @@ would give a noise, or a correction, that nobody asked for.
 
 from __future__ import annotations
 
-import zipfile
-import zlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlcore import UserError
+from nlcore.textfiles import read_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 #: How far a row's sum may be from 1: ten entries that were rounded to three digits. Rows are then scaled to sum to 1.
 TOLERANCE = 0.005
-
-_UNREADABLE = (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 def read_transition(path: str | Path, num_classes: int) -> NDArray[np.float64]:
@@ -140,11 +138,11 @@ def _read(path: Path) -> NDArray[Any]:
     ending = path.suffix.lower()
     if ending not in (".npy", ".npz", ".csv"):
         raise UserError(f"{path}: transition matrices are read from .npy, .npz and .csv files, by their ending.")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"There is no file {path}, so no transition matrix.")
     try:
         if ending == ".csv":
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            lines = read_text(path).splitlines()
             rows = [[float(entry) for entry in line.split(",")] for line in lines if line.strip()]
             return np.array(rows)  # raises for rows of different lengths
         loaded = np.load(path, allow_pickle=False)
@@ -158,7 +156,9 @@ def _read(path: Path) -> NDArray[Any]:
             return array
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except _UNREADABLE as error:
+    except UserError:
+        raise
+    except Exception as error:  # numpy raises what it will when a file is damaged
         raise UserError(f"{path} cannot be read as a matrix of numbers: {error}.") from None
 
 

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fuzzing import FUZZ, refused_or_read
+from hypothesis import given
+from hypothesis import strategies as some
 from nlcore_builtins.transition import at_anchors, read_transition
 from numpy.typing import NDArray
 
@@ -138,3 +141,26 @@ def test_the_anchor_is_the_last_one_below_the_percentile() -> None:
     for k in (0, 1):
         assert T[k, k] == pytest.approx(np.percentile(p[:, k], 97))
     np.testing.assert_allclose(T.sum(1), 1, rtol=1e-15)
+
+
+NUMBERS = some.one_of(some.sampled_from(["0", "1", "0.5", "-1", "nan", "1e999", "x", "", "½"]), some.floats().map(str))
+
+
+@FUZZ
+@given(rows=some.lists(some.lists(NUMBERS, min_size=1, max_size=3), max_size=3), separator=some.sampled_from(",; "))
+def test_any_table_is_a_matrix_or_is_refused(rows: list[list[str]], separator: str, tmp_path: Path) -> None:
+    (tmp_path / "T.csv").write_text("\n".join(separator.join(row) for row in rows), encoding="utf-8")
+    with refused_or_read(tmp_path):
+        T = read_transition(tmp_path / "T.csv", 2)
+        assert T.shape == (2, 2)
+        np.testing.assert_allclose(T.sum(1), 1)
+
+
+@FUZZ
+@given(content=some.binary(max_size=80), ending=some.sampled_from(["csv", "npy", "npz"]), head=some.booleans())
+def test_any_bytes_are_a_matrix_or_are_refused(content: bytes, ending: str, head: bool, tmp_path: Path) -> None:
+    path = tmp_path / f"T.{ending}"
+    starts = {"csv": b"1,0\n", "npy": b"\x93NUMPY\x01\x00v\x00{'descr': ", "npz": b"PK\x03\x04"}
+    path.write_bytes((starts[ending] if head else b"") + content)
+    with refused_or_read(tmp_path):
+        read_transition(path, 2)

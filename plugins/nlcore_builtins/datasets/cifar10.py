@@ -12,9 +12,10 @@ images of each image's own. Over all training pixels they are (0.2470, 0.2435, 0
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -88,6 +89,10 @@ class Cifar10:
             mean=(0.4914, 0.4822, 0.4465),
             std=(0.2023, 0.1994, 0.2010),
         )
+
+    def files(self, source: DataSource) -> Sequence[Path]:
+        """Return the official files, nothing where they are not there."""
+        return official.files(source.directory, {BINARY: BINARY_MD5, PYTHON: PYTHON_MD5})
 
 
 def _split(images: NDArray[np.uint8], labels: Labels, ids: Labels) -> Split:

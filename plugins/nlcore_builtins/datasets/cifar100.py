@@ -10,9 +10,10 @@ that blocks of five indices are not the superclasses.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -72,6 +73,10 @@ class Cifar100:
             mean=(0.5071, 0.4865, 0.4409),
             std=(0.2673, 0.2564, 0.2762),
         )
+
+    def files(self, source: DataSource) -> Sequence[Path]:
+        """Return the official files, nothing where they are not there."""
+        return official.files(source.directory, {FOLDER: MD5})
 
 
 def _split(part: dict[bytes, object], per_class: int) -> Split:

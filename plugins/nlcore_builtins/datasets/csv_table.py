@@ -10,14 +10,16 @@ Paths are relative to the CSV's folder. Other columns are passed over. Labels ar
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from nlcore import UserError, parameter
 from nlcore.contracts import Data, DataSource
-from nlcore_builtins.datasets.own import Item, OwnImages, shorten
+from nlcore_builtins.datasets.decoding import Item
+from nlcore_builtins.datasets.own import OwnImages
+from nlcore_builtins.tables import SEPARATORS, Row, read_rows, refuse_missing, shorten
 
 
 @dataclass(frozen=True)
@@ -31,59 +33,101 @@ class CsvTable(OwnImages):
 
     train: str = parameter("", "the CSV of path and label, paths relative to its folder", path=True)
     test: str | None = parameter(None, "another one to test on; none: part of the first is split off", path=True)
+    path_column: str = parameter("path", "name of the column of paths")
+    label_column: str = parameter("label", "name of the column of labels")
+    separator: str | None = parameter(None, "what separates fields, one character or tab; none: found out")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.path_column == self.label_column:
+            raise ValueError(f"path_column and label_column are both {self.path_column!r}: name two columns")
+        if self.separator is not None and (len(self._separated_by()) != 1 or self.separator in '"\r\n\0 '):
+            raise ValueError(f"separator = {self.separator!r}: must be one character, as in ; or |, or tab")
 
     def load(self, source: DataSource) -> Data:
         """
         Return train and test.
 
         Raises:
-            UserError: no such file, a column or value that is missing, classes that do not agree, unreadable images.
+            UserError: no such file, a column or value that is missing, rows that do not have the first line's shape,
+                classes that do not agree, unreadable images.
 
         """
-        if not self.train:
-            raise UserError("csv: give the table of your images with --dataset.train PATH.")
-        train = _read(Path(self.train).expanduser())
-        test = None if self.test is None else _read(Path(self.test).expanduser())
+        notes: list[str] = []
+        train = self._list(self._table(), notes)
+        test = None if self.test is None else self._list(Path(self.test).expanduser(), notes)
         both = {item.path for item in train} & {item.path for item in test or []}
         if both:
-            source.report(f"{len(both):,} images are in both tables: what is tested has been trained on")
-        return self.assemble(train, test, source.report)
+            notes.append(f"{len(both):,} images are in both tables: what is tested has been trained on")
+        return self.assemble(train, test, source, notes)
 
+    def files(self, source: DataSource) -> Sequence[Path]:
+        """
+        Return the tables and the images that they list; of these only the tables are opened.
 
-def _read(table: Path) -> list[Item]:
-    """Return the images that a CSV lists, in its order; ids are paths as they stand there."""
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            return list(_items(table, csv.DictReader(file, strict=True)))
-    except FileNotFoundError:
-        raise UserError(f"There is no file {table}.") from None
-    except OSError as error:
-        raise UserError(f"{table} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{table} is no text in UTF-8. Save it as CSV in UTF-8.") from None
-    except csv.Error as error:
-        raise UserError(f"{table} is no valid CSV: {error}.") from None
+        Raises:
+            UserError: as `load`, for the tables.
 
+        """
+        tables = [self._table(), *([] if self.test is None else [Path(self.test).expanduser()])]
+        return [*tables, *(item.path for table in tables for item in self._list(table, []))]
 
-def _items(table: Path, rows: csv.DictReader[str]) -> Iterator[Item]:
-    columns = [column.strip() for column in rows.fieldnames or []]
-    rows.fieldnames = columns
-    missing = [column for column in ("path", "label") if column not in columns]
-    if missing:
-        there = f"has the columns {shorten(columns)}" if columns else "is empty"
-        raise UserError(
-            f"{table} has no column {' and no column '.join(missing)}: its first line {there}. It must name the "
-            "columns path and label, separated by a comma."
+    def _table(self) -> Path:
+        if not self.train:
+            raise UserError("csv: give the table of your images with --dataset.train PATH.")
+        return Path(self.train).expanduser()
+
+    def _separated_by(self) -> str:
+        return {"tab": "\t", "\\t": "\t"}.get(self.separator or "", self.separator or "")
+
+    def _list(self, table: Path, notes: list[str]) -> list[Item]:
+        """Return the images that a CSV lists, in its order; ids are paths as they stand there."""
+        rows, separator = read_rows(table, self._separated_by() or None)
+        if not rows:
+            raise UserError(f"{table} is empty. Its first line must name a column of paths and one of labels.")
+        if self.separator is None and separator != ",":
+            notes.append(f"{table}: fields are separated by {SEPARATORS[separator]}")
+        columns, rows = rows[0].fields, rows[1:]
+        paths, labels = (
+            _column(table, columns, name, option)
+            for name, option in ((self.path_column, "path_column"), (self.label_column, "label_column"))
         )
+        if not rows:
+            raise UserError(f"{table} lists no images: it has no line after the first.")
+        refuse_missing(table, "path", [(row.line, row.fields[paths]) for row in rows])
+        refuse_missing(table, "label", [(row.line, row.fields[labels]) for row in rows])
+        items = [_item(table.parent, row.fields[paths], row.fields[labels]) for row in rows]
+        _check_unique(table, items, rows)
+        turned = sum("\\" in row.fields[paths] and "\\" not in item.id for row, item in zip(rows, items, strict=True))
+        if turned:
+            notes.append(f"{table}: {turned:,} paths are written with backslashes, which are read as slashes")
+        return items
+
+
+def _column(table: Path, columns: Sequence[str], name: str, option: str) -> int:
+    """Return where a column stands: by its name, else by its name in another case."""
+    found = [number for number, column in enumerate(columns) if column == name]
+    found = found or [number for number, column in enumerate(columns) if column.casefold() == name.casefold()]
+    if len(found) > 1:
+        raise UserError(f"{table} has {len(found)} columns called {name}: rename all but one.")
+    if not found:
+        raise UserError(
+            f"{table} has no column {name}: its first line has the columns {shorten(columns)}. Name the right one "
+            f"with --dataset.{option} NAME; --dataset.separator says what stands between fields."
+        )
+    return found[0]
+
+
+def _item(folder: Path, path: str, label: str) -> Item:
+    """Return an image of the table; backslashes of Windows are read as slashes where there is no file otherwise."""
+    if "\\" in path and not os.path.exists(folder / path):
+        path = path.replace("\\", "/")
+    return Item(folder / path, PurePath(path).as_posix(), label)
+
+
+def _check_unique(table: Path, items: Sequence[Item], rows: Sequence[Row]) -> None:
     lines: dict[str, int] = {}
-    for row in rows:
-        path, label = ((row[column] or "").strip() for column in ("path", "label"))
-        if not path or not label:
-            raise UserError(f"{table}, line {rows.line_num}: there is no {'label' if path else 'path'}.")
-        name = PurePath(path).as_posix()
-        if name in lines:
-            raise UserError(f"{table}, line {rows.line_num}: {name} stands in line {lines[name]} already.")
-        lines[name] = rows.line_num
-        yield Item(table.parent / path, name, label)
-    if not lines:
-        raise UserError(f"{table} lists no images: it has no line after the first.")
+    for item, row in zip(items, rows, strict=True):
+        if item.id in lines:
+            raise UserError(f"{table}, line {row.line}: {item.id} stands in line {lines[item.id]} already.")
+        lines[item.id] = row.line

@@ -6,8 +6,10 @@ They are the test part of the UCI set "Optical Recognition of Handwritten Digits
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib.util
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -55,3 +57,8 @@ class Digits:
             mean=(float(pixels.mean()),),
             std=(float(pixels.std()),),
         )
+
+    def files(self, source: DataSource) -> Sequence[Path]:
+        """Return the file that comes with scikit-learn, which is not imported for it."""
+        found = importlib.util.find_spec("sklearn")
+        return [Path(found.origin).parent / "datasets/data/digits.csv.gz"] if found and found.origin else []

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,15 @@ def find(directory: Path, *layouts: str) -> Path | None:
             if candidate.is_dir():
                 return candidate
     return None
+
+
+def files(directory: Path, layouts: Mapping[str, Iterable[str]]) -> list[Path]:
+    """Return the files of the first of these folders that is there, by the folder's name; nothing where none is."""
+    for layout, names in layouts.items():
+        folder = find(directory, layout)
+        if folder is not None:
+            return [folder / name for name in names]
+    return []
 
 
 def verified(path: Path, md5: str, title: str) -> bytes:

@@ -10,64 +10,23 @@ is the SHA-256 over size, ids, labels and decoded pixels: a file saved anew with
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nlcore import RunError, UserError, parameter
-from nlcore.contracts import Data, Labels, Split
-from nlcore.data.image_files import UnreadableError, read_image
-from nlcore.training.hardware import available_cpus
+from nlcore import UserError, parameter
+from nlcore.contracts import Data, DataSource, Labels, Split
+from nlcore.data.image_files import read_image
+from nlcore_builtins.datasets.decoding import DecodingStore, Item, Seen, look_at, moments
+from nlcore_builtins.tables import shorten
 
-CHUNK = 256  # images that are decoded before the first of them is taken: what lies in memory is bounded by it
 COPIES = 4  # of the pixels while training: as they are, and padded and mirrored for random crops
-SHOWN = 10  # of a list of mistakes
-
-
-class Item(NamedTuple):
-    """An image as it is listed: its file, its id (a relative path) and the name of its class."""
-
-    path: Path
-    id: str
-    label: str
-
-
-@dataclass(frozen=True)
-class DecodingStore:
-    """Images that are decoded whenever they are asked for."""
-
-    paths: Sequence[Path]
-    size: int
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W)."""
-        return 3, self.size, self.size
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def fetch(self, indices: Labels) -> NDArray[np.uint8]:
-        """
-        Return the images at these positions, uint8 (B, H, W, 3).
-
-        Raises:
-            RunError: a file that could be read before can no longer be.
-
-        """
-        images = np.empty((len(indices), self.size, self.size, 3), dtype=np.uint8)
-        chosen = [self.paths[position] for position in indices.tolist()]
-        for number, image in enumerate(_decode(chosen, self.size)):
-            if isinstance(image, UnreadableError):
-                raise RunError(f"The image {chosen[number]} can no longer be read: {image}.")
-            images[number] = image
-        return images
 
 
 @dataclass(frozen=True)
@@ -85,6 +44,7 @@ class OwnImages:
         2.0, "GB that images may take while training; more are decoded anew for each batch", range="[0, inf)"
     )
     skip_unreadable: bool = parameter(False, "leave out images that cannot be read")
+    background: Literal["white", "black"] = parameter("white", "what lies behind transparent parts of an image")
     mean: str | None = parameter(
         None, "of red, green and blue scaled to 0..1, as in 0.485,0.456,0.406; none: of the training images"
     )
@@ -94,27 +54,42 @@ class OwnImages:
         _three_numbers(self.mean, "mean", lowest=0.0)
         _three_numbers(self.std, "std", lowest=1e-6)
 
-    def assemble(self, train: list[Item], test: list[Item] | None, report: Callable[[str], None]) -> Data:
+    def read(self, path: Path, image_shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+        """
+        Return an image file as the dataset shows it, uint8 (H, W, C), for an `image_shape` of (C, H, W).
+
+        Raises:
+            UnreadableError: it is no image that can be read.
+
+        """
+        return read_image(path, image_shape, self.background)
+
+    def assemble(self, train: list[Item], test: list[Item] | None, source: DataSource, notes: list[str]) -> Data:
         """
         Look at all images, split off a test part where there is none, and return the data.
 
         Args:
             train: training images; where there is no test part, all images.
             test: test images, or None.
-            report: takes a line of text for the user.
+            source: is told what a user should know, and how far it is.
+            notes: what is to be told already.
 
         Raises:
             UserError: classes that do not agree, too few images, or unreadable ones that are not to be skipped.
 
         """
-        items = [*train, *(test or [])]
+        items = [item._replace(label=unicodedata.normalize("NFC", item.label)) for item in (*train, *(test or []))]
         part = np.repeat([0, 1], [len(train), len(test or [])])
         classes = _check_classes(
-            [item.label for item in train], None if test is None else [item.label for item in test]
+            [item.label for item in items[: len(train)]],
+            None if test is None else [item.label for item in items[len(train) :]],
         )
-        seen = _look_at([item.path for item in items], self.size, keep=self._fits(len(items)))
+        notes = [*notes, *_about_names([item.label for item in (*train, *(test or []))])]
+        seen = look_at(items, self.size, self.background, keep=self._fits(len(items)), progress=source.progress)
         if seen.reasons:
-            self._left_out([(items[number].id, reason) for number, reason in seen.reasons.items()], len(items), report)
+            unreadable = [(items[number].id, reason) for number, reason in seen.reasons.items()]
+            notes.append(self._left_out(unreadable, len(items)))
+        notes += self._about_images(items, seen)
         good = np.array([number not in seen.reasons for number in range(len(items))])
         trained, tested = np.flatnonzero(good & (part == 0)), np.flatnonzero(good & (part == 1))
         if seen.reasons:
@@ -129,7 +104,7 @@ class OwnImages:
         def split(chosen: Labels) -> Split:
             ids = np.array([items[number].id for number in chosen])
             paths = [items[number].path for number in chosen]
-            images = DecodingStore(paths, self.size) if seen.images is None else seen.images[chosen]
+            images = DecodingStore(paths, self.size, self.background) if seen.images is None else seen.images[chosen]
             return Split(images, labels[chosen], ids, None)
 
         digest = hashlib.sha256(f"{self.size} {classes}".encode())
@@ -138,11 +113,13 @@ class OwnImages:
                 digest.update(f"{items[number].id}\0{labels[number]}\0".encode() + seen.digests[number])
             digest.update(b"\0")
         if seen.images is None:
-            report(
+            notes.append(
                 f"{int(good.sum()):,} images of {self.size}×{self.size} do not fit {self.memory:g} GB "
                 "(--dataset.memory): they are decoded anew for each batch"
             )
-        mean, std = _moments(seen.sums[trained].sum(0), len(trained) * self.size**2)
+        for note in notes:
+            source.report(note)
+        mean, std = moments(seen.sums[trained].sum(0), len(trained) * self.size**2)
         return Data(
             train=split(trained),
             test=split(tested),
@@ -150,6 +127,7 @@ class OwnImages:
             mean=_three_numbers(self.mean, "mean") or mean,
             std=_three_numbers(self.std, "std") or std,
             fingerprint=digest.hexdigest(),
+            notes=tuple(notes),
         )
 
     def _fits(self, count: int) -> bool:
@@ -164,61 +142,50 @@ class OwnImages:
             tested.append(np.random.default_rng([self.split_seed, label]).permutation(members)[:count])
         return np.sort(np.concatenate(tested))
 
-    def _left_out(self, unreadable: list[tuple[str, str]], count: int, report: Callable[[str], None]) -> None:
+    def _left_out(self, unreadable: list[tuple[str, str]], count: int) -> str:
+        """Return what is to be told of images that are left out; raise where they are not to be."""
         what = shorten([f"{name} ({reason})" for name, reason in unreadable], "; ")
         if not self.skip_unreadable:
             raise UserError(
                 f"{len(unreadable):,} of {count:,} images cannot be read: {what}. Repair or remove them, or leave them "
                 "out with --dataset.skip_unreadable."
             )
-        report(f"left out {len(unreadable):,} of {count:,} images that cannot be read: {what}")
+        return f"left out {len(unreadable):,} of {count:,} images that cannot be read: {what}"
 
-
-def shorten(words: Sequence[str], separator: str = ", ") -> str:
-    """Return the first words of a list, and how many more there are."""
-    more = f"{separator}and {len(words) - SHOWN:,} more" if len(words) > SHOWN else ""
-    return separator.join(words[:SHOWN]) + more
+    def _about_images(self, items: Sequence[Item], seen: Seen) -> list[str]:
+        """Return what is to be told of images that were read."""
+        notes = []
+        if seen.empty:
+            other = "black" if self.background == "white" else "white"
+            notes.append(
+                f"{len(seen.empty):,} of {len(items):,} images are of one colour only, transparent parts being "
+                f"{self.background} (--dataset.background {other}): {shorten([items[n].id for n in seen.empty])}"
+            )
+        if seen.warnings:
+            what = shorten([f"{items[number].id} ({text})" for number, text in seen.warnings.items()], "; ")
+            notes.append(f"{len(seen.warnings):,} of {len(items):,} images were read with a warning: {what}")
+        return notes
 
 
 def in_order(names: Sequence[str]) -> tuple[str, ...]:
     """Return names of classes without repetition, sorted: as numbers where all are, else as text."""
-    numbers = all(name.isdecimal() for name in names)
+    numbers = all(name.isdecimal() and len(name) < 100 for name in names)
     return tuple(sorted(set(names), key=lambda name: (int(name) if numbers else 0, name)))
 
 
-@dataclass(frozen=True)
-class Seen:
-    """
-    What was seen when all images were looked at.
-
-    Attributes:
-        images: uint8 (N, H, W, 3), None where they are not kept.
-        sums: int64 (N, 2, 3), of each image's values and of their squares.
-        digests: of each image's pixels, SHA-256.
-        reasons: why an image cannot be read, by position.
-
-    """
-
-    images: NDArray[np.uint8] | None
-    sums: NDArray[np.int64]
-    digests: list[bytes]
-    reasons: dict[int, str]
-
-
-def _look_at(paths: Sequence[Path], size: int, keep: bool) -> Seen:
-    """Decode every image once."""
-    images = np.zeros((len(paths), size, size, 3), dtype=np.uint8) if keep else None
-    seen = Seen(images, np.zeros((len(paths), 2, 3), dtype=np.int64), [b""] * len(paths), {})
-    for number, image in enumerate(_decode(paths, size)):
-        if isinstance(image, UnreadableError):
-            seen.reasons[number] = str(image)
-            continue
-        if images is not None:
-            images[number] = image
-        pixels = image.reshape(-1, 3)
-        seen.sums[number] = pixels.sum(0, dtype=np.int64), np.square(pixels, dtype=np.int32).sum(0, dtype=np.int64)
-        seen.digests[number] = hashlib.sha256(image.tobytes()).digest()
-    return seen
+def _about_names(names: Sequence[str]) -> list[str]:
+    """Return what is to be told of names of classes that are written in several ways."""
+    forms, alike = defaultdict(set), defaultdict(set)
+    for name in set(names):
+        one = unicodedata.normalize("NFC", name)
+        forms[one].add(name)
+        alike["".join(unicodedata.normalize("NFKC", one).casefold().split())].add(one)
+    same = sorted(repr(name) for name, written in forms.items() if len(written) > 1)
+    notes = [f"one class each, though written in several forms of Unicode: {shorten(same)}"] if same else []
+    similar = [" and ".join(map(repr, sorted(group))) for group in alike.values() if len(group) > 1]
+    if similar:
+        notes.append(f"classes whose names look alike, taken as different ones: {shorten(sorted(similar), '; ')}")
+    return notes
 
 
 def _check_classes(train: list[str], test: list[str] | None, before: tuple[str, ...] | None = None) -> tuple[str, ...]:
@@ -247,27 +214,6 @@ def _check_classes(train: list[str], test: list[str] | None, before: tuple[str, 
                 "images or remove the class, or give test images of their own."
             )
     return classes
-
-
-def _decode(paths: Sequence[Path], size: int) -> Iterator[NDArray[np.uint8] | UnreadableError]:
-    """Yield the images (size, size, 3) in order, decoded by threads; where one cannot be read, the reason."""
-
-    def one(path: Path) -> NDArray[np.uint8] | UnreadableError:
-        try:
-            return read_image(path, (3, size, size))
-        except UnreadableError as error:
-            return error
-
-    with ThreadPoolExecutor(min(available_cpus(), 16)) as pool:
-        for start in range(0, len(paths), CHUNK):
-            yield from pool.map(one, paths[start : start + CHUNK])
-
-
-def _moments(sums: NDArray[np.int64], count: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and std of values scaled to 0..1 from their sums and sums of squares, (2, 3)."""
-    mean, square = sums / (count * 255.0 ** np.array([[1], [2]]))
-    std = np.sqrt(np.maximum(square - mean**2, 0)).clip(min=1 / 255)  # images of one colour have none
-    return tuple(mean.tolist()), tuple(std.tolist())
 
 
 def _three_numbers(text: str | None, name: str, lowest: float = 0.0) -> tuple[float, ...] | None:

@@ -31,6 +31,7 @@ import numpy as np
 from nlcore import UserError, parameter
 from nlcore.contracts import Labels, NoiseInfo, SampleData
 from nlcore.errors import did_you_mean
+from nlcore.textfiles import read_text
 from nlcore_builtins.noise import cifar100_superclasses as cifar100
 from nlcore_builtins.noise.drawing import checked, choose, flipping
 
@@ -149,12 +150,12 @@ class Asymmetric:
         text = self.map
         if self.file is not None:
             try:
-                text = Path(self.file).expanduser().read_text(encoding="utf-8-sig")
+                text = read_text(Path(self.file).expanduser())
             except FileNotFoundError:
                 raise UserError(f"There is no file {self.file}, so no map.") from None
-            except (OSError, UnicodeDecodeError) as error:
+            except (OSError, ValueError) as error:
                 raise UserError(f"{self.file} cannot be read as a map: {error}.") from None
-        return ",".join(entry.strip() for entry in re.split(r"[,\n]", text) if entry.strip())
+        return ",".join(entry.strip() for entry in re.split(r"[,\r\n]", text) if entry.strip())
 
 
 def _fits(name: str, num_classes: int, classes: Classes | None) -> bool:
@@ -184,7 +185,7 @@ def _parse(text: str, where: str, num_classes: int, classes: Classes | None) -> 
 
 
 def _number(word: str, where: str, num_classes: int, classes: Classes | None) -> int:
-    if word.isdecimal() and int(word) < num_classes:
+    if word.isdecimal() and len(word) < 10 and int(word) < num_classes:
         return int(word)
     if classes and word in classes:
         return classes.index(word)

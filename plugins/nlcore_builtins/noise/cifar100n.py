@@ -8,12 +8,14 @@ file, ``CIFAR-100_human.pt``, is the authors' and for research use only: it is n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from nlcore import parameter
-from nlcore.contracts import Labels, NoiseInfo, SampleData
+from nlcore.contracts import DataSource, Labels, NoiseInfo, SampleData
 from nlcore_builtins.noise.human_labels import HumanLabels
 
 FILE = HumanLabels("cifar100n", "CIFAR-100_human.pt", "CIFAR-100", ("clean_label", "noisy_label"))
@@ -41,6 +43,10 @@ class Cifar100N:
 
         """
         return FILE.look_up("noisy_label", self.file, labels, data)
+
+    def files(self, source: DataSource) -> Sequence[Path]:
+        """Return the authors' file where it lies in the folder of the data."""
+        return FILE.files(self.file, source)
 
     def declared(self, num_classes: int) -> NoiseInfo:
         """Return the published rate, over all 50,000 images."""

@@ -9,13 +9,15 @@ use only: it is not shipped.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from nlcore import parameter
-from nlcore.contracts import Labels, NoiseInfo, SampleData
+from nlcore.contracts import DataSource, Labels, NoiseInfo, SampleData
 from nlcore_builtins.noise.human_labels import HumanLabels
 
 KEYS = {
@@ -54,6 +56,10 @@ class Cifar10N:
 
         """
         return FILE.look_up(KEYS[self.which], self.file, labels, data)
+
+    def files(self, source: DataSource) -> Sequence[Path]:
+        """Return the authors' file where it lies in the folder of the data."""
+        return FILE.files(self.file, source)
 
     def declared(self, num_classes: int) -> NoiseInfo:
         """Return the published rate, over all 50,000 images."""

@@ -7,6 +7,7 @@ allowed. They are the authors' and for research use only, so they are not shippe
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nlcore import UserError
-from nlcore.contracts import Labels, SampleData
+from nlcore.contracts import DataSource, Labels, SampleData
 
 HOME = "https://github.com/UCSC-REAL/cifar-10-100n"
 COUNT = 50_000
@@ -53,6 +54,11 @@ class HumanLabels:
         given: Labels = arrays[column][ids]
         return given
 
+    def files(self, file: str | None, source: DataSource) -> list[Path]:
+        """Return the file in the folder of the data, if it is the one that is read and is there."""
+        found = source.directory / self.name
+        return [found] if file is None and found.is_file() else []
+
     @property
     def _option(self) -> str:
         return self.dataset.lower().replace("-", "")
@@ -70,8 +76,6 @@ class HumanLabels:
 
     def _read(self, path: Path) -> dict[str, Labels]:
         """Return the authors' file as int64 arrays of 50,000 by name."""
-        import pickle
-
         import torch
         from numpy._core.multiarray import _reconstruct
 
@@ -79,13 +83,13 @@ class HumanLabels:
         arrays: list[Any] = [(_reconstruct, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]
         arrays += [np.ndarray, np.dtype, np.dtypes.Int64DType]
         try:
-            with torch.serialization.safe_globals(arrays):
+            with torch.serialization.safe_globals(arrays), warnings.catch_warnings(action="ignore"):
                 content = torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             raise UserError(f"There is no file {path}.") from None
         except OSError as error:
             raise UserError(f"{path} cannot be read: {error.strerror}.") from None
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
+        except Exception:  # the loader raises what it will when a file is damaged
             raise UserError(f"{path} is not {official}: it holds more than arrays, or is damaged.") from None
         for name in self.columns:
             column = content.get(name) if isinstance(content, dict) else None

@@ -10,6 +10,7 @@ They are resized (bilinear) and turned grey or RGB where ours are of another siz
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,11 @@ class OpenSet:
         for row, image in enumerate(as_store(other.train.images).fetch(shown)):
             images[row] = _fit(image, height, width, channels)
         return positions, images
+
+    def files(self, source: DataSource) -> Sequence[Path]:
+        """Return the files of the other dataset, if it says which they are."""
+        other: Any = nlcore.create("dataset", self.images)
+        return other.files(source) if hasattr(other, "files") else []
 
     def corrupt(
         self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None

@@ -1,44 +1,40 @@
 """
 Labels from a file: those of an earlier run, of another tool, or of people.
 
-Formats, by ending:
+Labels are numbers of classes or their names, in .npz, .csv or .json (`label_files` says how they are written there), or
+stand in CIFAR-10N's official file, .pt, where ``which`` says whose labels; for 100 classes in CIFAR-100N's.
 
-    .npz     ``ids`` and ``given``, as every run writes them (labels.npz)
-    .csv     two columns, id and label, with or without a first line that says so
-    .json    a list of labels by sample id: for CIFAR, one for each training image in the official order (DivideMix)
-    .pt      CIFAR-10N's official file, ``which`` says whose labels; for 100 classes CIFAR-100N's
-
-Labels are looked up by sample id, so that they fit whatever subset is trained on.
+Labels are looked up by sample id, so that they fit whatever subset is trained on. Labels of some samples only are
+corrections: the others keep theirs.
 """
 
 from __future__ import annotations
 
-import csv
-import json
-import zipfile
-import zlib
+import os
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from nlcore import UserError, parameter
 from nlcore.contracts import Labels, SampleData
+from nlcore.errors import did_you_mean
 from nlcore_builtins.noise.cifar10n import Cifar10N
 from nlcore_builtins.noise.cifar100n import Cifar100N
-
-#: What reading a damaged archive of arrays may raise.
-_UNREADABLE = (ValueError, TypeError, OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+from nlcore_builtins.noise.label_files import Entry, number_in, read_labels
+from nlcore_builtins.tables import shorten
 
 
 @dataclass(frozen=True)
 class Stored:
     """
-    Labels from a file: a run's labels.npz, a CSV of id and label, DivideMix's JSON list or CIFAR-N's official file.
+    Labels from a file: a run's labels.npz, a CSV of id and label, a JSON list or object, or CIFAR-N's official file.
 
-    They are looked up by sample id; every sample must have one. ``--labels FILE`` is short for this. The noise seed
-    changes nothing.
+    They are numbers or names of classes, looked up by sample id. Samples without one keep the label they have.
+    ``--labels FILE`` is short for this. The noise seed changes nothing.
     """
 
     file: str = parameter("", "the file, .npz, .csv, .json or .pt", path=True)
@@ -50,88 +46,78 @@ class Stored:
         self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
     ) -> Labels:
         """
-        Return the stored labels of these samples, int64 (N,).
+        Return the stored labels of these samples, int64 (N,); where there is none, the given one.
 
         Raises:
-            UserError: no such file, a format that is not known, samples without a label, or labels outside 0..K-1.
+            UserError: no such file, a format that is not known, no label of any sample, or labels that are none.
 
         """
         if data is None:
             raise UserError("stored: labels are looked up by sample id, so the samples must be given (data=...).")
         path = Path(self.file).expanduser()
-        if not self.file or not path.is_file():
+        if not self.file or not os.path.isfile(path):
             raise UserError(f"There is no file of labels {self.file!r}. Give one with --labels FILE.")
         if path.suffix.lower() == ".pt":  # it knows the true labels, too, and compares them
             people = Cifar100N(self.file) if num_classes == 100 else Cifar10N(self.which, self.file)
             return people.corrupt(labels, num_classes, rng, data)
-        readers = {".npz": _read_npz, ".csv": _read_csv, ".json": _read_json}
-        reader = readers.get(path.suffix.lower())
-        if reader is None:
-            raise UserError(f"{path}: labels are read from {', '.join(readers)}, .pt files, by their ending.")
-        table = reader(path)
-        if path.suffix.lower() == ".npz":
-            _check_classes(path, data.classes)
-        missing = [sample for sample in data.ids.tolist() if str(sample) not in table]
-        if missing:
+        positions = {str(sample): position for position, sample in enumerate(data.ids.tolist())}
+        entries = read_labels(path, data.classes, positions.keys())
+        ours = _only_ours(path, entries, positions, data)
+        given = labels.copy()
+        for entry, label in zip(ours, _as_numbers(path, ours, data), strict=True):
+            given[positions[entry.id]] = label
+        return given
+
+
+def _only_ours(path: Path, entries: Sequence[Entry], positions: dict[str, int], data: SampleData) -> list[Entry]:
+    """Return the labels of these samples, and say so where they are not all of them."""
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.id in seen:
+            raise UserError(f"{path}, {entry.where}: the id {entry.id!r} stands there twice.")
+        seen.add(entry.id)
+    ours = [entry for entry in entries if entry.id in positions]
+    if not entries:
+        raise UserError(f"{path} holds no labels.")
+    if not ours:
+        raise UserError(
+            f"{path} has no label of any of the {len(positions):,} samples: is it for another dataset? Its ids are "
+            f"{entries[0].id!r}, ..., those of the samples {next(iter(positions), '')!r}, ..."
+        )
+    if len(ours) < len(positions):
+        others = [entry.id for entry in entries if entry.id not in positions]
+        unknown = f"; {len(others):,} ids are none of theirs: {shorten(others)}" if others else ""
+        _report(
+            data,
+            f"{path}: labels of {len(ours):,} of {len(positions):,} samples, the others keep theirs{unknown}",
+        )
+    return ours
+
+
+def _as_numbers(path: Path, entries: Sequence[Entry], data: SampleData) -> list[int]:
+    """Return labels as numbers of classes. Where all texts are numbers of classes they are taken as such."""
+    K = len(data.classes)
+    names = {unicodedata.normalize("NFC", name): number for number, name in enumerate(data.classes)}
+    texts = {unicodedata.normalize("NFC", entry.label) for entry in entries if isinstance(entry.label, str)}
+    by_number = {text: number for text in texts if (number := number_in(text)) is not None and number < K}
+    by_name = {text: names[text] for text in texts if text in names}
+    if texts == set(by_number) == set(by_name) and by_number != by_name:
+        _report(
+            data, f"{path}: labels are taken as numbers, 0 being class {data.classes[0]!r}, not as names of classes"
+        )
+    table = by_number if len(by_number) == len(texts) else {**by_number, **by_name}
+    numbers = []
+    for where, _, label in entries:
+        number = label if isinstance(label, int) else table.get(unicodedata.normalize("NFC", label), -1)
+        if not 0 <= number < K:
             raise UserError(
-                f"{path} has no label for {len(missing):,} of {len(labels):,} samples "
-                f"(the first has id {missing[0]!r}): is it for another dataset?"
+                f"{path}, {where}: the label {label if isinstance(label, int) else repr(label)} is outside 0..{K - 1} "
+                f"and no name of a class.{did_you_mean(str(label)[:100], names)} Classes are {shorten(data.classes)}."
             )
-        given = [table[str(sample)] for sample in data.ids.tolist()]
-        if any(not 0 <= label < num_classes for label in given):
-            raise UserError(f"{path} has labels outside 0..{num_classes - 1}: is it for another dataset?")
-        return np.array(given, dtype=np.int64)
+        numbers.append(number)
+    return numbers
 
 
-def _read_npz(path: Path) -> dict[str, int]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            ids, given = file["ids"], file["given"]
-    except _UNREADABLE as error:
-        raise UserError(f"{path} cannot be read as a run's labels (ids and given): {error}.") from None
-    if ids.ndim != 1 or ids.shape != given.shape or given.dtype.kind not in "iu":
-        raise UserError(f"{path}: ids and given do not fit each other.")
-    return {str(sample): int(label) for sample, label in zip(ids.tolist(), given.tolist(), strict=True)}
-
-
-def _check_classes(path: Path, classes: tuple[str, ...]) -> None:
-    """A run's labels say which classes they are of."""
-    with np.load(path, allow_pickle=False) as file:
-        theirs = tuple(file["classes"].tolist()) if "classes" in file else classes
-    if theirs != classes:
-        raise UserError(f"{path} holds labels of other classes ({', '.join(theirs)}): is it for another dataset?")
-
-
-def _read_csv(path: Path) -> dict[str, int]:
-    table: dict[str, int] = {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            for number, row in enumerate(csv.reader(file), start=1):
-                if not row or (number == 1 and not _is_label(row[-1])):
-                    continue
-                if len(row) != 2 or not _is_label(row[1]):
-                    raise UserError(f"{path}, line {number}: expected an id and a label, found {','.join(row)!r}.")
-                if row[0].strip() in table:
-                    raise UserError(f"{path}, line {number}: the id {row[0].strip()!r} stands there twice.")
-                table[row[0].strip()] = int(row[1])
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read as CSV: {error}.") from None
-    return table
-
-
-def _read_json(path: Path) -> dict[str, int]:
-    try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read as JSON: {error}.") from None
-    if not isinstance(content, list) or not all(type(label) is int for label in content):
-        raise UserError(f"{path}: expected a list of whole numbers, one label for each training image.")
-    return {str(number): label for number, label in enumerate(content)}
-
-
-def _is_label(text: str) -> bool:
-    try:
-        int(text)
-    except ValueError:
-        return False
-    return True
+def _report(data: SampleData, line: str) -> None:
+    if data.source is not None:
+        data.source.report(line)

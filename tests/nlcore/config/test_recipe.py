@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fuzzing import FUZZ, refused_or_read
+from hypothesis import given
+from hypothesis import strategies as some
 
 import nlcore
 from nlcore.config.experiment import resolve
@@ -49,6 +52,32 @@ def test_a_component_without_parameters_may_be_a_line(recipe: Callable[[str], Pa
     assert resolve(read_recipe(recipe('loss = "gce"'))).loss.name == "gce"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_recipe_may_be_saved_by_any_editor(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_bytes('epochs = 3\r\nname = "café"\r\n'.encode(encoding))
+    assert read_recipe(tmp_path / "recipe.toml") == {"epochs": 3, "name": "café"}
+
+
+def test_paths_are_relative_to_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever stands elsewhere means the same files; the command line's own paths go by where one stands."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there" / "recipe.toml").write_text(
+        'data_dir = "data"\nruns_dir = "/runs"\nlabels = "new.csv"\n'
+        '[dataset]\nname = "image_folder"\nfolder = "../photos"\nmean = "none"\n'
+        '[loss]\nname = "forward_correction"\ntransition = "known"\n'
+    )
+    monkeypatch.chdir(tmp_path / "here")
+    experiment = resolve(read_recipe(Path("../there/recipe.toml")), {"dataset.test_folder": "tests"})
+    assert Path(str(experiment.dataset.params["folder"])).resolve() == tmp_path / "photos"
+    assert experiment.dataset.params["test_folder"] == str(tmp_path / "here" / "tests")
+    assert experiment.dataset.params["mean"] is None
+    assert Path(str(experiment.noise.params["file"])).resolve() == tmp_path / "there" / "new.csv"
+    assert experiment.loss.params["transition"] == "known"
+    assert experiment.data_dir.resolve() == tmp_path / "there" / "data"
+    assert experiment.places.runs_dir == "/runs"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -57,6 +86,8 @@ def test_a_component_without_parameters_may_be_a_line(recipe: Callable[[str], Pa
         ("epoch = 3\n", "Did you mean 'epochs'"),
         ("[los]\nname = 'gce'\n", r"no table \[los\]\. Did you mean 'loss'.*\[dataset\], \[noise\]"),
         ("[optimizer]\nlr = 3\n", r"no table \[optimizer\]"),
+        ("epochs = " + "[" * 10_000 + "\n", "nested too deeply"),
+        ("epochs = " + "9" * 10_000 + "\n", "no valid TOML"),
     ],
 )
 def test_a_recipe_that_is_wrong_is_named(text: str, said: str, recipe: Callable[[str], Path]) -> None:
@@ -75,3 +106,45 @@ def test_a_recipe_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes('name = "café"\n'.encode("latin-1"))
     with pytest.raises(nlcore.UserError, match=r"latin\.toml cannot be read"):
         read_recipe(tmp_path / "latin.toml")
+
+
+KEYS = some.one_of(
+    some.sampled_from(["epochs", "lr", "name", "threads", "data_dir", "labels", "preset", "loss", "dataset", "epoch"]),
+    some.sampled_from(["dataset.folder", "loss.q", "noise.rate", "noise.file", "loss.transition", "los.q"]),
+)
+VALUES = some.one_of(
+    some.sampled_from(
+        ["[[[", "{}", "[1, 'a']", "1979-05-27", "nan", "-inf", "1e999", "true", "'gce'", "'csv'", "{q=1}"]
+    ),
+    some.integers().map(str),
+    some.text(max_size=8).map(repr),
+)
+
+
+@FUZZ
+@given(lines=some.lists(some.tuples(KEYS, VALUES), max_size=4))
+def test_any_lines_are_a_recipe_or_are_refused(lines: list[tuple[str, str]], tmp_path: Path) -> None:
+    text = "\n".join(f"{key} = {value}" for key, value in lines)
+    (tmp_path / "recipe.toml").write_text(text, encoding="utf-8", errors="surrogatepass")
+    with refused_or_read(tmp_path):
+        experiment = resolve(read_recipe(tmp_path / "recipe.toml"))
+        assert resolve(experiment_layer(experiment.config())).config() == experiment.config()
+
+
+@FUZZ
+@given(content=some.binary(max_size=40))
+def test_any_bytes_are_a_recipe_or_are_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_bytes(content)
+    with refused_or_read(tmp_path):
+        read_recipe(tmp_path / "recipe.toml")
+
+
+def experiment_layer(config: dict[str, object]) -> dict[str, object]:
+    """Return a complete recipe as a layer of flat names."""
+    layer: dict[str, object] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            layer |= {key if part == "name" else f"{key}.{part}": inner for part, inner in value.items()}
+        else:
+            layer[key] = value
+    return layer

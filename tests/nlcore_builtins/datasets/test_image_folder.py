@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fuzzing import FUZZ, refused_or_read
 from helpers import without_clock
+from hypothesis import given
+from hypothesis import strategies as some
 from nlcore_builtins.datasets.image_folder import ImageFolder
 from numpy.typing import NDArray
 from PIL import Image
@@ -99,7 +102,8 @@ def test_hidden_ones_and_other_files_are_passed_over_and_folders_within_are_not(
         "dog/more/03.PNG",
     ]
     assert len(lines) == 1
-    assert "1 files" in lines[0]
+    assert "left out 1 file that does not end like images: 1 .txt (cat/notes.txt)" in lines[0]
+    assert data.notes == tuple(lines)
 
 
 def test_classes_that_are_numbers_are_in_their_order(tmp_path: Path) -> None:
@@ -110,6 +114,119 @@ def test_classes_that_are_numbers_are_in_their_order(tmp_path: Path) -> None:
 def test_train_may_be_the_name_of_a_class(tmp_path: Path) -> None:
     make(tmp_path / "vehicles", train=4, bus=4)
     assert load(tmp_path / "vehicles").classes == ("bus", "train")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Train", "Test"), ("TRAIN", "VAL"), ("training", "validation"), ("train_set", "valid"), ("Training", "testing")],
+)
+def test_parts_are_understood_in_their_usual_spellings(one: str, other: str, tmp_path: Path) -> None:
+    make(tmp_path / one, cat=3, dog=2)
+    make(tmp_path / other, cat=1, dog=2)
+    data = load(tmp_path)
+    assert data.classes == ("cat", "dog")
+    assert (len(data.train.labels), len(data.test.labels)) == (5, 3)
+
+
+def test_parts_that_can_be_meant_in_two_ways_are_refused(tmp_path: Path) -> None:
+    for name in ("train", "Training", "test"):
+        make(tmp_path / "two" / name, cat=2, dog=2)
+    assert "Training/ and train/: which one" in refused(tmp_path / "two")
+    for name in ("test", "val"):
+        make(tmp_path / "tests" / name, cat=2, dog=2)
+    assert "test/ and val/ but no train/" in refused(tmp_path / "tests")
+    make(tmp_path / "flat", Train=3, Test=3)
+    assert "3 images, but no folders of classes" in refused(tmp_path / "flat")
+    for name in ("cat", "dog"):
+        make(tmp_path / "turned" / name, train=2, test=2)
+    assert "train/cat, not cat/train" in refused(tmp_path / "turned")
+
+
+def test_folders_beside_the_parts_are_said(tmp_path: Path) -> None:
+    for name in ("train", "test", "val", "unlabelled"):
+        make(tmp_path / name, cat=2, dog=2)
+    notes = load(tmp_path).notes
+    assert len(notes) == 1
+    assert notes[0].endswith("trained is on train/, tested on test/; left out: unlabelled/, val/")
+
+
+def test_test_images_from_elsewhere_leave_the_training_part(tmp_path: Path) -> None:
+    make(tmp_path / "photos" / "train", cat=2, dog=2)
+    make(tmp_path / "other", cat=1, dog=1)
+    data = load(tmp_path / "photos", test_folder=str(tmp_path / "other"))
+    assert data.classes == ("cat", "dog")
+    assert data.train.ids[0] == "train/cat/00.png"
+    assert "holds the parts of a dataset" in refused(tmp_path / "other", test_folder=str(tmp_path / "photos"))
+
+
+def test_linked_folders_belong_to_their_class(tmp_path: Path) -> None:
+    root = make(tmp_path / "photos", cat=4, dog=4)
+    make(tmp_path / "elsewhere", more=3)
+    (root / "cat" / "linked").symlink_to(tmp_path / "elsewhere" / "more")
+    data = load(root)
+    assert np.bincount([*data.train.labels, *data.test.labels]).tolist() == [7, 4]
+    assert "cat/linked/00.png" in [*data.train.ids, *data.test.ids]
+
+
+def test_one_name_in_two_forms_is_one_class_and_names_that_look_alike_are_said(tmp_path: Path) -> None:
+    root, names = tmp_path / "photos", ("caf\u00e9", "cafe\u0301", "cat", "Cat")
+    make(root, **dict.fromkeys(names, 3))
+    data = load(root)
+    assert data.classes == ("Cat", "caf\u00e9", "cat")
+    assert any("several forms of Unicode: 'caf\u00e9'" in note for note in data.notes)
+    assert any("look alike" in note and "'Cat' and 'cat'" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("memory", [2.0, 0.0], ids=["in memory", "on demand"])
+def test_a_figure_drawn_in_alpha_is_seen_over_the_right_background(memory: float, tmp_path: Path) -> None:
+    root = make(tmp_path / "photos", cat=3, dog=3)
+    alpha = np.zeros((12, 12, 4), np.uint8)
+    alpha[3:9, 3:9, 3] = 255
+    Image.fromarray(alpha, "RGBA").save(root / "cat" / "00.png")
+    white, black = (load(root, background=colour, memory=memory) for colour in ("white", "black"))
+    shown = [
+        pixels(part)[list(part.ids).index("cat/00.png")]
+        for data in (white, black)
+        for part in (data.train, data.test)
+        if "cat/00.png" in part.ids
+    ]
+    assert shown[0].max() == 255
+    assert shown[0].min() == 0
+    assert shown[1].max() == 0
+    assert not any("one colour" in note for note in white.notes)
+    said = next(note for note in black.notes if "one colour" in note)
+    assert said.startswith("1 of 6 images are of one colour only")
+    assert "--dataset.background white" in said
+    assert said.endswith("cat/00.png")
+    dataset = ImageFolder(folder=str(root), background="black")
+    np.testing.assert_array_equal(dataset.read(root / "cat" / "00.png", (3, 12, 12)), shown[1])
+
+
+def test_warnings_of_pillow_become_notes_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make(tmp_path / "photos", cat=3, dog=3)
+    Image.fromarray(picture(0, (14, 14))).save(root / "dog" / "01.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 150)
+    said = [note for note in load(root).notes if "warning" in note]
+    assert len(said) == 1
+    assert said[0].startswith("1 of 6 images were read with a warning: dog/01.png (")
+
+
+def test_progress_is_told_while_images_are_decoded(tmp_path: Path) -> None:
+    root = make(tmp_path / "photos", cat=3, dog=3)
+    told: list[tuple[int, int, str]] = []
+    source = DataSource(tmp_path, False, progress=lambda done, total, what: told.append((done, total, what)))
+    ImageFolder(folder=str(root)).load(source)
+    assert told[0][:2] == (1, 6)
+    assert told[-1] == (6, 6, "images decoded")
+
+
+def test_the_files_are_the_images_and_all_folders_that_are_listed(tmp_path: Path) -> None:
+    root = make(tmp_path / "photos", cat=2, dog=1)
+    (root / "cat" / "more").mkdir()
+    (root / "cat" / "notes.txt").write_text("no image")
+    files = ImageFolder(folder=str(root)).files(DataSource(tmp_path))
+    images = [root / "cat" / "00.png", root / "cat" / "01.png", root / "dog" / "00.png"]
+    assert files == sorted([root, root / "cat", root / "cat" / "more", root / "dog", *images])
 
 
 def test_mean_and_std_are_those_of_the_training_pixels_or_given(tmp_path: Path) -> None:
@@ -319,3 +436,32 @@ def test_the_command_line_says_what_cannot_be_read_and_leaves_it_out_on_request(
     assert plan.returncode == 0, plan.stderr
     assert "9 training and 2 test images, 64×64×3, 2 classes" in plan.stdout
     assert "how many labels are wrong is unknown" in plan.stdout
+
+
+PARTS = some.sampled_from(["train", "Test", "val", "cat", "Cat", "dog", "é", ".hidden", "..", "__MACOSX", "test set"])
+FILES = some.sampled_from(["1.png", "2.PNG", "._1.png", "note.txt", "none", "link", "up", "broken.png", "gone.png"])
+
+
+@FUZZ
+@given(paths=some.lists(some.tuples(some.lists(PARTS, max_size=3), FILES), max_size=12))
+def test_any_folder_is_a_dataset_or_is_refused(
+    paths: list[tuple[list[str], str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = tmp_path_factory.mktemp("any") / "a" / "b" / "c"
+    root.mkdir(parents=True)
+    for parts, name in paths:
+        path = root.joinpath(*parts, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name.lower().endswith(".png") and name[0] in "12":
+            Image.fromarray(picture(len(str(path)))).save(path)
+        elif name in ("link", "up", "gone.png") and not path.is_symlink():
+            path.symlink_to({"link": root / "cat", "up": path.parent.parent, "gone.png": root / "nowhere"}[name])
+        elif name in ("note.txt", "none", "broken.png"):
+            path.write_text("no image")
+    with refused_or_read(root):
+        dataset = ImageFolder(folder=str(root), skip_unreadable=True, size=8)
+        data = dataset.load(DataSource(root))
+        ids = [*data.train.ids, *data.test.ids]
+        assert len(ids) == len(set(ids))
+        assert {root / str(name) for name in ids} <= set(dataset.files(DataSource(root)))
+        assert not [name for name in ids if ".hidden" in name or "/._" in name]
