@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nlcore.data.image_files import ENDINGS
+from nlcore.data.image_files import IMAGE_SUFFIXES, list_images
 from nlcore.errors import UserError, plural
 from nlcore.rundir.find import find_run
 
@@ -54,12 +54,13 @@ def predict(run: str, paths: tuple[Path, ...], device: str, runs_dir: str, skip_
 
 
 def _images(path: Path) -> list[Path]:
-    """Return a file, or the images in a folder and its subfolders in the order of their paths."""
+    """Return a file, or the images in a folder and its subfolders, listed as for training."""
     if path.is_dir():
-        there = (file for file in path.rglob("*") if file.suffix.lower() in ENDINGS)
-        found = sorted(file for file in there if not any(p.startswith(".") for p in file.relative_to(path).parts))
+        found, _ = list_images(path)
         if not found:
-            raise UserError(f"There are no images in the folder {path}. Images are {', '.join(sorted(ENDINGS))}.")
+            raise UserError(
+                f"There are no images in the folder {path}. Images are {', '.join(sorted(IMAGE_SUFFIXES))}."
+            )
         return found
     if not path.exists():
         raise UserError(f"There is no file {path}.")

@@ -151,6 +151,8 @@ def _table(name: str, table: Mapping[str, object]) -> Iterator[tuple[str, object
             yield from _table(f"{name}.{key.replace('-', '_')}", value)
         else:
             yield (name if key == "name" else f"{name}.{key.replace('-', '_')}"), value
+
+
 def _from(folder: Path, key: str, value: object) -> object:
     """Return a recipe's value so that a path in it is relative to the recipe's folder."""
     if not isinstance(value, str):

@@ -16,6 +16,9 @@ from nlcore.parameters import parameter
 #: Parameters that are so common that they have a short name, ``--lr`` for ``--optimizer.lr``.
 SHORT_NAMES = {"lr": "optimizer.lr", "momentum": "optimizer.momentum", "weight_decay": "optimizer.weight_decay"}
 
+#: What may change when a run is resumed.
+RESUMABLE = ("epochs", "device", "data_dir", "no_download", "checkpoint_every")
+
 
 @dataclass(frozen=True)
 class TrainingSettings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -39,6 +39,8 @@ class Split:
         labels: int64 (N,), the labels that come with the dataset.
         ids: (N,) integers or strings, stable: they name a sample whatever subset is taken.
         clean: int64 (N,), the true labels where they are known (-1: not one of our classes), else None.
+        digests: a digest of each image's pixels, for stores that decode on demand, so that images which occur twice are
+            found; of arrays they are computed.
 
     """
 
@@ -46,6 +48,7 @@ class Split:
     labels: Labels
     ids: NDArray[Any]
     clean: Labels | None
+    digests: Sequence[bytes] | None = None
 
 
 @dataclass(frozen=True)

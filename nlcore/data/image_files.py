@@ -39,7 +39,6 @@ IMAGE_SUFFIXES = _HEIC | frozenset(
     )
     for ending in line.split()
 )
-ENDINGS = IMAGE_SUFFIXES  # the name that nl predict knows
 
 #: Formats that Pillow knows and does not decode by itself: EPS starts another program, the others need a handler.
 _NOT_DECODED = frozenset({"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"})

@@ -29,6 +29,7 @@ from nlcore.contracts import (
     Split,
 )
 from nlcore.data import stores
+from nlcore.data.repeats import Repeated, find_repeats
 from nlcore.data.seeds import key
 from nlcore.errors import UserError
 
@@ -131,6 +132,7 @@ class RunData:
         declared: what the noise model declares, None where it declares nothing or the dataset's own truth is unknown.
         fingerprint: names the content of the dataset, before any noise.
         notes: what a user should know about the data, a sentence each.
+        repeated: where images occur that are in train and test, or under several labels.
 
     """
 
@@ -144,6 +146,7 @@ class RunData:
     declared: NoiseInfo | None
     fingerprint: str
     notes: tuple[str, ...] = ()
+    repeated: tuple[Repeated, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -198,6 +201,7 @@ def prepare(
 
     """
     data = dataset.load(source)
+    repeated, said = find_repeats(data)
     images, given, clean = _corrupt(data, noise, noise_seed, source)
     held_out = _draw_held_out(given, validation, noise_seed)
     kept = np.setdiff1d(np.arange(len(given)), held_out)
@@ -220,6 +224,8 @@ def prepare(
         std=data.std,
         declared=declaration(noise, data.classes) if clean is not None else None,
         fingerprint=data.fingerprint or _fingerprint(data),
+        notes=(*data.notes, *said),
+        repeated=tuple(repeated),
     )
 
 

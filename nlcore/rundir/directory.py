@@ -9,6 +9,7 @@ The directory of one run: its files, and the order in which they are written.
     checkpoint-*.pt      all that training needs to go on
     weights.safetensors  the final weights, names prefixed by network
     model.json           what a model needs besides its weights: with them it can be handed on
+    repeats.csv          images that are in train and test, or under several labels, if there are any
     selection.csv        what the method thinks of each label, where it has an opinion
     confusion.csv        how often each true class of the test set was predicted as each other
     curves.png           test accuracy and memorised wrong labels
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from nlcore.data.prepare import RunData
+    from nlcore.data.repeats import Repeated
 
 #: Statuses of a run that has ended and will not go on.
 ENDED = ("done", "diverged")
@@ -75,7 +77,7 @@ class RunDirectory:
         if not os.access(there, os.W_OK | os.X_OK):
             raise UserError(f"There is no permission to write to {there}. Choose another folder with --runs-dir.")
         # Of a run that was killed before it began.
-        begun = {"config.toml", "environment.json", "labels.npz", "noise.json"}
+        begun = {"config.toml", "environment.json", "labels.npz", "noise.json", "repeats.csv"}
         others = [name for name in files if not name.startswith(".") and not (name in begun and ".lock" in files)]
         if others:
             raise UserError(f"{there} holds files, but no run of nlcore. Choose another name with --name.")
@@ -124,6 +126,18 @@ class RunDirectory:
     def write_picture(self, name: str, png: bytes) -> None:
         """Write a picture."""
         durable.write(self.path / name, png)
+
+    def write_repeats(self, repeated: Sequence[Repeated]) -> None:
+        """Write ``repeats.csv``: where the same pixels are in train and test, or under several labels, if anywhere."""
+        import csv
+
+        if not repeated:
+            return
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("group", "part", "id", "label"))
+        writer.writerows((one.group, one.part, one.id, one.label) for one in repeated)
+        durable.write(self.path / "repeats.csv", text.getvalue().encode("utf-8", "surrogateescape"))
 
     def write_confusion(self, classes: Sequence[str], confusion: NDArray[np.int64]) -> None:
         """Write ``confusion.csv``: a row for each true class of the test set, a column for each predicted one."""

@@ -58,6 +58,7 @@ class Session(Observer):
         self.directory.write_json("environment.json", about)
         noise = {"model": experiment.config()["noise"], "noise_seed": experiment.settings.noise_seed}
         self.directory.write_labels(self.data, noise)
+        self.directory.write_repeats(self.data.repeated)
         self._write_status("running")
 
     def restore(self, state: Mapping[str, Any] | None) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from nlcore.config.experiment import Experiment, resolve
 from nlcore.config.recipe import Overrides
+from nlcore.config.settings import RESUMABLE
 from nlcore.contracts import DataSource
 from nlcore.data.prepare import RunData
 from nlcore.errors import UserError
@@ -35,9 +36,6 @@ from nlcore.training.build import build, load_data
 from nlcore.training.hardware import Hardware, available_cpus
 from nlcore.training.observers import Observer
 
-#: What may change when a run is resumed.
-CHANGES = ("epochs", "device", "data_dir", "no_download", "checkpoint_every")
-
 
 def plan_only(experiment: Experiment, terminal: Terminal) -> dict[str, str]:
     """
@@ -50,7 +48,7 @@ def plan_only(experiment: Experiment, terminal: Terminal) -> dict[str, str]:
     _check_place(experiment)
     offline = replace(experiment, storage=replace(experiment.storage, no_download=True))
     with attributed(experiment.entries):
-        data = load_data(offline, terminal.line)
+        data = load_data(offline, terminal.line, terminal.progress_of)
         trainer = build(experiment, data, report=terminal.line)
         run_dir = experiment.run_dir(digest(fingerprint(experiment, data)))
         return plan(experiment, data, trainer, str(run_dir))
@@ -82,7 +80,7 @@ def execute(
     experiment = resolve(*layers)
     _check_place(experiment)
     with attributed(experiment.entries):
-        data = load_data(experiment, terminal.line)
+        data = load_data(experiment, terminal.line, terminal.progress_of)
         now = fingerprint(experiment, data)
     directory = RunDirectory(experiment.run_dir(digest(now)))
     asked = None if fresh else request(layers)
@@ -118,7 +116,7 @@ def resume(path: Path, changes: Overrides, terminal: Terminal, observers: Sequen
 
     Args:
         path: the run directory.
-        changes: of `CHANGES`; parameters of the dataset and of the noise that name files may change too, as data are
+        changes: of `RESUMABLE`; parameters of the dataset and of the noise that name files may change too, as data are
             named by content.
         terminal: follows.
         observers: follow, too.
@@ -130,8 +128,8 @@ def resume(path: Path, changes: Overrides, terminal: Terminal, observers: Sequen
 
     """
     for name in changes:
-        if name not in CHANGES and name.partition(".")[0] not in ("dataset", "noise"):
-            raise UserError(f"{name} cannot change in a run; only {', '.join(CHANGES)} can, and where its files lie.")
+        if name not in RESUMABLE and name.partition(".")[0] not in ("dataset", "noise"):
+            raise UserError(f"{name} cannot change in a run; only {', '.join(RESUMABLE)} can, and where its files lie.")
     directory = RunDirectory(path)
     Result.read(path)
     environment = _environment(directory)
@@ -142,7 +140,7 @@ def resume(path: Path, changes: Overrides, terminal: Terminal, observers: Sequen
     if experiment.settings.epochs < before:
         raise UserError(f"epochs = {experiment.settings.epochs}: the run has {before}; more may be given, not fewer.")
     with attributed(experiment.entries):
-        data = load_data(experiment, terminal.line)
+        data = load_data(experiment, terminal.line, terminal.progress_of)
         now = fingerprint(experiment, data)
     found = differences(_forgiving(stored, now), now)
     if found:

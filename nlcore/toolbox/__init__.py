@@ -20,44 +20,75 @@ from nlcore.toolbox.targets import beta, mix, mixup_pairs, mixup_pairs_within, s
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "Background",
+    "UnreadableError",
     "as_store",
     "available_cpus",
     "beta",
     "bmm_noisy",
     "class_balanced_indices",
+    "collected_warnings",
+    "did_you_mean",
     "gmm_clean",
     "keep_smallest",
     "knn_votes",
+    "left_out_in_words",
+    "list_folders",
+    "list_images",
     "mix",
     "mixup_pairs",
     "mixup_pairs_within",
     "neg_entropy",
+    "printable",
     "prior_penalty",
     "rampup",
     "read_image",
+    "read_text",
     "sharpen",
     "show_value",
     "sigmoid_rampup",
+    "visible",
 ]
 
 # What comes from the inside of nlcore, loaded when it is asked for, as some of these modules import torch.
 if TYPE_CHECKING:
-    from nlcore.data.image_files import ENDINGS as IMAGE_SUFFIXES
-    from nlcore.data.image_files import read_image
+    from nlcore.data.image_files import (
+        IMAGE_SUFFIXES,
+        Background,
+        UnreadableError,
+        collected_warnings,
+        left_out_in_words,
+        list_folders,
+        list_images,
+        printable,
+        read_image,
+        visible,
+    )
     from nlcore.data.stores import as_store
+    from nlcore.errors import did_you_mean
     from nlcore.parameters import show_value
+    from nlcore.textfiles import read_text
     from nlcore.training.hardware import available_cpus
 else:
     _ELSEWHERE = {
-        "IMAGE_SUFFIXES": ("nlcore.data.image_files", "ENDINGS"),
-        "as_store": ("nlcore.data.stores", "as_store"),
-        "available_cpus": ("nlcore.training.hardware", "available_cpus"),
-        "read_image": ("nlcore.data.image_files", "read_image"),
-        "show_value": ("nlcore.parameters", "show_value"),
+        "Background": "nlcore.data.image_files",
+        "IMAGE_SUFFIXES": "nlcore.data.image_files",
+        "UnreadableError": "nlcore.data.image_files",
+        "as_store": "nlcore.data.stores",
+        "available_cpus": "nlcore.training.hardware",
+        "collected_warnings": "nlcore.data.image_files",
+        "did_you_mean": "nlcore.errors",
+        "left_out_in_words": "nlcore.data.image_files",
+        "list_folders": "nlcore.data.image_files",
+        "list_images": "nlcore.data.image_files",
+        "printable": "nlcore.data.image_files",
+        "read_image": "nlcore.data.image_files",
+        "read_text": "nlcore.textfiles",
+        "show_value": "nlcore.parameters",
+        "visible": "nlcore.data.image_files",
     }
 
     def __getattr__(name: str) -> object:
         if name not in _ELSEWHERE:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module, attribute = _ELSEWHERE[name]
-        return getattr(importlib.import_module(module), attribute)
+        return getattr(importlib.import_module(_ELSEWHERE[name]), name)

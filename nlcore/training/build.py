@@ -187,9 +187,18 @@ def build(
         return wire(components, settings, data, hardware, report=report)
 
 
-def load_data(experiment: Experiment, report: Callable[[str], None]) -> RunData:
+def load_data(
+    experiment: Experiment,
+    report: Callable[[str], None],
+    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
+) -> RunData:
     """
     Check what can be checked without data, then load them.
+
+    Args:
+        experiment: what to run.
+        report: takes a line of text for the user.
+        progress: is told while something takes long, see `nlcore.contracts.DataSource`.
 
     Raises:
         UserError: invalid input.
@@ -200,7 +209,7 @@ def load_data(experiment: Experiment, report: Callable[[str], None]) -> RunData:
     data = prepare(
         experiment["dataset"].create(),
         experiment["noise"].create(),
-        DataSource(experiment.data_dir, not experiment.storage.no_download, report),
+        DataSource(experiment.data_dir, not experiment.storage.no_download, report, progress),
         noise_seed=settings.noise_seed,
         validation=settings.validation,
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nlcore import UserError
-from nlcore.textfiles import read_text
+from nlcore.toolbox import read_text
 
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 SHOWN = 10  # of a list of mistakes

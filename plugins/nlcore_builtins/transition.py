@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlcore import UserError
-from nlcore.textfiles import read_text
+from nlcore.toolbox import read_text
 
 if TYPE_CHECKING:
     import numpy as np

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from nlcore import UserError, parameter
-from nlcore.errors import did_you_mean
+from nlcore.toolbox import did_you_mean
 
 #: The first convolution and the pooling after it, where there is one, of the families whose stem can be adapted.
 STEMS: dict[type[nn.Module], tuple[str, str]] = {

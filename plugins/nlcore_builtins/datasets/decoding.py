@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from nlcore import RunError
 from nlcore.contracts import Labels
-from nlcore.data.image_files import Background, UnreadableError, collected_warnings, read_image
+from nlcore.toolbox import Background, UnreadableError, collected_warnings, read_image
 
 CHUNK = 256  # images that are decoded before the first of them is taken: what lies in memory is bounded by it
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from nlcore import UserError, parameter
 from nlcore.contracts import Data, DataSource
-from nlcore.data.image_files import IMAGE_SUFFIXES, left_out_in_words, list_folders, list_images, printable, visible
+from nlcore.toolbox import IMAGE_SUFFIXES, left_out_in_words, list_folders, list_images, printable, visible
 from nlcore_builtins.datasets.decoding import Item
 from nlcore_builtins.datasets.own import OwnImages
 from nlcore_builtins.tables import shorten

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from nlcore import UserError, parameter
 from nlcore.contracts import Data, DataSource, Labels, Split
-from nlcore.data.image_files import read_image
+from nlcore.toolbox import read_image
 from nlcore_builtins.datasets.decoding import DecodingStore, Item, Seen, look_at, moments
 from nlcore_builtins.tables import shorten
 
@@ -105,7 +105,7 @@ class OwnImages:
             ids = np.array([items[number].id for number in chosen])
             paths = [items[number].path for number in chosen]
             images = DecodingStore(paths, self.size, self.background) if seen.images is None else seen.images[chosen]
-            return Split(images, labels[chosen], ids, None)
+            return Split(images, labels[chosen], ids, None, [seen.digests[number] for number in chosen])
 
         digest = hashlib.sha256(f"{self.size} {classes}".encode())
         for chosen in (trained, tested):

@@ -30,8 +30,7 @@ import numpy as np
 
 from nlcore import UserError, parameter
 from nlcore.contracts import Labels, NoiseInfo, SampleData
-from nlcore.errors import did_you_mean
-from nlcore.textfiles import read_text
+from nlcore.toolbox import did_you_mean, read_text
 from nlcore_builtins.noise import cifar100_superclasses as cifar100
 from nlcore_builtins.noise.drawing import checked, choose, flipping
 

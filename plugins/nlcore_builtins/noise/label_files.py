@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nlcore import UserError
-from nlcore.textfiles import read_text
+from nlcore.toolbox import read_text
 from nlcore_builtins.tables import read_rows, refuse_missing, shorten
 
 #: What the columns of a table are called, the first that is there.

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 import nlcore
 from nlcore import UserError, parameter
 from nlcore.contracts import DataSource, Labels, NoiseInfo, SampleData
-from nlcore.data.stores import as_store
+from nlcore.toolbox import as_store
 from nlcore_builtins.noise.drawing import checked
 
 

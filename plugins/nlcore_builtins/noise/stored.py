@@ -21,7 +21,7 @@ import numpy as np
 
 from nlcore import UserError, parameter
 from nlcore.contracts import Labels, SampleData
-from nlcore.errors import did_you_mean
+from nlcore.toolbox import did_you_mean
 from nlcore_builtins.noise.cifar10n import Cifar10N
 from nlcore_builtins.noise.cifar100n import Cifar100N
 from nlcore_builtins.noise.label_files import Entry, number_in, read_labels

@@ -25,7 +25,7 @@ import numpy as np
 
 from nlcore import parameter
 from nlcore.contracts import Labels, NoiseInfo, SampleData
-from nlcore.parameters import show_value
+from nlcore.toolbox import show_value
 from nlcore_builtins.noise.drawing import checked, choose
 
 #: What the papers' own code does: (redraw, draws).
