@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from typing import Any
 
@@ -10,6 +11,8 @@ import torch
 from helpers import Net, same_tensors
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
+
+from nlcore.training.ema import WeightEMA, follow
 
 
 def disturb(network: nn.Module, random: torch.Generator) -> None:
@@ -37,7 +40,7 @@ def test_the_average_is_that_of_torch_with_a_decay_that_grows(decay: float) -> N
     network, random = Net(3, 1, 4, dropout=0.0), torch.Generator().manual_seed(1)
     theirs = AveragedModel(network, avg_fn=average, use_buffers=True)
     theirs.update_parameters(network)  # the first is a copy: the weights before any step
-    ours = WeightEMA({"network1": network}, decay)
+    ours = WeightEMA(lambda: {"network1": network}, decay)
     for _ in range(12):
         disturb(network, random)
         ours.update()
@@ -51,7 +54,7 @@ def test_the_average_is_that_of_torch_with_a_decay_that_grows(decay: float) -> N
 def test_by_hand_on_one_weight() -> None:
     network = nn.Linear(1, 1, bias=False)
     nn.init.constant_(network.weight, 1.0)
-    average = WeightEMA({"network1": network}, decay=0.2)
+    average = WeightEMA(lambda: {"network1": network}, decay=0.2)
     value = 1.0
     for weight, d in ((2.0, 2 / 11), (4.0, 0.2), (-3.0, 0.2)):  # (1 + n) / (10 + n) is 2/11, 3/12, 4/13
         nn.init.constant_(network.weight, weight)
@@ -65,7 +68,7 @@ def test_by_hand_on_one_weight() -> None:
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_networks_have_their_own_weights_again_outside(fails: bool) -> None:
     network = Net(3, 1, 4, dropout=0.0)
-    average = WeightEMA({"network1": network}, 0.9)
+    average = WeightEMA(lambda: {"network1": network}, 0.9)
     for step in range(3):
         disturb(network, torch.Generator().manual_seed(step))
         average.update()
@@ -84,7 +87,7 @@ def test_the_networks_have_their_own_weights_again_outside(fails: bool) -> None:
 
 def test_looking_at_the_average_does_not_change_it() -> None:
     network = Net(3, 1, 4, dropout=0.0)
-    average = WeightEMA({"network1": network}, 0.9)
+    average = WeightEMA(lambda: {"network1": network}, 0.9)
     disturb(network, torch.Generator().manual_seed(1))
     average.update()
     looks = []
@@ -97,14 +100,14 @@ def test_looking_at_the_average_does_not_change_it() -> None:
 def test_before_any_step_the_average_is_the_weights() -> None:
     network = Net(3, 1, 4, dropout=0.0)
     own = floats(network)
-    with WeightEMA({"network1": network}, 0.9).swapped_in():
+    with WeightEMA(lambda: {"network1": network}, 0.9).swapped_in():
         assert same_tensors(own, floats(network))
 
 
 def test_each_network_has_an_average_of_its_own_whenever_it_was_made() -> None:
     networks: dict[str, nn.Module] = {"network1": nn.Linear(1, 1, bias=False)}
     nn.init.constant_(networks["network1"].weight, 1.0)  # type: ignore[arg-type]
-    average = WeightEMA(networks, 0.5)
+    average = WeightEMA(lambda: networks, 0.5)
     networks["network2"] = nn.Linear(1, 1, bias=False)
     nn.init.constant_(networks["network2"].weight, 7.0)  # type: ignore[arg-type]
     average.update()
@@ -114,3 +117,36 @@ def test_each_network_has_an_average_of_its_own_whenever_it_was_made() -> None:
         seen = [network.weight.item() for network in networks.values()]  # type: ignore[operator]
     assert seen[0] == 1.0
     assert 7.0 < seen[1] < 8.0
+
+
+def test_a_restored_average_goes_on_as_the_one_that_was_saved() -> None:
+    def at_work(network: nn.Module, average: WeightEMA, steps: range) -> None:
+        for step in steps:
+            disturb(network, torch.Generator().manual_seed(step))
+            average.update()
+
+    network = Net(3, 1, 4, dropout=0.0)
+    average = WeightEMA(lambda: {"network1": network}, 0.9)
+    at_work(network, average, range(3))
+    weights, state = copy.deepcopy(network.state_dict()), copy.deepcopy(average.state_dict())
+    at_work(network, average, range(3, 6))
+
+    other = Net(3, 1, 4, dropout=0.0)
+    restored = WeightEMA(lambda: {"network1": other}, 0.9)
+    other.load_state_dict(weights)
+    restored.load_state_dict(state)
+    at_work(other, restored, range(3, 6))
+    with average.swapped_in(), restored.swapped_in():
+        assert same_tensors(floats(network), floats(other))
+
+
+def test_a_teacher_follows_its_network_with_a_constant_decay() -> None:
+    network, teacher = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+    nn.init.constant_(teacher.weight, 1.0)
+    value = 1.0
+    for weight in (2.0, 4.0, -3.0):
+        nn.init.constant_(network.weight, weight)
+        follow(teacher, network, 0.9)
+        value = 0.9 * value + 0.1 * weight
+    assert teacher.weight.item() == pytest.approx(value, rel=1e-6)
+    assert network.weight.item() == -3.0
