@@ -118,25 +118,25 @@ def stages_hold_every_parameter(cls: type) -> None:
     assert head == {len(stages) - 1}, "The head is not in the last stage."
 
 
-def recorded_forward_does_the_same(cls: type) -> None:
-    """In training mode, a forward pass that is recorded and replayed gives what calling it again gives."""
-    alone, recorded = _build(cls).train(), _build(cls).train()
-    if not getattr(recorded, "capturable", True):
+def captured_forward_does_the_same(cls: type) -> None:
+    """In training mode, a forward pass that is captured and replayed gives what calling it again gives."""
+    alone, captured = _build(cls).train(), _build(cls).train()
+    if not getattr(captured, "capturable", True):
         raise NotApplicable("Its network declares that it is not capturable.")
     batches = [_images(4) * factor for factor in (1.0, 0.5, 0.25)]
-    recording, images = ReplayedCalls(), batches[0].clone()
+    capturing, images = ReplayedCalls(), batches[0].clone()
     with torch.no_grad():
         torch.manual_seed(1)
         expected = [alone(batch) for batch in batches]
         torch.manual_seed(1)
         try:
-            logits = recording.capture(lambda: recorded(images))
+            logits = capturing.capture(lambda: captured(images))
         except ReplayError as error:  # no fault: such steps run one by one
-            raise NotApplicable(f"It cannot be recorded: {error}.") from error
+            raise NotApplicable(f"It cannot be captured: {error}.") from error
         for number, batch in enumerate(batches):
             if number:
                 images.copy_(batch)
-                recording.replay()
+                capturing.replay()
             assert equal(logits, expected[number]), (
                 "Replayed, it gives other logits than called again, since only the operations on tensors are done "
                 "again. Where Python decides what forward does, let the network say capturable = False."
@@ -152,7 +152,7 @@ CHECKS = (
     weights_follow_the_seed,
     features_and_head_make_the_network,
     stages_hold_every_parameter,
-    recorded_forward_does_the_same,
+    captured_forward_does_the_same,
 )
 
 _TAKEN_APART = "Methods take networks apart: give it features(x), head and stages(), see nlcore.contracts.Network."

@@ -134,8 +134,8 @@ def optional_methods_give_what_they_say(cls: type) -> None:
         assert good, f"lr_scale(1) returns {scale}; it multiplies the learning rate."
 
 
-def recorded_steps_do_the_same(cls: type) -> None:
-    """Where it declares ``capturable`` or keeps no state, steps that are recorded and replayed give the same bits."""
+def captured_steps_do_the_same(cls: type) -> None:
+    """Where it declares ``capturable`` or keeps no state, steps that are captured and replayed give the same bits."""
     if not may_be_captured(cls):
         raise NotApplicable("It keeps a state and does not declare capturable.")
     try:
@@ -145,7 +145,7 @@ def recorded_steps_do_the_same(cls: type) -> None:
             raise NotApplicable(f"It does not declare capturable, and {error}.") from error
         found = str(error)
     assert not found, (
-        f"Recorded: {found}. Of a recorded step only the operations on tensors are done again: write an epoch's "
+        f"Captured: {found}. Of a captured step only the operations on tensors are done again: write an epoch's "
         "coefficients into tensors that stay where they are (fill_, copy_), and never ask one for its value (.item(), "
         "if, a mask as an index). A loss that cannot do without says capturable = False."
     )
@@ -161,5 +161,5 @@ CHECKS = (
     takes_soft_targets,
     restores_its_state,
     optional_methods_give_what_they_say,
-    recorded_steps_do_the_same,
+    captured_steps_do_the_same,
 )

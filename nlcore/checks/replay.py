@@ -1,9 +1,9 @@
 """
-A recording without a GPU: every operation of a step, done again on the same memory.
+A capturing without a GPU: every operation of a step, done again on the same memory.
 
 It keeps what a CUDA graph keeps and no more: which operations, on which tensors, with which numbers. Python that ran
 in the step does not run again. So a step that relies on it gives other results when it is replayed, here as there; and
-one that asks the device for a value cannot be recorded. What it cannot see is what lies where: on a CPU all lies there.
+one that asks the device for a value cannot be captured. What it cannot see is what lies where: on a CPU all lies there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nlcore.training.capture import StepCapture
 
 
 class ReplayError(RuntimeError):
-    """The step does what no recording can do again."""
+    """The step does what no capturing can do again."""
 
 
 class ReplayedCalls:
@@ -106,28 +106,28 @@ def _memory(tensor: Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
 
-#: The epochs of a long run that are trained: the first ones, in which steps are recorded, and some of what comes later.
+#: The epochs of a long run that are trained: the first ones, in which steps are captured, and some of what comes later.
 EPOCHS = (1, 2, 3, 4, 400, 600, 800, 1000)
 
 
 def differences(make_run: Callable[[int], Any]) -> str:
     """
-    Return in words how a run of recorded steps differs from one of steps run one by one; empty where it does not.
+    Return in words how a run of captured steps differs from one of steps run one by one; empty where it does not.
 
     Args:
         make_run: takes the number of epochs and makes a new `nlcore.testing.tiny_run.TinyRun`, the same each time.
 
     Raises:
-        ReplayError: it cannot be recorded, so that a run does its steps one by one; the message says why.
+        ReplayError: it cannot be captured, so that a run does its steps one by one; the message says why.
 
     """
-    alone, recorded = make_run(EPOCHS[-1]), make_run(EPOCHS[-1])
+    alone, captured = make_run(EPOCHS[-1]), make_run(EPOCHS[-1])
     alone.ctx.optimizers.lr_as_tensor = True  # as a captured step reads them
-    recorded.trainer.capture = StepCapture(recorded.strategy, recorded.ctx, ReplayedCalls)
+    captured.trainer.capture = StepCapture(captured.strategy, captured.ctx, ReplayedCalls)
     for epoch in EPOCHS:
-        losses = [run.train_epoch(epoch) for run in (alone, recorded)]
-        if recorded.trainer.capture.refusal:
-            raise ReplayError(recorded.trainer.capture.refusal)
-        if losses[0] != losses[1] or not equal(alone.trainer.state_dict(), recorded.trainer.state_dict()):
+        losses = [run.train_epoch(epoch) for run in (alone, captured)]
+        if captured.trainer.capture.refusal:
+            raise ReplayError(captured.trainer.capture.refusal)
+        if losses[0] != losses[1] or not equal(alone.trainer.state_dict(), captured.trainer.state_dict()):
             return f"in epoch {epoch} a replayed step does not do what the step itself does"
     return ""

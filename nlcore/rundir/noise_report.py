@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nlcore.contracts import NoiseInfo
     from nlcore.data.prepare import RunData
 
 SHOWN = 20  # up to so many classes are written out, in a picture or a table
@@ -39,16 +38,6 @@ def describe(data: RunData, noise: Mapping[str, Any]) -> dict[str, Any]:
         "counts": None if confusion is None else confusion.tolist(),
         "labels_sha256": data.labels_sha256,
     }
-
-
-def declared_in(record: Mapping[str, Any]) -> NoiseInfo | None:
-    """Return what was declared, from a run's ``noise.json``."""
-    import numpy as np
-
-    from nlcore.contracts import NoiseInfo
-
-    rate, matrix = record["declared_rate"], record["declared_transition"]
-    return None if rate is None else NoiseInfo(rate, None if matrix is None else np.array(matrix))
 
 
 def as_text(record: Mapping[str, Any]) -> str:

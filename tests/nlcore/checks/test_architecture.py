@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nlcore.checks import NotApplicable
+from nlcore.checks import NotApplicable, architecture
 from nlcore.testing.toy import TinyNet
 
 
@@ -160,7 +160,7 @@ BROKEN: list[tuple[Any, type, str]] = [
     (architecture.stages_hold_every_parameter, Doubled, "norm.weight is in 2"),
     (architecture.stages_hold_every_parameter, HeadFirst, "head is not in the last stage"),
     (architecture.stages_hold_every_parameter, TupleOfStages, "list of modules"),
-    (architecture.recorded_forward_does_the_same, SkipsInTurn, "called again"),
+    (architecture.captured_forward_does_the_same, SkipsInTurn, "called again"),
 ]
 
 
@@ -181,4 +181,4 @@ def test_lets_a_good_one_pass() -> None:
 @pytest.mark.parametrize(("cls", "words"), [(SaysSo, "declares"), (Looks, "asks the device for a value")])
 def test_a_network_need_not_be_recorded(cls: type, words: str) -> None:
     with pytest.raises(NotApplicable, match=words):
-        architecture.recorded_forward_does_the_same(cls)
+        architecture.captured_forward_does_the_same(cls)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers import OnDemand, make_data, squares
 
+from nlcore.checks import dataset
 from nlcore.contracts import Data, DataSource, Split
 
 

@@ -325,12 +325,12 @@ BROKEN: list[tuple[Any, type, str]] = [
     (losses.optional_methods_give_what_they_say, VectorPenalty, "not a finite scalar"),
     (losses.optional_methods_give_what_they_say, NothingToLearn, "require a gradient"),
     (losses.optional_methods_give_what_they_say, NegativeScale, "lr_scale"),
-    (losses.recorded_steps_do_the_same, CountsInPython, "not do what the step itself does"),
-    (losses.recorded_steps_do_the_same, CountsLate, "in epoch 600 "),
-    (losses.recorded_steps_do_the_same, CountsCalls, "not do what the step itself does"),
-    (losses.recorded_steps_do_the_same, DrawsANumber, "draws numbers in the step"),
-    (losses.recorded_steps_do_the_same, GoesThroughNumpy, "asks the device for values"),
-    (losses.recorded_steps_do_the_same, AsksItself, "asks the device for a value"),
+    (losses.captured_steps_do_the_same, CountsInPython, "not do what the step itself does"),
+    (losses.captured_steps_do_the_same, CountsLate, "in epoch 600 "),
+    (losses.captured_steps_do_the_same, CountsCalls, "not do what the step itself does"),
+    (losses.captured_steps_do_the_same, DrawsANumber, "draws numbers in the step"),
+    (losses.captured_steps_do_the_same, GoesThroughNumpy, "asks the device for values"),
+    (losses.captured_steps_do_the_same, AsksItself, "asks the device for a value"),
 ]
 
 
@@ -353,19 +353,19 @@ def test_lets_good_ones_pass(cls: type) -> None:
                 losses.takes_soft_targets,
                 losses.restores_its_state,
                 losses.optional_methods_give_what_they_say,
-                losses.recorded_steps_do_the_same,
+                losses.captured_steps_do_the_same,
             )
 
 
 @pytest.mark.parametrize("cls", [Good, CountsOnTheDevice, OneHot])
 def test_these_can_be_recorded(cls: type) -> None:
-    losses.recorded_steps_do_the_same(cls)
+    losses.captured_steps_do_the_same(cls)
 
 
 @pytest.mark.parametrize("cls", [Learns, AsksUnasked])
 def test_without_a_promise_nothing_is_recorded(cls: type) -> None:
     with pytest.raises(NotApplicable, match="capturable"):
-        losses.recorded_steps_do_the_same(cls)
+        losses.captured_steps_do_the_same(cls)
 
 
 class TargetByDetach(Good):

@@ -214,10 +214,10 @@ BROKEN: list[tuple[Any, type, str]] = [
     (strategies.predicts_logits, PredictsAtRandom, "asked again"),
     (strategies.clean_probability_is_one, SureOverOne, "from 2.0 to 2.0"),
     (strategies.clean_probability_is_one, WithoutSamples, r"\(3,\), not \(97,\)"),
-    (strategies.recorded_steps_do_the_same, MovesItsTable, "not do what the step itself does"),
-    (strategies.recorded_steps_do_the_same, TakesANumber, "not do what the step itself does"),
-    (strategies.recorded_steps_do_the_same, PicksByMask, "asks the device for a value"),
-    (strategies.recorded_steps_do_the_same, ReturnsNumber, "asks the device for a value"),
+    (strategies.captured_steps_do_the_same, MovesItsTable, "not do what the step itself does"),
+    (strategies.captured_steps_do_the_same, TakesANumber, "not do what the step itself does"),
+    (strategies.captured_steps_do_the_same, PicksByMask, "asks the device for a value"),
+    (strategies.captured_steps_do_the_same, ReturnsNumber, "asks the device for a value"),
 ]
 
 
@@ -236,9 +236,9 @@ def test_lets_a_good_one_pass() -> None:
 
 
 def test_recording_can_be_told_of_a_number() -> None:
-    strategies.recorded_steps_do_the_same(TellsOfItsNumber)
+    strategies.captured_steps_do_the_same(TellsOfItsNumber)
 
 
 def test_without_a_promise_nothing_is_recorded() -> None:
     with pytest.raises(NotApplicable, match="capturable"):
-        strategies.recorded_steps_do_the_same(PromisesNothing)
+        strategies.captured_steps_do_the_same(PromisesNothing)

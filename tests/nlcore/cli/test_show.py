@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from helpers import install_plugin
 
-from nlcore.host.registry import KINDS, registry
+from nlcore.host.hookspecs import component_kinds
+from nlcore.host.registry import registry
 
-COMPONENTS = [entry for kind in KINDS for entry in registry().of_kind(kind)]
+COMPONENTS = [entry for kind in component_kinds() for entry in registry().of_kind(kind)]
 
 
 def test_shows_equation_parameters_paper_and_source(nl: Any) -> None:

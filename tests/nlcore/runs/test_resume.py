@@ -413,8 +413,8 @@ def test_a_finished_run_whose_checkpoint_is_gone_is_not_redone() -> None:
 def test_an_upgrade_is_said_and_does_not_stop_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     torn = stopped(monkeypatch, "torn")
     content = json.loads((torn / "environment.json").read_text())
-    content["packages"]["nlcore"] = content["identity"]["nlcore"] = "0.0.9"
-    for used in content["identity"]["components"].values():
+    content["packages"]["nlcore"] = content["fingerprint"]["nlcore"] = "0.0.9"
+    for used in content["fingerprint"]["components"].values():
         used["version"] = "0.0.9"
     (torn / "environment.json").write_text(json.dumps(content))
     messages: list[str] = []

@@ -22,7 +22,7 @@ import nlcore
 from nlcore.config.experiment import resolve
 from nlcore.config.recipe import read_recipe
 from nlcore.rundir.result import Result
-from nlcore.runs.start import dry_run
+from nlcore.runs.start import plan_only
 from nlcore.runs.terminal import Terminal
 
 FILES = {
@@ -34,6 +34,9 @@ FILES = {
     "weights.safetensors",
     "summary.json",
     "curves.png",
+    "confusion.csv",
+    "confusion.png",
+    "model.json",
 }
 
 #: Losses that go wrong in the second epoch.
@@ -238,11 +241,11 @@ def test_the_environment_says_what_the_run_was_made_with(finished: Result) -> No
     content = json.loads((finished.run_dir / "environment.json").read_text())
     assert content["packages"]["torch"].partition("+")[0] == torch.__version__.partition("+")[0]
     assert (content["device"], content["precision"], content["threads"]) == ("cpu", "fp32", 1)
-    loss = content["identity"]["components"]["loss"]
+    loss = content["fingerprint"]["components"]["loss"]
     source = Path(str(inspect.getsourcefile(type(nlcore.create("loss", "cross_entropy")))))
     assert (loss["name"], loss["version"]) == ("nlcore/cross_entropy", nlcore.__version__)
     assert loss["source_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
-    assert content["identity"]["labels_sha256"] == finished.labels_sha256
+    assert content["fingerprint"]["labels_sha256"] == finished.labels_sha256
 
 
 def test_two_networks_have_weights_of_their_own() -> None:
@@ -283,7 +286,7 @@ def test_a_finished_run_is_reported_and_not_run_again(finished: Result, capsys: 
 def test_a_name_belongs_to_one_configuration(finished: Result, copy: Path) -> None:
     settings = again(finished, name="copy", runs_dir=str(copy.parent))
     assert nlcore.run(quiet=True, **settings).status == "done"
-    with pytest.raises(nlcore.UserError, match=r"copy stands on something else: .*loss.*lr = 0\.2 .*0\.1.*--name"):
+    with pytest.raises(nlcore.UserError, match=r"copy is a different run: .*loss.*lr = 0\.2 .*0\.1.*--name"):
         nlcore.run(quiet=True, **{**settings, "lr": 0.2, "loss": "gce"})
     assert summary(copy)["loss"] == "cross_entropy"
 
@@ -299,12 +302,12 @@ def test_starting_over_takes_another_directory(finished: Result, copy: Path) -> 
 
 def test_runs_of_other_settings_data_or_labels_have_directories_of_their_own() -> None:
     names = {
-        dry_run(resolve({**TINY, **more}), Terminal(quiet=True))["run"]
+        plan_only(resolve({**TINY, **more}), Terminal(quiet=True))["run"]
         for more in ({}, {"lr": 0.2}, {"noise_seed": 2}, {"noise.rate": 0.4}, {"validation": 0.1}, {"batch_size": 64})
     }
     assert len(names) == 6
     places = ({"data_dir": "elsewhere"}, {"no_download": True}, {"checkpoint_every": 2})
-    assert {dry_run(resolve({**TINY, **more}), Terminal(quiet=True))["run"] for more in places} <= names
+    assert {plan_only(resolve({**TINY, **more}), Terminal(quiet=True))["run"] for more in places} <= names
 
 
 # ----------------------------------------------------------------------------------- wrong input leaves nothing behind
@@ -407,7 +410,7 @@ def test_a_run_that_fails_says_why(tmp_path: Path) -> None:
 
 def plan(**settings: Any) -> dict[str, str]:
     """Return what would happen."""
-    return dry_run(resolve({**TINY, **settings}), Terminal(quiet=True))
+    return plan_only(resolve({**TINY, **settings}), Terminal(quiet=True))
 
 
 def test_a_plan_says_what_will_happen_and_writes_nothing(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import functools
-from collections.abc import Sequence
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
