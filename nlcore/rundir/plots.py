@@ -23,8 +23,13 @@ _CURVES = (
 
 
 def draw_curves(rows: Sequence[Mapping[str, Any]], result: Result) -> bytes:
+    """Return `curves_figure` as a PNG."""
+    return _png(curves_figure(rows, result))
+
+
+def curves_figure(rows: Sequence[Mapping[str, Any]], result: Result) -> Figure:
     """
-    Return test accuracy and the share of wrong labels memorised, by epoch, as a PNG.
+    Return test accuracy and the share of wrong labels memorised, by epoch.
 
     What was not measured is left out; the axis is cut to where the curves are.
     """
@@ -52,7 +57,7 @@ def draw_curves(rows: Sequence[Mapping[str, Any]], result: Result) -> bytes:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend(loc="best", frameon=False, fontsize=8)
-    return _png(figure)
+    return figure
 
 
 def draw_confusion(shares: NDArray[np.float64], classes: Sequence[str], title: str, columns: str) -> bytes:

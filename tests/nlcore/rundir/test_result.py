@@ -25,7 +25,7 @@ def rows(test: list[float], held_out: list[float] | None = None) -> list[dict[st
 def made(path: Path, **more: Any) -> Result:
     """Return the result of a run that has begun."""
     names: dict[str, Any] = {"dataset": "d", "noise": "n", "architecture": "a", "loss": "l", "strategy": "s"}
-    return Result(run_dir=path, status="running", **names, seed=1, noise_seed=2, epochs=3, **more)
+    return Result(run_dir=path, status="running", components=names, seed=1, noise_seed=2, epochs=3, **more)
 
 
 def test_accuracies_without_an_epoch_are_unknown() -> None:

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from nlcore.runs.terminal import Terminal, print_plan, seconds_in_words
+from nlcore.training.observers import Start
 
 
 def row(epoch: int, seconds_train: float, seconds_evaluation: float = 0.0) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def row(epoch: int, seconds_train: float, seconds_evaluation: float = 0.0) -> di
 def started(epochs: int, evaluated: int = 0, done: int = 0) -> Terminal:
     """Return a terminal that follows a run."""
     terminal = Terminal()
-    terminal.start({"data": "digits"}, epochs, done, evaluated, ["--preset quick"])
+    terminal.start(Start({"data": "digits"}, epochs, done, evaluated, ("--preset quick",)))
     return terminal
 
 
@@ -125,7 +126,7 @@ def test_a_notebook_gets_plain_lines_and_one_that_is_overwritten(capsys: pytest.
 @pytest.mark.usefixtures("_notebook")
 def test_a_quiet_run_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     terminal = Terminal(quiet=True)
-    terminal.start({"data": "digits"}, 2, 0, 0, [])
+    terminal.start(Start({"data": "digits"}, 2, 0, 0))
     terminal.progress(1, 5, 10, 500.0, 1.0)
     terminal.epoch(row(1, 100.0))
     assert capsys.readouterr() == ("", "")
