@@ -144,7 +144,7 @@ def test_bad_files_are_said_in_a_sentence(nl: Any, tmp_path: Path) -> None:
     columns[0] = 0.5
     np.save(tmp_path / "columns.npy", columns)
     (tmp_path / "map.txt").write_text("1:7\n4:eleven\n")
-    (tmp_path / "labels.csv").write_text("id,label\n0,1\n")
+    (tmp_path / "labels.csv").write_text("id,label\ncat/1.png,1\n")
     matrix, asymmetric = ("--noise", "transition_matrix"), ("--noise", "asymmetric")
     for words, said in (
         ((*matrix, "--noise.file", "shape.npy"), "3 classes"),
