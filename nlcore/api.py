@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nlcore.errors import UserError
 from nlcore.host.hookspecs import slots
 from nlcore.host.registry import registry
-from nlcore.rundir.find import find_run
+from nlcore.rundir.find import find_model, find_run
 from nlcore.rundir.result import Result
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def load(
     """
     from nlcore.runs.model import load_model
 
-    return load_model(find_run(run, runs_dir), device)
+    return load_model(find_model(run, runs_dir), device)
 
 
 def dataset(name: str, *, data_dir: str | os.PathLike[str] | None = None, **params: Any) -> Data:

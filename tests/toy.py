@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -34,6 +34,8 @@ SETTINGS: dict[str, Any] = {
 @dataclass(frozen=True)
 class Toy:
     """96 training and 48 test images of four classes."""
+
+    defaults: ClassVar[dict[str, Any]] = {"augmentation.padding": 1, "augmentation.flip": False}
 
     def load(self, source: DataSource) -> Data:
         """Return train and test."""

@@ -9,7 +9,7 @@ import click
 
 from nlcore.data.image_files import IMAGE_SUFFIXES, list_images
 from nlcore.errors import UserError, plural
-from nlcore.rundir.find import find_run
+from nlcore.rundir.find import find_model
 
 
 @click.command()
@@ -29,7 +29,7 @@ def predict(run: str, paths: tuple[Path, ...], device: str, runs_dir: str, skip_
     resized to what the model was trained on. Prints path, class and probability, separated by tabs, as they come. A
     file that cannot be read is named on stderr, the others are classified all the same, and the exit code is 1.
     """
-    run_dir = find_run(run, runs_dir)
+    run_dir = find_model(run, runs_dir)
     files = [file for path in paths for file in _images(path)]
 
     from nlcore.runs.model import load_model

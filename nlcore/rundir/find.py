@@ -65,3 +65,21 @@ def _is_run(path: Path) -> bool:
         return (path / "summary.json").is_file()
     except (OSError, ValueError):  # no path that there could be
         return False
+
+
+def find_model(text: str | os.PathLike[str], runs_dir: str | os.PathLike[str]) -> Path:
+    """
+    Return the place of a trained model: a run as `find_run` finds it, or a model that was handed on.
+
+    Args:
+        text: a run's name or directory, a folder with ``weights.safetensors`` or ``model.json``, or one of these files.
+        runs_dir: the folder that names are looked up in.
+
+    Raises:
+        UserError: there is none, or the name fits several runs.
+
+    """
+    place, parts = Path(text), ("weights.safetensors", "model.json")
+    if place.name in parts or any((place / name).is_file() for name in parts):
+        return place
+    return find_run(text, runs_dir)

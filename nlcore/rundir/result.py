@@ -102,7 +102,8 @@ class Result:
         """Return the balanced accuracy where classes differ in size, and the classes that are never right."""
         known = [one for one in self.per_class if one["accuracy"] is not None]
         lines = []
-        if len({one["count"] for one in known}) > 1:
+        counts = [one["count"] for one in known]
+        if counts and max(counts) > 1.5 * min(counts):
             lines.append(f"mean over classes: {sum(one['accuracy'] for one in known) / len(known):.2%}")
         never = [str(one["name"]) for one in known if one["accuracy"] == 0]
         if never:
@@ -130,7 +131,8 @@ class Result:
         names = {item.name for item in dataclasses.fields(cls)}
         try:
             components = {slot: str(summary[slot]) for slot in slots() if slot in summary}
-            more = {"run_dir": path, "components": components, "oracles": tuple(summary.get("oracles", ()))}
+            more = {"run_dir": path, "components": components}
+            more |= {name: tuple(summary.get(name, ())) for name in ("oracles", "per_class")}
             result = cls(**{key: value for key, value in summary.items() if key in names} | more)
             result.lines()
             if not (isinstance(result.epochs, int) and isinstance(result.status, str)):

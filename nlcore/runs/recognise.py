@@ -44,7 +44,7 @@ def recognised(layers: Sequence[Overrides]) -> Result | None:
     for file in runs.glob(f"*/{NAME}"):
         try:
             known = json.loads(file.read_text(encoding="utf-8"))
-            if known["request"] == wanted and known["files"] == _signature(map(Path, known["files"])):
+            if wanted in known["requests"] and known["files"] == _signature(map(Path, known["files"])):
                 result = Result.read(file.parent)
                 if result.status in ("done", "diverged"):
                     return result
@@ -71,8 +71,17 @@ def _spelled_out(value: object) -> object:
 
 
 def write_signature(directory: Path, wanted: str, files: Iterable[Path]) -> None:
-    """Write what the run is recognised by, once its files have been read."""
-    content = {"request": wanted, "files": _signature(files)}
+    """Write what the run is recognised by, once its files have been read; other ways to ask for it stay, too."""
+    signature, requests = _signature(files), [wanted]
+    try:
+        before = json.loads((directory / NAME).read_text(encoding="utf-8"))
+        if before["files"] == signature:
+            requests = [*dict.fromkeys([*before["requests"], wanted])]
+            if requests == before["requests"]:
+                return
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # there is none, or none that a run has written
+    content = {"requests": requests, "files": signature}
     durable.write(directory / NAME, (json.dumps(content, indent=1) + "\n").encode())
 
 

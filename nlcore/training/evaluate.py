@@ -39,11 +39,9 @@ class Evaluator:
 
     def epoch(self) -> dict[str, float | None]:
         """Return what is measured after each epoch, as fractions; None where something is unknown."""
-        labels = self._data.test.labels
-        self.test_confusion[:] = 0  # [true, predicted], of the last epoch
-        np.add.at(self.test_confusion, (labels, self._classes(self._test, None)), 1)
+        self._test_again()
         row: dict[str, float | None] = {
-            "test_accuracy": float(self.test_confusion.trace() / len(labels)),
+            "test_accuracy": float(self.test_confusion.trace() / self.test_confusion.sum()),
             "test_balanced_accuracy": balanced_accuracy(self.test_confusion),
         }
         row |= self._memorisation(self._sample)
@@ -53,7 +51,9 @@ class Evaluator:
         return row | self._opinions()
 
     def final(self) -> dict[str, float | None]:
-        """Return the memorisation figures over all training samples."""
+        """Return the memorisation figures over all training samples; see that there is a test confusion."""
+        if not self.test_confusion.any():  # all epochs were done before this process began
+            self._test_again()
         return self._memorisation(np.arange(len(self._data.train)))
 
     @property
@@ -67,6 +67,11 @@ class Evaluator:
         asked = [getattr(self._strategy, name, lambda: None)() for name in ("clean_probability", "suggested_labels")]
         probability, suggested = (None if one is None else one.detach().cpu().numpy() for one in asked)
         return None if probability is None else probability.astype(np.float64), suggested
+
+    def _test_again(self) -> None:
+        """Count how often each true class of the test set is predicted as each other: [true, predicted]."""
+        self.test_confusion[:] = 0
+        np.add.at(self.test_confusion, (self._data.test.labels, self._classes(self._test, None)), 1)
 
     def _opinions(self) -> dict[str, float | None]:
         probability, suggested = self.opinions()

@@ -76,7 +76,7 @@ def test_a_name_that_stands_for_something_else_is_refused(nl: Any, tiny: tuple[s
     nl("run", *tiny, "--name", "mine")
     refused = nl("run", *tiny, "--name", "mine", "--lr", "0.2")
     assert refused.code == 2
-    assert "lr = 0.2 (there: 0.1)" in refused.err
+    assert "optimizer.lr is 0.1 there, 0.2 here" in refused.err
     assert "--fresh" in refused.err
 
 

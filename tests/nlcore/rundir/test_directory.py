@@ -173,17 +173,14 @@ def test_labels_whose_truth_is_unknown(directory: RunDirectory) -> None:
 
 
 def test_weights_are_contiguous_and_named_by_network(directory: RunDirectory) -> None:
-    images, labels = squares(12)
-    data = prepared(make_data(images, labels))
     first = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3)).to(memory_format=torch.channels_last)
     one, other = nn.Linear(4, 4), nn.Linear(4, 4)
     other.weight = one.weight  # shared tensors
     second = nn.Sequential(one, other)
     assert not first.state_dict()["0.weight"].is_contiguous()
-    directory.write_weights({"network1": first, "network2": second}, data)
+    directory.write_weights({"network1": first, "network2": second})
     with safe_open(directory.path / "weights.safetensors", framework="pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (no iterable)
-        about = json.loads(file.metadata()["nlcore"])
     expected = {f"network1.{key}": value for key, value in first.state_dict().items()}
     expected |= {f"network2.{key}": value for key, value in second.state_dict().items()}
     assert set(tensors) == set(expected)
@@ -191,12 +188,6 @@ def test_weights_are_contiguous_and_named_by_network(directory: RunDirectory) ->
         assert tensors[key].is_contiguous()
         assert tensors[key].dtype == value.dtype
         assert torch.equal(tensors[key], value)
-    assert about == {
-        "classes": ["class0", "class1", "class2", "class3"],
-        "image_shape": [1, 8, 8],
-        "mean": [0.4],
-        "std": [0.25],
-    }
     before = (directory.path / "weights.safetensors").read_bytes()
-    directory.write_weights({"network1": first, "network2": second}, data)
+    directory.write_weights({"network1": first, "network2": second})
     assert (directory.path / "weights.safetensors").read_bytes() == before

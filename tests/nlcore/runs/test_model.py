@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers import squares
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file
@@ -257,17 +258,37 @@ def test_a_run_without_weights_is_no_model(status: str, runs: dict[str, nlcore.R
         nlcore.load(run_dir)
 
 
-def test_a_file_that_is_missing_is_named(runs: dict[str, nlcore.Result], tmp_path: Path) -> None:
-    run_dir = Path(shutil.copytree(runs["standard"].run_dir, tmp_path / "copy"))
-    (run_dir / "labels.npz").unlink()
-    with pytest.raises(nlcore.UserError, match=r"copy is incomplete: labels\.npz is missing"):
-        nlcore.load(run_dir)
+def test_two_files_are_a_model(runs: dict[str, nlcore.Result], tmp_path: Path) -> None:
+    """No labels, no data, nothing that training read: the folder, or either file, is enough."""
+    whole = nlcore.load(runs["standard"].run_dir)
+    for name in ("weights.safetensors", "model.json"):
+        shutil.copy(runs["standard"].run_dir / name, tmp_path / name)
+    images, _ = squares(8)
+    images = np.repeat(images, whole.image_shape[0], axis=3)
+    for place in (tmp_path, tmp_path / "weights.safetensors", tmp_path / "model.json"):
+        assert np.array_equal(nlcore.load(place).predict(images), whole.predict(images))
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "model.json"])
+def test_a_file_that_is_missing_is_named(name: str, runs: dict[str, nlcore.Result], tmp_path: Path) -> None:
+    for file in {"weights.safetensors", "model.json"} - {name}:
+        shutil.copy(runs["standard"].run_dir / file, tmp_path / file)
+    with pytest.raises(nlcore.UserError, match=f"holds no trained model: {name} is missing"):
+        nlcore.load(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 1}', '{"format": 2}', "\x00"])
+def test_a_model_file_that_is_none_is_refused(content: str, runs: dict[str, nlcore.Result], tmp_path: Path) -> None:
+    shutil.copy(runs["standard"].run_dir / "weights.safetensors", tmp_path)
+    (tmp_path / "model.json").write_text(content)
+    with pytest.raises(nlcore.UserError, match=r"model\.json"):
+        nlcore.load(tmp_path)
 
 
 def test_a_model_of_a_component_that_is_not_there(runs: dict[str, nlcore.Result], tmp_path: Path) -> None:
     run_dir = Path(shutil.copytree(runs["standard"].run_dir, tmp_path / "copy"))
-    config = run_dir / "config.toml"
-    config.write_text(config.read_text().replace('"resnet18"', '"resnet19"'))
+    file = run_dir / "model.json"
+    file.write_text(file.read_text().replace('"resnet18"', '"resnet19"'))
     with pytest.raises(nlcore.UserError, match="no architecture 'resnet19'"):
         nlcore.load(run_dir)
 
