@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nlcore import UserError
 from nlcore.contracts import Data, Labels, NoiseInfo, SampleData, Split
-from nlcore.data.prepare import TrainingData
+from nlcore.data.prepare import LabelledImages, RunData
 
 
 def some_data(count: int = 200, *, truth_known: bool = True, on_demand: bool = False) -> Data:
@@ -22,12 +22,20 @@ def some_data(count: int = 200, *, truth_known: bool = True, on_demand: bool = F
     return make_data(shown, labels, test=squares(8, seed=1), truth_known=truth_known)
 
 
-def by_id(data: TrainingData) -> dict[Any, int]:
+def by_id(data: RunData) -> dict[Any, int]:
     """Return the given label of every sample, held out or not."""
     parts = [data.train, data.validation] if data.validation else [data.train]
-    pairs = [pair for part in parts for pair in zip(part.ids.tolist(), part.given.tolist(), strict=True)]
+    pairs = [pair for part in parts for pair in zip(part.ids.tolist(), part.labels.tolist(), strict=True)]
     assert len(dict(pairs)) == len(pairs)
     return dict(pairs)
+
+
+def parts_and_truth(data: RunData) -> list[tuple[LabelledImages, Labels]]:
+    """Return training and held-out samples with their true labels, where there are such and they are known."""
+    assert data.validation is not None
+    assert data.truth.train is not None
+    assert data.truth.validation is not None
+    return [(data.train, data.truth.train), (data.validation, data.truth.validation)]
 
 
 # ------------------------------------------------------------------------------------------------- noise
@@ -85,11 +93,11 @@ def test_noise_sees_the_labels_ids_images_and_class_names_of_the_dataset() -> No
 def test_the_test_labels_are_never_corrupted() -> None:
     data = some_data()
     test = prepared(data, SomeWrong(1.0)).test
-    np.testing.assert_array_equal(test.given, data.test.labels)
+    np.testing.assert_array_equal(test.labels, data.test.labels)
     np.testing.assert_array_equal(test.ids, data.test.ids)
 
 
-def test_what_is_realised_is_counted_over_training_and_validation() -> None:
+def test_the_wrong_labels_are_counted_over_training_and_validation() -> None:
     data = some_data()
     result = prepared(data, SomeWrong(), noise_seed=3, validation=0.25)
     expected = np.zeros((4, 4), np.int64)
@@ -101,6 +109,23 @@ def test_what_is_realised_is_counted_over_training_and_validation() -> None:
     assert result.truth.confusion.sum() == 200
     assert result.truth.noise_rate == pytest.approx(1 - np.trace(expected) / 200, abs=1e-12)
     assert 0.2 < result.truth.noise_rate < 0.6  # type: ignore[operator]
+
+
+def test_the_share_of_each_true_class_that_is_given_as_another() -> None:
+    clean = np.array([0, 0, 0, 0, 1, 1, 3], np.int64)
+    given = np.array([0, 0, 1, 3, 1, 0, 3], np.int64)
+    transition = prepared(make_data(squares(7)[0], given, clean=clean, classes=4)).truth.transition
+    expected = [[0.5, 0.25, 0, 0.25], [0.5, 0.5, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]]  # class 2 has no samples
+    np.testing.assert_allclose(transition, expected)  # type: ignore[arg-type]
+
+
+def test_what_training_is_given_are_the_given_labels_of_what_is_not_held_out() -> None:
+    result = prepared(some_data(), SomeWrong(), validation=0.25)
+    training = result.training
+    assert {field.name for field in fields(training)} == {"images", "given", "num_classes", "mean", "std", "declared"}
+    np.testing.assert_array_equal(training.given, result.train.labels)
+    np.testing.assert_array_equal(training.images.fetch(np.arange(150)), _images(some_data())[result.train.ids])
+    assert (training.num_classes, training.image_shape, len(training)) == (4, (1, 8, 8), 150)
 
 
 def test_labels_that_come_with_noise_of_their_own_are_measured_against_the_truth() -> None:
@@ -127,6 +152,14 @@ def test_what_a_noise_model_declares_is_passed_on() -> None:
     assert declared.transition is not None
     assert declared.transition.shape == (4, 4)
     assert prepared(some_data(), SomeWrong()).declared is None
+
+
+def test_the_noise_in_words() -> None:
+    every_label = prepared(some_data(), Declaring(1.0))
+    assert every_label.noise_in_words == "100.00% declared, 100.00% of the labels wrong"
+    assert prepared(some_data(), AsGiven()).noise_in_words == "0.00% of the labels wrong"
+    unknown = prepared(some_data(truth_known=False), Declaring(1.0))
+    assert unknown.noise_in_words == "how many labels are wrong is unknown"
 
 
 @dataclass(frozen=True)
@@ -162,7 +195,8 @@ def test_where_the_truth_is_unknown_all_that_needs_it_is_none() -> None:
     assert result.truth.confusion is None
     assert result.truth.noise_rate is None
     assert result.declared is None
-    assert result.truth.realised_rate(result.train.labels) is None
+    assert result.truth.transition is None
+    assert result.truth.num_open_set is None
 
 
 # -------------------------------------------------------------------------------------------- validation
@@ -183,11 +217,10 @@ def test_train_and_validation_are_disjoint_complete_and_fit_together() -> None:
     result = prepared(data, SomeWrong(), validation=0.3)
     assert result.validation is not None
     assert sorted([*result.train.ids.tolist(), *result.validation.ids.tolist()]) == list(range(200))
-    for part, truth in ((result.train, result.truth), (result.validation, result.truth)):
+    for part, true in parts_and_truth(result):
         assert len(part) == len(part.images) == len(part.ids)
-        assert truth.clean is not None
         np.testing.assert_array_equal(part.images.fetch(np.arange(len(part))), _images(data)[part.ids])
-        np.testing.assert_array_equal(truth.clean, data.train.labels[part.ids])
+        np.testing.assert_array_equal(true, data.train.labels[part.ids])
 
 
 def test_without_validation_nothing_is_held_out() -> None:
@@ -219,14 +252,13 @@ def test_replaced_images_are_shown_and_belong_to_no_class(on_demand: bool) -> No
     assert result.validation is not None
     original = _images(some_data())
     replaced = 0
-    for part, truth in ((result.train, result.truth), (result.validation, result.truth)):
-        assert truth.clean is not None
-        elsewhere = truth.clean == -1
+    for part, true in parts_and_truth(result):
+        elsewhere = true == -1
         replaced += int(elsewhere.sum())
         shown = part.images.fetch(np.arange(len(part)))
         assert (shown[elsewhere] == 255).all()
         np.testing.assert_array_equal(shown[~elsewhere], original[part.ids[~elsewhere]])
-        np.testing.assert_array_equal(part.given, part.ids % 4)  # the given labels stay
+        np.testing.assert_array_equal(part.labels, part.ids % 4)  # the given labels stay
     assert replaced == 30
     assert result.truth.noise_rate == 30 / 200  # whatever is given for them is wrong
     assert result.truth.confusion is not None

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import AsGiven, OnDemand, make_context, make_data, prepared
+from helpers import AsGiven, OnDemand, make_data, make_trainer, prepared
 from numpy.typing import NDArray
+from sklearn import metrics
 from torch import Tensor
 
-from nlcore.contracts import Augmentation, Batch, Labels, SampleData, StrategyContext
-from nlcore.data.batches import Pixels, TrainingBatches
-from nlcore.data.prepare import TrainingData, Truth
-from nlcore.training.evaluate import Evaluator, memorisation
+from nlcore.contracts import Batch, Labels, SampleData, StrategyContext
+from nlcore.data.prepare import RunData
+from nlcore.training.evaluate import Evaluator, balanced_accuracy, memorisation, opinion_metrics
 
 # ------------------------------------------------------------------------------------------- memorisation
 
@@ -31,29 +31,78 @@ def array(values: list[int]) -> Labels:
 
 
 def test_memorisation_by_hand() -> None:
-    row = memorisation(array(PREDICTED), array(GIVEN), Truth(array(CLEAN)), np.arange(10))
+    row = memorisation(array(PREDICTED), array(GIVEN), array(CLEAN))
     assert row == {"clean_accuracy": 4 / 6, "memorised": 2 / 4, "corrected": 1 / 4}
 
 
 def test_memorisation_of_some_samples_by_hand() -> None:
     positions = array([9, 6, 5, 1, 0])
-    row = memorisation(array(PREDICTED)[positions], array(GIVEN)[positions], Truth(array(CLEAN)), positions)
+    row = memorisation(array(PREDICTED)[positions], array(GIVEN)[positions], array(CLEAN)[positions])
     assert row == {"clean_accuracy": 1 / 2, "memorised": 2 / 3, "corrected": 1 / 3}
 
 
 def test_memorisation_is_unknown_where_the_truth_is() -> None:
-    row = memorisation(array(PREDICTED), array(GIVEN), Truth(None), np.arange(10))
+    row = memorisation(array(PREDICTED), array(GIVEN), None)
     assert row == {"clean_accuracy": None, "memorised": None, "corrected": None}
 
 
 def test_memorisation_without_wrong_labels_has_nothing_to_memorise() -> None:
-    row = memorisation(array([0, 1, 1]), array([0, 1, 0]), Truth(array([0, 1, 0])), np.arange(3))
+    row = memorisation(array([0, 1, 1]), array([0, 1, 0]), array([0, 1, 0]))
     assert row == {"clean_accuracy": 2 / 3, "memorised": None, "corrected": None}
 
 
 def test_memorisation_where_every_label_is_wrong() -> None:
-    row = memorisation(array([0, 1]), array([0, 1]), Truth(array([1, 0])), np.arange(2))
+    row = memorisation(array([0, 1]), array([0, 1]), array([1, 0]))
     assert row == {"clean_accuracy": None, "memorised": 1.0, "corrected": 0.0}
+
+
+# ------------------------------------------------------------------------------------- balanced accuracy
+
+
+def test_balanced_accuracy_is_the_mean_over_the_classes_that_there_are() -> None:
+    labels, predicted = array([0, 0, 0, 1, 3, 3]), array([0, 1, 2, 1, 3, 0])  # 1/3, 1, and 1/2; none is of class 2
+    confusion = metrics.confusion_matrix(labels, predicted, labels=range(4))
+    assert balanced_accuracy(confusion) == pytest.approx((1 / 3 + 1 + 1 / 2) / 3)
+
+
+# ----------------------------------------------------------------------- right labels told from wrong ones
+
+
+def test_selection_and_correction_are_measured_as_scikit_learn_does() -> None:
+    rng = np.random.default_rng(3)
+    true = rng.integers(-1, 4, 500)
+    given = np.where((rng.random(500) < 0.4) | (true < 0), (true + 1) % 4, true)
+    probability = np.round(np.clip(0.3 * (given == true) + 0.8 * rng.random(500), 0, 1), 1)  # with ties
+    suggested = rng.integers(0, 4, 500)
+    right, chosen = given == true, probability > 0.5
+    assert opinion_metrics(probability, suggested, given, true) == pytest.approx(
+        {
+            "selection_auc": metrics.roc_auc_score(right, probability),
+            "selection_precision": metrics.precision_score(right, chosen),
+            "selection_recall": metrics.recall_score(right, chosen),
+            "correction_accuracy": metrics.accuracy_score(true, suggested),
+        }
+    )
+
+
+NOTHING_KNOWN = dict.fromkeys(("selection_auc", "selection_precision", "selection_recall", "correction_accuracy"))
+
+
+def test_selection_and_correction_are_unknown_where_the_truth_or_the_opinion_is() -> None:
+    probability, labels = np.array([0.9, 0.1]), array([0, 1])
+    assert opinion_metrics(probability, labels, labels, None) == NOTHING_KNOWN
+    assert opinion_metrics(None, None, labels, labels) == NOTHING_KNOWN
+
+
+def test_where_every_label_is_right_there_is_no_order_to_measure() -> None:
+    labels = array([0, 1, 2, 3])
+    row = opinion_metrics(np.array([0.9, 0.8, 0.2, 0.7]), None, labels, labels)
+    assert row == NOTHING_KNOWN | {"selection_precision": 1.0, "selection_recall": 3 / 4}
+
+
+def test_a_method_that_chooses_nothing_has_no_precision() -> None:
+    row = opinion_metrics(np.array([0.2, 0.3, 0.1]), None, array([0, 1, 2]), array([0, 1, 1]))
+    assert row == NOTHING_KNOWN | {"selection_auc": 1.0, "selection_recall": 0.0}
 
 
 # ---------------------------------------------------------------------------------------------- evaluator
@@ -101,7 +150,7 @@ class Wrong(AsGiven):
 
 def problem(
     count: int, *, validation: float = 0.0, truth_known: bool = True, on_demand: bool = False
-) -> tuple[TrainingData, Labels, Labels, Labels]:
+) -> tuple[RunData, Labels, Labels, Labels]:
     """Return data, and by id the true and the given label and what is predicted."""
     rng = np.random.default_rng(5)
     clean, predicted = rng.integers(4, size=(2, count)).astype(np.int64)
@@ -114,18 +163,16 @@ def problem(
         truth_known=truth_known,
         mean=(0.0,) * 3,
         std=(1.0,) * 3,
-        augmentation=Augmentation(1, flip=True),
         classes=4,
     )
     given = Wrong().corrupt(clean, 4, rng)
     return prepared(data, Wrong(), validation=validation), clean, given, predicted
 
 
-def make_evaluator(data: TrainingData, seed: int = 1) -> tuple[Evaluator, Reads]:
-    ctx = make_context(data, seed=seed)
-    train = TrainingBatches(data, 32, seed, torch.device("cpu")).pixels
+def make_evaluator(data: RunData, seed: int = 1) -> tuple[Evaluator, Reads]:
     strategy = Reads()
-    return Evaluator(strategy, ctx, data, train), strategy
+    shifts_and_flips = {"padding": 1, "flip": True}  # of training images alone
+    return make_trainer(strategy, data, seed=seed, augmentation=shifts_and_flips).evaluator, strategy
 
 
 def expected_memorisation(clean: Labels, given: Labels, predicted: Labels) -> dict[str, float]:
@@ -143,8 +190,9 @@ def test_an_epoch_is_measured_on_test_and_training_images(on_demand: bool) -> No
     evaluator, strategy = make_evaluator(data)
     row = evaluator.epoch()
     assert row.pop("test_accuracy") == 3 / 5
+    assert row.pop("test_balanced_accuracy") == (1 / 2 + 1 + 1 + 0) / 4
     assert row.pop("validation_accuracy") is None
-    assert row == pytest.approx(expected_memorisation(clean, given, predicted))
+    assert row == pytest.approx(expected_memorisation(clean, given, predicted) | NOTHING_KNOWN)
     assert len(strategy.looked) == evaluator.images_per_epoch == 605
     assert strategy.gradients == {False}
 
@@ -154,9 +202,10 @@ def test_validation_accuracy_is_that_on_the_given_labels_held_out() -> None:
     assert data.validation is not None
     held_out, kept = data.validation.ids, data.train.ids
     row = make_evaluator(data)[0].epoch()
-    assert row.pop("test_accuracy") == 3 / 5
     assert row.pop("validation_accuracy") == pytest.approx(float((predicted[held_out] == given[held_out]).mean()))
-    assert row == pytest.approx(expected_memorisation(clean[kept], given[kept], predicted[kept]))
+    expected = expected_memorisation(clean[kept], given[kept], predicted[kept])
+    assert {key: row[key] for key in expected} == pytest.approx(expected)
+    assert row["test_accuracy"] == 3 / 5
 
 
 def test_where_the_truth_is_unknown_only_accuracies_are_measured() -> None:
@@ -167,10 +216,12 @@ def test_where_the_truth_is_unknown_only_accuracies_are_measured() -> None:
     held_out = data.validation.ids
     assert row == {
         "test_accuracy": 3 / 5,
+        "test_balanced_accuracy": 5 / 8,
         "clean_accuracy": None,
         "memorised": None,
         "corrected": None,
         "validation_accuracy": pytest.approx(float((predicted[held_out] == given[held_out]).mean())),
+        **NOTHING_KNOWN,
     }
     assert evaluator.final() == {"clean_accuracy": None, "memorised": None, "corrected": None}
 
@@ -210,18 +261,54 @@ def test_images_are_looked_at_unaugmented_and_a_few_hundred_at_a_time() -> None:
 
 
 def test_networks_are_in_evaluation_mode_while_measured_and_as_before_after() -> None:
-    data, *_ = problem(100)
-    ctx = make_context(data)
-    network = ctx.network()
     modes: list[bool] = []
 
     class Looks(Reads):
+        def setup(self, ctx: StrategyContext) -> None:
+            self.network = ctx.network()
+
         def predict(self, images: Tensor) -> Tensor:
-            modes.append(network.training)
+            modes.append(self.network.training)
             return super().predict(images)
 
-    pixels = Pixels(data.train.images, data.augmentation, lambda images: images / 255, ctx.device)  # type: ignore[arg-type]
-    Evaluator(Looks(), ctx, data, pixels).epoch()
+    data, *_ = problem(100)
+    strategy = Looks()
+    make_trainer(strategy, data).evaluator.epoch()
     assert modes
     assert not any(modes)
-    assert network.training
+    assert strategy.network.training
+
+
+def test_counts_of_the_test_images_are_those_of_the_last_epoch() -> None:
+    evaluator, _ = make_evaluator(problem(100)[0])
+    for _ in range(2):
+        evaluator.epoch()
+    expected = metrics.confusion_matrix([0, 1, 2, 3, 0], [0, 1, 2, 0, 1])
+    np.testing.assert_array_equal(evaluator.test_confusion, expected)
+
+
+class Judges(Reads):
+    """Holds every second given label for right, and class 2 for the label of everything."""
+
+    def setup(self, ctx: StrategyContext) -> None:
+        self.count = ctx.num_samples
+
+    def clean_probability(self) -> Tensor:
+        return (torch.arange(self.count) % 2).float()
+
+    def suggested_labels(self) -> Tensor:
+        return torch.full((self.count,), 2)
+
+
+def test_what_a_strategy_thinks_of_the_given_labels_is_measured() -> None:
+    data, clean, given, _ = problem(600)
+    row = make_trainer(Judges(), data).evaluator.epoch()
+    right, chosen = clean == given, np.arange(600) % 2 == 1
+    assert {key: row[key] for key in NOTHING_KNOWN} == pytest.approx(
+        {
+            "selection_auc": metrics.roc_auc_score(right, chosen),
+            "selection_precision": metrics.precision_score(right, chosen),
+            "selection_recall": metrics.recall_score(right, chosen),
+            "correction_accuracy": float((clean == 2).mean()),
+        }
+    )
