@@ -1,5 +1,5 @@
 """
-Recorded steps, on the CPU's stand-in for a CUDA graph.
+Captured steps, on the CPU's stand-in for a CUDA graph.
 
 The stand-in replays operations on the memory they were noted with and runs no Python of the step again, as a graph.
 """
@@ -8,42 +8,23 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import torch
-from helpers import NetArchitecture, make_context, make_data, prepared, same_tensors, squares, without_clock
+from helpers import NetArchitecture, Rows, make_data, make_trainer, prepared, same_tensors, squares, without_clock
 from torch import Tensor
 
 from nlcore.checks.replay import ReplayedCalls
 from nlcore.contracts import Batch, Pass
 from nlcore.testing.toy import Plain
-from nlcore.training.capture import WARM_UP, CudaGraph, Recorder, may_be_recorded
-from nlcore.training.context import Context
-from nlcore.training.evaluate import Evaluator
-from nlcore.training.trainer import Row, Trainer
-
-
-@dataclass
-class Notes:
-    """Watches and keeps lines."""
-
-    lines: list[str] = field(default_factory=list)
-
-    def progress(self, epoch: int, step: int, steps: int, images_per_second: float, elapsed: float) -> None:
-        """Say nothing."""
-
-    def epoch(self, row: Row) -> None:
-        """Say nothing."""
-
-    def line(self, text: str) -> None:
-        """Keep it."""
-        self.lines.append(text)
+from nlcore.training.capture import WARM_UP, CudaGraph, StepCapture, may_be_captured
+from nlcore.training.observers import Row
 
 
 class Counted(ReplayedCalls):
-    """A recording that counts what is done with all of them."""
+    """A graph that counts what is done with all of them."""
 
     done: dict[str, int]
 
@@ -51,9 +32,9 @@ class Counted(ReplayedCalls):
         self.done["warm up"] += 1
         return super().warm_up(step)
 
-    def record(self, step: Callable[[], Tensor]) -> Tensor:
-        self.done["record"] += 1
-        return super().record(step)
+    def capture(self, step: Callable[[], Tensor]) -> Tensor:
+        self.done["capture"] += 1
+        return super().capture(step)
 
     def replay(self) -> None:
         self.done["replay"] += 1
@@ -62,12 +43,28 @@ class Counted(ReplayedCalls):
 
 @pytest.fixture
 def counted() -> type[Counted]:
-    """Return a class of recordings with counters of its own."""
+    """Return a class of graphs with counters of its own."""
 
     class Fresh(Counted):
-        done = dict.fromkeys(("warm up", "record", "replay"), 0)
+        done = dict.fromkeys(("warm up", "capture", "replay"), 0)
 
     return Fresh
+
+
+class Noted:
+    """A strategy, or its capture, that notes the loss of each step; all else is its own."""
+
+    def __init__(self, inner: Any, losses: list[float]) -> None:
+        self._inner = inner
+        self._losses = losses
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def step(self, batch: Batch) -> Tensor:
+        loss: Tensor = self._inner.step(batch)
+        self._losses.append(loss.item())
+        return loss
 
 
 @dataclass
@@ -81,46 +78,32 @@ class Outcome:
     rates: list[Any]
 
 
-def outcome(
-    strategy: Any, new_recording: Callable[[], Any] | None, samples: int = 96, ema: float | None = None, **settings: Any
-) -> Outcome:
-    """Train the strategy, from recordings where a maker of them is given."""
+def outcome(strategy: Any, new_graph: Callable[[], Any] | None, samples: int = 96, **settings: Any) -> Outcome:
+    """Train the strategy, from captures where a maker of graphs is given."""
     data = prepared(make_data(*squares(samples)))
-    options = {"epochs": 6, "lr_schedule": "step", **settings}
-    ctx = make_context(data, NetArchitecture(), **options)
-    strategy.setup(ctx)
-    recorder = Recorder(strategy, ctx, new_recording) if new_recording else None
-    ctx.tensor_rates = True
-    batches = ctx._batches
-    assert batches is not None
-    average = WeightEMA(ctx.networks, ema) if ema else None
-    trainer = Trainer(strategy, ctx, batches, Evaluator(strategy, ctx, data, batches.images), average, 1, recorder)
+    trainer: Any = make_trainer(strategy, data, **{"epochs": 6, "lr_schedule": "step", **settings})
+    trainer.ctx.optimizers.lr_as_tensor = True
     losses: list[float] = []
-    do = recorder.step if recorder else strategy.step
-
-    def noted(batch: Batch) -> Tensor:
-        loss: Tensor = do(batch)
-        losses.append(loss.item())
-        return loss
-
-    vars(recorder or strategy)["step"] = noted
-    rows: list[Row] = []
-    notes = Notes()
-    trainer.run(notes, rows.append)
-    weights = [tensor.clone() for network in ctx.networks.values() for tensor in network.state_dict().values()]
+    if new_graph:
+        trainer.capture = Noted(StepCapture(strategy, trainer.ctx, new_graph), losses)
+    else:
+        trainer.strategy, trainer.capture = Noted(strategy, losses), None
+    notes = Rows()
+    trainer.run([notes])
+    weights = [tensor.clone() for network in trainer.ctx.networks.values() for tensor in network.state_dict().values()]
     rates = [group["lr"] for group in strategy.optimizer.param_groups]
-    return Outcome([without_clock(row) for row in rows], losses, weights, notes.lines, rates)
+    return Outcome([without_clock(row) for row in notes.rows], losses, weights, notes.lines, rates)
 
 
 @pytest.mark.parametrize("settings", [{}, {"ema": 0.9}, {"optimizer": "muon"}])
 def test_each_steps_loss_is_that_of_the_step_alone(counted: type[Counted], settings: dict[str, Any]) -> None:
     """Over epochs, evaluations, two steps down of the learning rate, dropout and an average of the weights."""
-    alone, recorded = outcome(Plain(), None, **settings), outcome(Plain(), counted, **settings)
-    assert recorded.losses == alone.losses
-    assert recorded.rows == alone.rows
-    assert same_tensors(recorded.weights, alone.weights)
-    assert counted.done == {"warm up": WARM_UP, "record": 1, "replay": 6 * 3 - WARM_UP - 1}
-    assert recorded.lines == []
+    alone, captured = outcome(Plain(), None, **settings), outcome(Plain(), counted, **settings)
+    assert captured.losses == alone.losses
+    assert captured.rows == alone.rows
+    assert same_tensors(captured.weights, alone.weights)
+    assert counted.done == {"warm up": WARM_UP, "capture": 1, "replay": 6 * 3 - WARM_UP - 1}
+    assert captured.lines == []
 
 
 def test_the_rate_is_that_of_the_schedule() -> None:
@@ -130,11 +113,11 @@ def test_the_rate_is_that_of_the_schedule() -> None:
     assert rate.item() == pytest.approx(0.001)
 
 
-def test_each_shape_has_its_recording(counted: type[Counted]) -> None:
+def test_each_shape_is_captured_for_itself(counted: type[Counted]) -> None:
     """90 samples in batches of 32 leave one of 26, once an epoch."""
-    alone, recorded = outcome(Plain(), None, samples=90), outcome(Plain(), counted, samples=90)
-    assert recorded.losses == alone.losses
-    assert counted.done == {"warm up": 2 * WARM_UP, "record": 2, "replay": 6 * 3 - 2 * (WARM_UP + 1)}
+    alone, captured = outcome(Plain(), None, samples=90), outcome(Plain(), counted, samples=90)
+    assert captured.losses == alone.losses
+    assert counted.done == {"warm up": 2 * WARM_UP, "capture": 2, "replay": 6 * 3 - 2 * (WARM_UP + 1)}
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
@@ -143,10 +126,10 @@ def test_a_cuda_graph_gives_the_losses_of_the_step_alone(settings: dict[str, Any
     """The same as on the stand-in, dropout included."""
     stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     alone = outcome(Plain(), None, samples=90, device="cuda", **settings)
-    recorded = outcome(Plain(), lambda: CudaGraph(stream), samples=90, device="cuda", **settings)
-    assert recorded.lines == []
-    assert recorded.losses == pytest.approx(alone.losses, rel=1e-4)
-    for one, other in zip(recorded.weights, alone.weights, strict=True):
+    captured = outcome(Plain(), lambda: CudaGraph(stream), samples=90, device="cuda", **settings)
+    assert captured.lines == []
+    assert captured.losses == pytest.approx(alone.losses, rel=1e-4)
+    for one, other in zip(captured.weights, alone.weights, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
 
@@ -167,10 +150,10 @@ class TwoPhases(Plain):
         return self.ctx.minimise(self.optimizer, self.factor * self.loss(logits, batch.targets, batch.index).mean())
 
 
-def test_a_variant_is_recorded_for_itself(counted: type[Counted]) -> None:
-    alone, recorded = outcome(TwoPhases(), None), outcome(TwoPhases(), counted)
-    assert recorded.losses == alone.losses
-    assert counted.done == {"warm up": 2 * WARM_UP, "record": 2, "replay": 6 * 3 - 2 * (WARM_UP + 1)}
+def test_a_variant_is_captured_for_itself(counted: type[Counted]) -> None:
+    alone, captured = outcome(TwoPhases(), None), outcome(TwoPhases(), counted)
+    assert captured.losses == alone.losses
+    assert counted.done == {"warm up": 2 * WARM_UP, "capture": 2, "replay": 6 * 3 - 2 * (WARM_UP + 1)}
 
 
 class Rebuilds(Plain):
@@ -182,10 +165,10 @@ class Rebuilds(Plain):
             self.optimizer = self.ctx.optimizer(self.network, self.loss)
 
 
-def test_a_new_optimiser_ends_the_recordings(counted: type[Counted]) -> None:
-    alone, recorded = outcome(Rebuilds(), None), outcome(Rebuilds(), counted)
-    assert recorded.losses == alone.losses
-    assert counted.done["record"] == 2
+def test_a_new_optimiser_ends_the_captures(counted: type[Counted]) -> None:
+    alone, captured = outcome(Rebuilds(), None), outcome(Rebuilds(), counted)
+    assert captured.losses == alone.losses
+    assert counted.done["capture"] == 2
 
 
 class TwoViewsAndAnother(Plain):
@@ -207,8 +190,8 @@ class TwoViewsAndAnother(Plain):
 
 def test_all_of_a_batch_is_replayed(counted: type[Counted]) -> None:
     """Views, labels, positions, and the batch beside."""
-    alone, recorded = outcome(TwoViewsAndAnother(), None), outcome(TwoViewsAndAnother(), counted)
-    assert recorded.losses == alone.losses
+    alone, captured = outcome(TwoViewsAndAnother(), None), outcome(TwoViewsAndAnother(), counted)
+    assert captured.losses == alone.losses
     assert counted.done["replay"] > 0
 
 
@@ -235,13 +218,13 @@ class Unhashable(Plain):
     ("strategy", "words"),
     [(Asks, "asks the device for a value"), (Unpromised, "capturable"), (Unhashable, "label that cannot be hashed")],
 )
-def test_what_cannot_be_recorded_runs_alone_and_is_said_once(
+def test_what_cannot_be_captured_runs_alone_and_is_said_once(
     counted: type[Counted], strategy: type[Plain], words: str
 ) -> None:
-    recorded = outcome(strategy(), counted)
-    assert len(recorded.losses) == 6 * 3
-    assert all(loss > 0 for loss in recorded.losses)
-    (line,) = recorded.lines
+    captured = outcome(strategy(), counted)
+    assert len(captured.losses) == 6 * 3
+    assert all(loss > 0 for loss in captured.losses)
+    (line,) = captured.lines
     assert words in line
     assert counted.done["replay"] == 0
 
@@ -257,7 +240,7 @@ class Remembers:
 
 
 class KeepsItElsewhere(Remembers):
-    """A number that lies elsewhere than the rest would be read once, when the step is recorded."""
+    """A number that lies elsewhere than the rest would be read once, when the step is captured."""
 
     capturable = True
 
@@ -266,7 +249,7 @@ class KeepsItElsewhere(Remembers):
 
 
 class NotThisNetwork:
-    """An architecture whose network must not be recorded."""
+    """An architecture whose network must not be captured."""
 
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> torch.nn.Module:
         """Return it."""
@@ -283,17 +266,15 @@ class NotThisNetwork:
         (NotThisNetwork, None, "the network declares that it is not capturable"),
     ],
 )
-def test_who_speaks_against_a_recording_is_heard(architecture: Any, loss: Any, reason: str) -> None:
-    data = prepared(make_data(*squares(96)))
-    ctx: Context = make_context(data, architecture(), **({"make_loss": loss} if loss else {}))
-    strategy = Plain()
-    strategy.setup(ctx)
-    recorder = Recorder(strategy, ctx, ReplayedCalls)
+def test_who_speaks_against_a_capture_is_heard(architecture: Any, loss: Any, reason: str) -> None:
+    data, strategy = prepared(make_data(*squares(96))), Plain()
+    trainer = make_trainer(strategy, data, architecture(), **({"make_loss": loss} if loss else {}))
+    capture = StepCapture(strategy, trainer.ctx, ReplayedCalls)
     said: list[str] = []
     for epoch in (1, 2):
-        recorder.begin_epoch(epoch, said.append)
-    assert said == [f"Steps are run one by one and not from a recording: {reason}."]
-    assert may_be_recorded(Remembers()) is False
+        capture.begin_epoch(epoch, said.append)
+    assert said == [f"Steps are run one by one and not from a capture: {reason}."]
+    assert may_be_captured(Remembers()) is False
 
 
 @dataclass(slots=True)
@@ -307,7 +288,7 @@ class WithSlots:
         return self.weight * torch.nn.functional.cross_entropy(logits, targets, reduction="none")
 
 
-def test_a_loss_with_slots_is_recorded(counted: type[Counted]) -> None:
+def test_a_loss_with_slots_is_captured(counted: type[Counted]) -> None:
     assert outcome(Plain(), counted, make_loss=WithSlots).lines == []
     assert counted.done["replay"] > 0
 
@@ -319,10 +300,10 @@ def test_the_stand_in_has_no_python() -> None:
     def step() -> Tensor:
         return (x * 2 + next(numbers)).sum()
 
-    recording = ReplayedCalls()
-    loss = recording.record(step)
+    graph = ReplayedCalls()
+    loss = graph.capture(step)
     assert loss.item() == 3
     x.fill_(5)
-    recording.replay()
+    graph.replay()
     assert loss.item() == 33
     assert next(numbers) == 2

@@ -1,4 +1,4 @@
-"""Every built-in loss under every built-in strategy gives the same bits from recorded steps as step by step."""
+"""Every built-in loss under every built-in strategy gives the same bits from captured steps as step by step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STRATEGIES = sorted(entry.name for entry in registry().of_kind("strategy") if en
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("loss", "strategy"), list(itertools.product(LOSSES, STRATEGIES)))
-def test_recorded_equals_step_by_step(loss: str, strategy: str) -> None:
+def test_captured_equals_step_by_step(loss: str, strategy: str) -> None:
     """Losses, weights, optimisers, memories and generators, in the first epochs of a long run and in late ones."""
 
     def make_run(epochs: int) -> TinyRun:
