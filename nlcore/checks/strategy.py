@@ -99,9 +99,9 @@ def step_returns_the_mean_loss(cls: type) -> None:
         assert loss.ndim == 0, f"step returns {tuple(loss.shape)}, not a scalar."
         assert not loss.requires_grad, "step returns a loss with its graph, which fills the memory: return it detached."
         assert loss.isfinite(), f"step returns {loss.item()}."
+    assert run.returned, "passes(epoch) gave no batch."
     if error:
         raise error
-    assert run.returned, "passes(epoch) gave no batch."
 
 
 def observes_before_it_asks(cls: type) -> None:

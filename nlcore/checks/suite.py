@@ -166,15 +166,19 @@ def find(target: str) -> list[Entry]:
     found = {entry for plugin in plugins for entry in plugin.entries}
     if not found:
         raise UserError(
-            f"There are no components of {target!r} here.{did_you_mean(target, _targets(known))} Give the name of an "
+            f"There are no components of {target!r} here.{_meant(target, known)} Give the name of an "
             "installed package, kind:name as 'nl list-plugins' lists them, or a file."
         )
     return [entry for kind in KINDS for entry in known.of_kind(kind) if entry in found]
 
 
-def _targets(known: Registry) -> list[str]:
-    components = [f"{entry.kind}:{known.display_name(entry)}" for entry in known.entries]
-    return [*dict.fromkeys(entry.distribution for entry in known.entries), *components]
+def _meant(target: str, known: Registry) -> str:
+    """Return what else may be meant: a component that is called so, or what is spelled alike."""
+    components = {f"{entry.kind}:{known.display_name(entry)}": entry.name for entry in known.entries}
+    called_so = [full for full, name in components.items() if name == target]
+    if called_so:
+        return f" Did you mean {' or '.join(map(repr, called_so))}?"
+    return did_you_mean(target, [*dict.fromkeys(entry.distribution for entry in known.entries), *components])
 
 
 def _checked_with(entry: Entry) -> Sequence[Mapping[str, object]]:

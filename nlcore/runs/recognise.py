@@ -38,10 +38,12 @@ def recognised(layers: Sequence[Overrides]) -> Result | None:
     """
     merged = {key: value for layer in layers for key, value in layer.items()}
     runs = Path(str(merged.get("runs_dir", "runs")))
-    if not runs.is_dir():
+    try:
+        there = sorted(runs.glob(f"*/{NAME}"))
+    except (OSError, ValueError):  # no path that there could be, which is said later
         return None
     wanted = request(layers)
-    for file in runs.glob(f"*/{NAME}"):
+    for file in there:
         try:
             known = json.loads(file.read_text(encoding="utf-8"))
             if wanted in known["requests"] and known["files"] == _signature(map(Path, known["files"])):

@@ -10,6 +10,7 @@ from nlcore.config.settings import TrainingSettings
 from nlcore.contracts import Batch
 from nlcore.data.prepare import RunData
 from nlcore.data.views import View
+from nlcore.errors import RunError
 from nlcore.host.registry import registry
 from nlcore.testing.toy import CrossEntropy, TinyArchitecture, prepared
 from nlcore.training.build import Components, Idle, wire, wire_for_prediction
@@ -82,6 +83,8 @@ class TinyRun:
             self.trainer.run([notes], done)
         except DivergedError as error:
             raise AssertionError(f"On the toy problem {error}.") from error
+        except RunError as error:  # what the engine refuses of a component
+            raise AssertionError(str(error)) from error
         return notes.rows
 
     def loaded(self, strategy: Any) -> Any:

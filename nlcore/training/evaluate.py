@@ -15,6 +15,7 @@ from nlcore.data.batches import DeviceImages
 from nlcore.data.prepare import LabelledImages, RunData
 from nlcore.data.seeds import key
 from nlcore.data.views import Normalise
+from nlcore.errors import RunError
 from nlcore.training.context import Context
 from nlcore.training.predict import in_batches
 
@@ -64,9 +65,25 @@ class Evaluator:
 
     def opinions(self) -> tuple[NDArray[np.float64] | None, Labels | None]:
         """Return what the strategy thinks of each given label: how likely it is right, and which label is."""
-        asked = [getattr(self._strategy, name, lambda: None)() for name in ("clean_probability", "suggested_labels")]
-        probability, suggested = (None if one is None else one.detach().cpu().numpy() for one in asked)
+        probability, suggested = (self._opinion(name) for name in ("clean_probability", "suggested_labels"))
         return None if probability is None else probability.astype(np.float64), suggested
+
+    def _opinion(self, name: str) -> Any:
+        """
+        Return what a strategy says of each sample, None where it has no opinion.
+
+        Raises:
+            RunError: not a value for each training sample.
+
+        """
+        said = getattr(self._strategy, name, lambda: None)()
+        if said is None:
+            return None
+        count = len(self._data.train)
+        if not isinstance(said, Tensor) or said.shape != (count,):
+            found = tuple(said.shape) if isinstance(said, Tensor) else type(said).__name__
+            raise RunError(f"The strategy {type(self._strategy).__name__}: {name}() gives {found}, not {(count,)}.")
+        return said.detach().cpu().numpy()
 
     def _test_again(self) -> None:
         """Count how often each true class of the test set is predicted as each other: [true, predicted]."""

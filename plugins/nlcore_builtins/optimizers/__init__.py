@@ -33,7 +33,7 @@ def nl_optimizers() -> list[Component]:
             f"{package}.muon:Muon",
             "Orthogonal steps for convolutions, SGD for the rest.",
             "https://kellerjordan.github.io/posts/muon/",
-            references.JORDAN_2024,
+            references.JORDAN_2024_MUON,
         ),
         Component(
             "sam",

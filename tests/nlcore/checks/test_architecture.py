@@ -144,6 +144,16 @@ class Looks(Good):
             return super().features(x if x.mean() > 0 else -x)
 
 
+class OtherHead(Good):
+    """Its network does more than its features and head."""
+
+    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+        """Return a network whose logits are turned round."""
+        network = super().build(num_classes, image_shape)
+        network.register_forward_hook(lambda module, inputs, output: -output)
+        return network
+
+
 BROKEN: list[tuple[Any, type, str]] = [
     (architecture.gives_logits, Probabilities, r"torch.float32 \(4,\)"),
     (architecture.gives_logits, Half, "bfloat16"),
@@ -161,6 +171,7 @@ BROKEN: list[tuple[Any, type, str]] = [
     (architecture.stages_hold_every_parameter, HeadFirst, "head is not in the last stage"),
     (architecture.stages_hold_every_parameter, TupleOfStages, "list of modules"),
     (architecture.captured_forward_does_the_same, SkipsInTurn, "called again"),
+    (architecture.features_follow_the_precision, OtherHead, "mixed precision"),
 ]
 
 

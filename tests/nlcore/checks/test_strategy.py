@@ -157,6 +157,24 @@ class WithoutSamples(Good):
         return torch.ones(3)
 
 
+class SuggestsFloats(Good):
+    def suggested_labels(self) -> Tensor:
+        return torch.ones(97)
+
+
+class TrainsWhatIsLost(Good):
+    """Predicts with weights that are in no network of the context."""
+
+    def step(self, batch: Batch) -> Any:
+        """Train, and learn a number of its own."""
+        self.bias = getattr(self, "bias", 0.0) + 1.0
+        return super().step(batch)
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return logits (B, K) that depend on the number."""
+        return super().predict(images) + torch.arange(4) * getattr(self, "bias", 0.0)
+
+
 class MovesItsTable(Good):
     """What an epoch draws lies somewhere else each time."""
 
@@ -217,7 +235,8 @@ BROKEN: list[tuple[Any, type, str]] = [
     (strategies.captured_steps_do_the_same, MovesItsTable, "not do what the step itself does"),
     (strategies.captured_steps_do_the_same, TakesANumber, "not do what the step itself does"),
     (strategies.captured_steps_do_the_same, PicksByMask, "asks the device for a value"),
-    (strategies.captured_steps_do_the_same, ReturnsNumber, "asks the device for a value"),
+    (strategies.suggested_labels_are_labels, SuggestsFloats, "float32"),
+    (strategies.a_loaded_model_predicts_what_was_measured, TrainsWhatIsLost, "ctx.module"),
 ]
 
 
@@ -232,7 +251,10 @@ def test_every_check_refuses_something() -> None:
 
 def test_lets_a_good_one_pass() -> None:
     for check in strategies.CHECKS:
-        check(Good)
+        if check is not strategies.suggested_labels_are_labels:  # of which it has none
+            check(Good)
+    with pytest.raises(NotApplicable, match="suggested_labels"):
+        strategies.suggested_labels_are_labels(Good)
 
 
 def test_recording_can_be_told_of_a_number() -> None:

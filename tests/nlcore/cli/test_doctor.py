@@ -41,7 +41,10 @@ def test_all_is_well(nl: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert (good["state"], good["components"], good["imports_torch"]) == ("ok", 2, False)
     assert good["import_seconds"] >= 0
     ours = [plugin for plugin in report["plugins"] if plugin["distribution"] == "nlcore"]
-    names = {"architectures", "datasets", "losses", "noise", "presets", "strategies"}
+    names = {
+        *("architectures", "augmentations", "datasets", "losses", "noise"),
+        *("optimizers", "presets", "strategies", "trackers"),
+    }
     assert {plugin["entry_point"] for plugin in ours} == names
     assert not any(plugin["imports_torch"] for plugin in ours)
 

@@ -14,6 +14,10 @@ KINDS = {
         *("asymmetric", "cifar10n", "cifar100n", "instance_dependent", "none", "open_set", "pair_flip", "stored"),
         *("symmetric", "transition_matrix"),
     ],
+    "augmentation": [
+        *("autoaugment_cifar10", "crop_flip", "cutout", "flip", "none", "progressive", "randaugment"),
+        *("resized_crop", "simclr", "trivial_augment"),
+    ],
     "architecture": [
         "airbench",
         "cnn8",
@@ -27,13 +31,16 @@ KINDS = {
         "torchvision",
         "wide_resnet",
     ],
+    "optimizer": ["adam", "adamw", "muon", "sam", "sgd"],
     "loss": [
         *("ael", "agce", "anl_ce", "aul", "backward_correction", "cores", "cross_entropy", "elr", "focal"),
         *("forward_correction", "gce", "hard_bootstrap", "jensen_shannon", "label_smoothing", "mae"),
         *("nce_agce", "nce_mae", "nce_rce", "nfl_rce", "peer", "sce", "selc", "soft_bootstrap", "sop"),
         *("taylor_ce", "truncated_gce"),
     ],
-    "strategy": ["co_teaching", "mixup", "progressive", "standard"],
+    "strategy": ["co_teaching", "mixup", "standard"],
+    "tracker": ["tensorboard"],
+    "preset": ["best", "quick"],
 }
 
 

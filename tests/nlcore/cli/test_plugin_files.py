@@ -137,7 +137,7 @@ def test_an_interrupted_run_says_how_to_go_on_with_it(
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nlcore.training.trainer.Trainer._train_epoch", stop)
+    monkeypatch.setattr("nlcore.runs.terminal.Terminal.progress", stop)
     stopped = nl("--plugin", "first_try.py", "run", *tiny, "--loss", "first_try", "--name", "one")
     assert stopped.code == 130
     assert f"nl --plugin {shlex.quote(str(Path('first_try.py').absolute()))} resume runs/one" in stopped.err

@@ -269,7 +269,7 @@ def test_real_cifar10_learns(nl: Any, cifar10_dir: Path) -> None:
 @pytest.mark.cifar10
 def test_the_plan_of_the_default_run(nl: Any, cifar10_dir: Path) -> None:
     plan = nl("run", "--data-dir", str(cifar10_dir), "--threads", "1", "--dry-run").out
-    data = ("20,000 training", "10,000 test", "32×32×3", "rate 0.5", "45.00% declared")
-    training = ("20 epochs of batches of 128", "lr 0.1 (constant)", "momentum 0.9", "weight decay 0.0005")
+    data = ("20,000 training", "10,000 test", "32×32×3", "45.00% declared", "airplane 2,050")
+    training = ("20 epochs, batches of 128", "sgd with lr 0.1, momentum 0.9, weight decay 0.0005 (constant)")
     for said in (*data, "11,173,962 weights", *training):
         assert said in plan

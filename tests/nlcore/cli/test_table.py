@@ -31,7 +31,9 @@ def write_run(name: str, **more: Any) -> Result:
         "images_per_second": 4600.0,
         "peak_memory": 0.9,
     }
-    result = Result(run_dir=Path("runs", name), **known | more)
+    content = known | more
+    components = {slot: content.pop(slot) for slot in ("dataset", "noise", "architecture", "loss", "strategy")}
+    result = Result(run_dir=Path("runs", name), components=components, **content)
     result.run_dir.mkdir(parents=True)
     (result.run_dir / "summary.json").write_text(json.dumps(result.to_json()))
     return result

@@ -342,7 +342,7 @@ def test_a_target_that_does_not_work_is_an_error_that_names_it(case: str, instal
     ],
 )
 def test_what_a_kind_requires(kind: str, hook: str, lacking: str, install: Install) -> None:
-    install("lacking-all", plugin_source(**{kind.hook: {"lacking": "lacking_all:Empty"}}) + "class Empty:\n    pass\n")
+    install("lacking-all", plugin_source(**{hook: {"lacking": "lacking_all:Empty"}}) + "class Empty:\n    pass\n")
     with pytest.raises(nlcore.PluginError, match=f"no method {lacking}"):
         nlcore.create(kind, "lacking")
 
