@@ -475,9 +475,10 @@ SZEGEDY_2015 = """
 
 JORDAN_2024_MUON = """
 @misc{jordan2024muon,
-  title = {Muon: An Optimizer for Hidden Layers in Neural Networks},
-  author = {Jordan, Keller and Jin, Yuchen and Boza, Vlado and You, Jiacheng and Cesista, Franz and Newhouse, Laker and Bernstein, Jeremy},
-  year  = {2024},
-  url   = {https://kellerjordan.github.io/posts/muon/},
+  title  = {Muon: An Optimizer for Hidden Layers in Neural Networks},
+  author = {Jordan, Keller and Jin, Yuchen and Boza, Vlado and You, Jiacheng and Cesista, Franz and Newhouse, Laker and
+            Bernstein, Jeremy},
+  year   = {2024},
+  url    = {https://kellerjordan.github.io/posts/muon/},
 }
 """

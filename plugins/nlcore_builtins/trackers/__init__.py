@@ -15,6 +15,5 @@ def nl_trackers() -> list[Component]:
             "tensorboard",
             "nlcore_builtins.trackers.tensorboard:TensorBoard",
             "Curves in TensorBoard, written beside the run's files.",
-            "https://www.tensorflow.org/tensorboard",
         ),
     ]

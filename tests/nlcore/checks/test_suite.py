@@ -94,7 +94,7 @@ def test_what_cannot_be_imported_fails_every_check() -> None:
 
 
 def test_every_rule_is_one_sentence_and_every_name_its_own() -> None:
-    for kind in KINDS:
+    for kind in component_kinds():
         checks = checks_for(registry().of_kind(kind)[0])
         assert len({check.name for check in checks}) == len(checks) >= 9
         for check in checks:
