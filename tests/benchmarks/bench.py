@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from benchmarks.synthetic import SyntheticCifar
 from nlcore.config.experiment import Experiment, resolve
 from nlcore.contracts import DataSource, Pass
-from nlcore.data.prepare import TrainingData, prepare
+from nlcore.data.prepare import RunData, prepare
 from nlcore.runs.terminal import Terminal
-from nlcore.training.build import Prepared, load_data, prepare_training
-from nlcore.training.trainer import Row
+from nlcore.training.build import build, load_data
+from nlcore.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class Source:
     data_dir: Path | None
     images: int = 20_000
 
-    def load(self) -> TrainingData:
+    def load(self) -> RunData:
         """Load the data as a run does."""
         if self.data_dir:
             experiment = resolve({"data_dir": str(self.data_dir), "no_download": True})
             return load_data(experiment, Terminal(quiet=True).line)
         dataset = SyntheticCifar(self.images, self.images // 2)
-        return prepare(dataset, resolve().create("noise"), DataSource(Path(), download=False), noise_seed=1)
+        return prepare(dataset, resolve()["noise"].create(), DataSource(Path(), download=False), noise_seed=1)
 
     def __str__(self) -> str:
         return "real CIFAR-10" if self.data_dir else f"{self.images:,} synthetic images of CIFAR-10's shape"
@@ -64,7 +64,7 @@ class Bench:
     """
 
     source: Source
-    data: TrainingData
+    data: RunData
     device: torch.device
     width: int
     batch_size: int
@@ -83,8 +83,8 @@ class Bench:
 
     @property
     def _where(self) -> dict[str, Any]:
-        recorded = self.device.type == "cuda"
-        return {"device": str(self.device), "threads": self.threads, "cuda_graphs": recorded}
+        captured = self.device.type == "cuda"
+        return {"device": str(self.device), "threads": self.threads, "cuda_graphs": captured}
 
     @property
     def sizes(self) -> list[int]:
@@ -99,7 +99,7 @@ class Bench:
 
     def new_network(self) -> nn.Module:
         """Return a new network of the experiment's architecture, on the CPU."""
-        network: nn.Module = self.experiment().create("architecture").build(10, (3, 32, 32))
+        network: nn.Module = self.experiment()["architecture"].create().build(10, (3, 32, 32))
         return network
 
 
@@ -118,29 +118,15 @@ class Excerpt:
         return [Pass(indices=self._positions)]
 
 
-class Silent:
-    """Watches training without a word."""
-
-    def progress(self, epoch: int, step: int, steps: int, images_per_second: float, elapsed: float) -> None:
-        """Say nothing."""
-
-    def epoch(self, row: Row) -> None:
-        """Say nothing."""
-
-    def line(self, text: str) -> None:
-        """Say nothing."""
-
-
 class Ours:
     """
-    Our side: all that ``nl run`` prepares for an experiment, and its own loop over a part of the training images.
+    Our side: all that ``nl run`` builds for an experiment, and its own loop over a part of the training images.
 
     The whole training set lies where it lies in a run; only the walk over it is shorter.
     """
 
     def __init__(self, bench: Bench, experiment: Experiment) -> None:
-        self.prepared: Prepared = prepare_training(experiment, bench.data)
-        self.trainer = self.prepared.trainer
+        self.trainer: Trainer = build(experiment, bench.data)
         self.trainer.strategy = Excerpt(self.trainer.strategy, bench.positions)
         self._epoch = 0
 
@@ -151,5 +137,5 @@ class Ours:
 
     def train_in(self, epoch: int) -> float:
         """Train on the excerpt as in this epoch of the run; return the mean loss."""
-        loss, _, _ = self.trainer.train_epoch(epoch, Silent())
+        loss, _, _ = self.trainer.train_epoch(epoch)
         return loss

@@ -15,7 +15,7 @@ from benchmarks import machine, report
 from benchmarks.bench import Bench, Source
 from benchmarks.rows import ROWS, Row
 from nlcore.errors import UserError
-from nlcore.training.build import prepare_training
+from nlcore.training.build import build
 from nlcore.training.hardware import resolve_threads, using_threads
 
 NAMES = [row.name for row in ROWS]
@@ -97,7 +97,7 @@ def _measure(chosen: list[Row], size: Size, source: Source, threads: str) -> dic
         threads=1,
         say=_say,
     )
-    count = prepare_training(cpu.experiment(threads=threads), data).hardware.threads
+    count = build(cpu.experiment(threads=threads), data).hardware.threads
     settings = {
         "data": str(source),
         "width": size.width,

@@ -1,8 +1,8 @@
 """
 A process that does what a run does and says how much memory it took at most; started by the row ``memory``.
 
-It loads the data, chooses threads, trains two steps, evaluates a thousand test images and writes a checkpoint: all
-that a run does again and again, each of it once or twice.
+It loads the data, chooses threads, trains two steps, evaluates a thousand test images and the training images that an
+epoch looks at, and writes a checkpoint: all that a run does again and again, each of it once or twice.
 """
 
 from __future__ import annotations
@@ -16,23 +16,29 @@ from pathlib import Path
 
 def run(how: dict[str, str | int | None]) -> dict[str, str | float | None]:
     """Do it, and report the peak in bytes with threads and precision."""
+    from dataclasses import replace
+
     import numpy as np
 
     import nlcore.runs.start  # noqa: F401  # all that `nl run` imports
     from benchmarks.bench import Bench, Ours, Source
+    from nlcore.data import stores
+    from nlcore.data.prepare import LabelledImages
     from nlcore.rundir import checkpoint
     from nlcore.training.hardware import peak_memory, resolve_hardware, using_threads
 
     source = Source(Path(str(how["data_dir"])) if how["data_dir"] else None, int(how["images"] or 0))
     cpu = resolve_hardware("cpu", "auto", "1").device
     width, batch_size = int(how["width"] or 0), int(how["batch_size"] or 0)
-    bench = Bench(source, source.load(), cpu, width, batch_size, batches=2, rounds=1, threads=1, say=print)
+    data = source.load()
+    some = np.arange(min(1_000, len(data.test)))
+    test = LabelledImages(stores.subset(data.test.images, some), data.test.labels[some], data.test.ids[some])
+    bench = Bench(source, replace(data, test=test), cpu, width, batch_size, batches=2, rounds=1, threads=1, say=print)
     ours = Ours(bench, bench.experiment(threads="auto"))
-    hardware, trainer = ours.prepared.hardware, ours.trainer
+    hardware, trainer = ours.trainer.hardware, ours.trainer
     with using_threads(hardware.threads), tempfile.TemporaryDirectory() as folder:
         ours.train()
-        evaluator = trainer.evaluator
-        evaluator._classes(evaluator._test, np.arange(min(1_000, len(bench.data.test))))
+        trainer.evaluator.epoch()
         checkpoint.save(Path(folder), 1, {"training": trainer.state_dict()})
     return {"peak": peak_memory(cpu), "threads": hardware.threads, "precision": hardware.precision}
 

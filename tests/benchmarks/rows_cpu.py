@@ -14,8 +14,7 @@ from benchmarks.bench import Bench, Ours
 from benchmarks.measure import Figure, Side, interleaved, seconds
 from benchmarks.rows_training import course_images
 from nlcore.contracts import Pass
-from nlcore.data.batches import TrainingBatches
-from nlcore.training.build import prepare_training
+from nlcore.training.build import build
 from nlcore.training.hardware import available_cpus, using_threads
 
 PIL_BATCHES, OUR_BATCHES = 4, 40  # in one timing: a tenth of a second of each
@@ -50,7 +49,7 @@ def threads_auto(bench: Bench) -> Figure:
     train_with(1), train_with(every)  # to warm up
     values, chosen = [], 1
     for number in range(1, bench.rounds + 1):
-        chosen = prepare_training(bench.experiment(threads="auto"), bench.data).hardware.threads
+        chosen = build(bench.experiment(threads="auto"), bench.data).hardware.threads
         one, of_all = train_with(1), train_with(every)
         values.append(min(one, of_all) / (one if chosen == 1 else of_all))
         rates = f"one {sum(bench.sizes) / one:,.1f} images/s, all {sum(bench.sizes) / of_all:,.1f} images/s"
@@ -78,7 +77,7 @@ class Walk:
     """A walk of the engine over training images that makes the batches and does nothing with them."""
 
     def __init__(self, bench: Bench) -> None:
-        self._batches = TrainingBatches(bench.data, bench.batch_size, 1, bench.device)
+        self._batches = build(bench.experiment(), bench.data).batches
         self._pass = Pass(indices=bench.positions)
         self.images = len(bench.positions)
 

@@ -13,7 +13,7 @@ from benchmarks import tuned_loop as tuned
 from benchmarks.bench import Bench, Ours
 from benchmarks.measure import Figure, Side, interleaved
 from nlcore.data.stores import ArrayStore
-from nlcore.training.build import prepare_training
+from nlcore.training.build import build
 
 COURSE_EPOCHS = 20
 
@@ -41,7 +41,7 @@ def bare_step(bench: Bench) -> Figure:
     ours, device = Ours(bench, bench.experiment()), bench.device
     network = bare.make_network(bench.new_network(), device)
     batch, optimizer = bare.make_batch(bench.batch_size, device), bare.make_optimizer(network)
-    bf16 = ours.prepared.hardware.precision == "bf16"
+    bf16 = ours.trainer.hardware.precision == "bf16"
     return _speed(bench, ours, "bare step", lambda: bare.train_steps(network, batch, bench.sizes, optimizer, bf16))
 
 
@@ -62,7 +62,7 @@ def preset(name: str, bench: Bench) -> Figure:
     """
     excerpt = replace(bench, batches=10 * bench.batches)
     ours = Ours(excerpt, bench.preset(name))
-    epochs, images = ours.prepared.experiment.settings.epochs, len(bench.data.train)
+    epochs, images = ours.trainer.settings.epochs, len(bench.data.train)
     evaluator, halves = ours.trainer.evaluator, (max(epochs // 4, 1), epochs - epochs // 4)
     network = course.make_network(bench.new_network(), bench.device)
     loader = course.make_loader(course_images(bench), bench.batch_size)
@@ -93,7 +93,7 @@ def setup(bench: Bench) -> Figure:
             bench.source.load()
             seconds["data"] = time.perf_counter() - start
         start = time.perf_counter()
-        prepare_training(bench.experiment(threads="auto"), bench.data)
+        build(bench.experiment(threads="auto"), bench.data)
         seconds["networks and threads"] = time.perf_counter() - start
         ours = Ours(bench, bench.experiment())
         start = time.perf_counter()
@@ -122,4 +122,4 @@ def course_images(bench: Bench) -> course.NoisyCifar:
     train, positions = bench.data.train, bench.positions.numpy()
     assert isinstance(train.images, ArrayStore)
     transform = course.make_transform(bench.data.mean, bench.data.std)
-    return course.NoisyCifar(train.images.images[positions], train.given[positions], transform)
+    return course.NoisyCifar(train.images.images[positions], train.labels[positions], transform)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import scipy.stats
 import torch
-from nlcore.data.augment import Draws, Normalise, crop_and_flip, windows
+from nlcore_builtins.augmentations.crop_flip import CropFlip
 from PIL import Image
 from torch import Tensor, nn
 
@@ -14,8 +16,8 @@ from benchmarks.bench import Bench, Ours, Source
 from benchmarks.command import FULL
 from benchmarks.rows_training import course_images
 from nlcore.config.experiment import resolve
-from nlcore.config.settings import Settings
-from nlcore.contracts import Augmentation, Batch, Pass
+from nlcore.contracts import Batch, Pass
+from nlcore.data.views import Normalise
 
 CPU = torch.device("cpu")
 
@@ -101,30 +103,38 @@ def test_loss_and_accuracy_are_means_over_images(bench: Bench) -> None:
 @pytest.mark.parametrize("make", [course_loop.make_optimizer, bare_step.make_optimizer])
 def test_they_have_our_optimiser(make: object) -> None:
     assert callable(make)
-    settings, (group,) = Settings(), make(nn.Linear(2, 2)).param_groups
-    assert (group["lr"], group["momentum"], group["weight_decay"]) == (
-        settings.lr,
-        settings.momentum,
-        settings.weight_decay,
-    )
+    (group,) = make(nn.Linear(2, 2)).param_groups
+    ours = resolve()["optimizer"]
+    assert ours.name == "sgd"
+    assert {name: group[name] for name in ours.params} == ours.params
+
+
+class Noted:
+    """A strategy that notes which images its steps take; all else is its own."""
+
+    def __init__(self, strategy: Any, seen: list[Tensor]) -> None:
+        self._strategy = strategy
+        self._seen = seen
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._strategy, name)
+
+    def step(self, batch: Batch) -> Tensor:
+        self._seen.append(batch.index)
+        loss: Tensor = self._strategy.step(batch)
+        return loss
 
 
 def test_all_sides_take_the_same_images_in_batches_of_the_same_sizes(bench: Bench) -> None:
     ours = Ours(bench, bench.experiment())
     seen: list[Tensor] = []
-    step = ours.trainer.strategy.step
-
-    def noted(batch: Batch) -> Tensor:
-        seen.append(batch.index)
-        return step(batch)
-
-    vars(ours.trainer.strategy)["step"] = noted
+    ours.trainer.strategy = Noted(ours.trainer.strategy, seen)
     ours.train()
     assert [len(index) for index in seen] == bench.sizes
     assert torch.equal(torch.cat(seen).sort().values, bench.positions.sort().values)
 
     dataset = course_images(bench)
-    labels = bench.data.train.given[bench.positions.numpy()]
+    labels = bench.data.train.labels[bench.positions.numpy()]
     assert (dataset.labels == labels).all()
     assert dataset.images.tobytes() == bench.data.train.images.fetch(bench.positions.numpy()).tobytes()
     loader = course_loop.make_loader(dataset, bench.batch_size)
@@ -137,7 +147,7 @@ def test_the_tuned_loader_gives_the_same_batches(bench: Bench) -> None:
     loader = tuned_loop.make_loader(course_images(bench), bench.batch_size, CPU)
     drawn = [(images.shape, targets) for images, targets in loader]
     assert [shape for shape, _ in drawn] == [(size, 3, 32, 32) for size in bench.sizes]
-    labels = bench.data.train.given[bench.positions.numpy()]
+    labels = bench.data.train.labels[bench.positions.numpy()]
     assert sorted(torch.cat([targets for _, targets in drawn]).tolist()) == sorted(labels.tolist())
 
 
@@ -145,9 +155,10 @@ def test_the_course_loop_has_our_law_of_augmentation(bench: Bench) -> None:
     """Each of its images is one of our 2·9·9 crops, and all of them are drawn equally often."""
     image = bench.data.train.images.fetch(bench.positions[:1].numpy())
     cells = torch.cartesian_prod(torch.arange(9), torch.arange(9), torch.arange(2))
-    law, draws = Augmentation(padding=4, flip=True), Draws(*cells.unbind(1))
-    assert law == bench.data.augmentation
-    crops = crop_and_flip(windows(torch.from_numpy(image), law), torch.zeros(162, dtype=torch.int64), draws)
+    (law,), (dy, dx, flip) = bench.experiment()["augmentation"].create_all(), cells.unbind(1)
+    assert law == CropFlip(padding=4, flip=True)
+    images = torch.from_numpy(image).permute(0, 3, 1, 2).expand(162, -1, -1, -1)
+    crops = law.apply(images, {"dy": dy, "dx": dx, "flip": flip})
     ours = Normalise(bench.data.mean, bench.data.std, CPU)(crops)
     cell = {crop.contiguous().numpy().tobytes(): number for number, crop in enumerate(crops)}
     assert len(cell) == 162
