@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,16 +37,17 @@ def generator(seed: int = 1) -> torch.Generator:
 
 def one(image: Tensor, name: str, magnitude: float) -> Tensor:
     """Return one image (C, H, W) changed by torchvision's operation, called as its AutoAugment classes call it."""
-    moves = {
+    moves: dict[str, dict[str, Any]] = {
         "shear_x": {"shear": [math.degrees(math.atan(magnitude)), 0.0], "center": [0, 0]},
         "shear_y": {"shear": [0.0, math.degrees(math.atan(magnitude))], "center": [0, 0]},
         "translate_x": {"translate": [int(magnitude), 0]},
         "translate_y": {"translate": [0, int(magnitude)]},
     }
     if name in moves:
-        still = {"angle": 0.0, "translate": [0, 0], "scale": 1.0, "shear": [0.0, 0.0]}
-        return F.affine(image, **(still | moves[name]))
-    changes = {
+        still: dict[str, Any] = {"angle": 0.0, "translate": [0, 0], "scale": 1.0, "shear": [0.0, 0.0]}
+        moved: Tensor = F.affine(image, **(still | moves[name]))
+        return moved
+    changes: dict[str, Callable[[], Tensor]] = {
         "identity": lambda: image,
         "rotate": lambda: F.rotate(image, magnitude),
         "brightness": lambda: F.adjust_brightness(image, 1 + magnitude),

@@ -14,7 +14,8 @@ from helpers import install_plugin, plugin_source
 
 from nlcore import Component, PluginError, UserError, parameter
 from nlcore.checks import Outcome, checks_for, run_checks, suite
-from nlcore.host.registry import KINDS, Entry, registry
+from nlcore.host.hookspecs import component_kinds
+from nlcore.host.registry import Entry, registry
 
 
 @dataclass

@@ -294,5 +294,5 @@ def test_a_damaged_image_is_read_or_unreadable(
             image, reason = read_image(path, (3, 5, 4)), ""
         except UnreadableError as error:
             image, reason = None, str(error)
-    assert (image.shape, image.dtype) == ((5, 4, 3), np.uint8) if image is not None else reason
+    assert (image.shape == (5, 4, 3) and image.dtype == np.uint8) if image is not None else reason
     assert list(tmp_path.iterdir()) == [path]

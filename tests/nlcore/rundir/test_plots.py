@@ -68,7 +68,9 @@ def test_the_title_says_what_was_run() -> None:
     title, (axes,) = figure.axes[0].get_title(), figure.axes
     assert title == "gce (q 0.3), standard on digits\nsymmetric noise 45.0%, net, seed 1"
     assert axes.get_ylabel() == "share of images"
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == [
         "test accuracy, 10.0% in the last epoch",
         "wrong labels memorised, 10.0% in the last epoch",
     ]

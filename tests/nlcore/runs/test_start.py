@@ -204,8 +204,8 @@ def test_a_run_directory_is_complete(finished: Result) -> None:
 def test_metrics_have_one_row_an_epoch(finished: Result) -> None:
     keys = (
         "epoch train_loss test_accuracy test_balanced_accuracy clean_accuracy memorised corrected "
-        "validation_accuracy lr seconds_train seconds_evaluation images_per_second selection_auc selection_precision selection_recall "
-        "correction_accuracy"
+        "validation_accuracy lr seconds_train seconds_evaluation images_per_second "
+        "selection_auc selection_precision selection_recall correction_accuracy"
     )
     assert [row["epoch"] for row in finished.metrics] == [1, 2, 3]
     for row in finished.metrics:

@@ -17,14 +17,14 @@ Array = NDArray[np.float64]
 EPS = 1e-4
 
 
-def two_gaussians(mean: float = 4, deviation: float = 0.5) -> tuple[torch.Tensor, Array]:
+def two_gaussians(mean: float = 4, deviation: float = 0.5) -> tuple[torch.Tensor, NDArray[np.bool_]]:
     """Return losses and which are noisy: 600 from N(1, 0.2²), 400 from N(mean, deviation²)."""
     random = np.random.default_rng(0)
     losses = np.concatenate([random.normal(1, 0.2, 600), random.normal(mean, deviation, 400)])
     return torch.from_numpy(losses).float(), np.arange(1000) >= 600
 
 
-def two_betas(clean: tuple[float, float], noisy: tuple[float, float]) -> tuple[torch.Tensor, Array]:
+def two_betas(clean: tuple[float, float], noisy: tuple[float, float]) -> tuple[torch.Tensor, NDArray[np.bool_]]:
     """Return losses and which are noisy: 3,000 from 4 Beta(clean), 2,000 from 4 Beta(noisy)."""
     random = np.random.default_rng(0)
     losses = 4 * np.concatenate([random.beta(*clean, 3000), random.beta(*noisy, 2000)])

@@ -409,14 +409,15 @@ def test_a_run_gives_the_same_numbers_in_memory_and_on_demand_and_predicts(tmp_p
     assert (runs[0].run_dir / "weights.safetensors").read_bytes() == (
         runs[1].run_dir / "weights.safetensors"
     ).read_bytes()
-    assert runs[0].noise == "none"
+    assert runs[0].components["noise"] == "none"
     assert runs[0].noise_rate is None
     assert runs[0].memorisation == {"clean_accuracy": None, "memorised": None, "corrected": None}
     model = nlcore.load(runs[0].run_dir)
     assert model.image_shape == (3, 12, 12)
     names = [root / "cat" / "00.png", root / "dog" / "01.png"]
     images = np.stack([np.asarray(Image.open(name)) for name in names])
-    np.testing.assert_allclose(model.predict_files(names), model.predict(images), atol=1e-6)
+    rows_of_files = np.stack([row for _, row in model.predict_files(names)])
+    np.testing.assert_allclose(rows_of_files, model.predict(images), atol=1e-6)
 
 
 @pytest.mark.slow

@@ -57,7 +57,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], nlco
 def test_every_pair_runs(first: Callable[[str, str], nlcore.Result], loss: str, strategy: str) -> None:
     """Losses and strategies compose freely; none of these pairs is refused."""
     result = first(loss, strategy)
-    assert (result.status, result.loss, result.strategy) == ("done", loss, strategy)
+    assert (result.status, result.components["loss"], result.components["strategy"]) == ("done", loss, strategy)
     (row,) = result.metrics
     assert row["epoch"] == 1
     assert math.isfinite(row["train_loss"])
