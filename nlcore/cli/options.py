@@ -68,7 +68,8 @@ class ComponentCommand(click.Command):
             chosen = experiment[slot]
             rows = []
             for key, (part, name) in chosen.addresses().items():
-                typed = flag(short.get(f"{slot}.{key}", f"{slot}.{key}"))
+                long = f"{slot}.{key}"
+                typed = flag(short[long]) if long in short else long
                 rows.append(help_row(f"--{typed}", part.declared[name], part.params[name]))
             about = "" if slot == slots()[slot][1].name else f" ({slots()[slot][0].about})"
             sections.append((f"Parameters of {slot} {chosen.name}{about}", rows))
