@@ -71,7 +71,7 @@ class OwnImages:
         Args:
             train: training images; where there is no test part, all images.
             test: test images, or None.
-            source: is told what a user should know, and how far it is.
+            source: is told how far it is.
             notes: what is to be told already.
 
         Raises:
@@ -117,8 +117,6 @@ class OwnImages:
                 f"{int(good.sum()):,} images of {self.size}×{self.size} do not fit {self.memory:g} GB "
                 "(--dataset.memory): they are decoded anew for each batch"
             )
-        for note in notes:
-            source.report(note)
         mean, std = moments(seen.sums[trained].sum(0), len(trained) * self.size**2)
         return Data(
             train=split(trained),

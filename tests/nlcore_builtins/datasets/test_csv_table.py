@@ -134,9 +134,8 @@ def test_the_files_are_the_tables_and_what_they_list(tmp_path: Path) -> None:
 def test_images_in_both_tables_are_counted(tmp_path: Path) -> None:
     names = images(tmp_path, 4)
     rows = [(name, str(number % 2)) for number, name in enumerate(names)]
-    lines: list[str] = []
-    load(table(tmp_path / "train.csv", rows), table(tmp_path / "test.csv", rows[:2]), lines.append)
-    assert lines[0].startswith("2 images are in both tables")
+    data = load(table(tmp_path / "train.csv", rows), table(tmp_path / "test.csv", rows[:2]))
+    assert data.notes[0].startswith("2 images are in both tables")
 
 
 @pytest.mark.parametrize(
