@@ -123,7 +123,8 @@ class Result:
         names = {item.name for item in dataclasses.fields(cls)}
         try:
             components = {slot: str(summary[slot]) for slot in slots() if slot in summary}
-            more = {"run_dir": path, "components": components, "oracles": tuple(summary.get("oracles", ()))}
+            more: dict[str, Any] = {name: tuple(summary.get(name, ())) for name in ("oracles", "per_class")}
+            more |= {"run_dir": path, "components": components}
             result = cls(**{key: value for key, value in summary.items() if key in names} | more)
             result.lines()
             if not (isinstance(result.epochs, int) and isinstance(result.status, str)):

@@ -12,10 +12,10 @@ import tomli_w
 from helpers import install_plugin
 
 import nlcore
-from nlcore.config.experiment import resolve
+from nlcore.config.experiment import Experiment, resolve
 from nlcore.config.recipe import read_recipe
-from nlcore.config.settings import Places, Settings
-from nlcore.host.registry import KINDS
+from nlcore.config.settings import SHORT_NAMES, Storage, TrainingSettings
+from nlcore.host.hookspecs import slots
 
 #: A dataset with defaults of its own, and losses that share a parameter.
 PLUGIN = """
@@ -65,29 +65,39 @@ def plugin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     install_plugin(monkeypatch, tmp_path, "layers-plugin", PLUGIN)
 
 
+def rate(experiment: Experiment) -> float:
+    """Return the learning rate."""
+    lr: float = experiment["optimizer"].params["lr"]
+    return lr
+
+
 # ------------------------------------------------------------------------------------------------------- precedence
 
 
 def test_without_layers_there_are_the_defaults() -> None:
     experiment = resolve()
-    assert [experiment.choice(kind).name for kind in KINDS] == [
-        "cifar10",
-        "symmetric",
-        "resnet18",
-        "cross_entropy",
-        "standard",
-    ]
-    assert experiment.settings == Settings()
-    assert experiment.places == Places()
-    assert experiment.noise.params == {"rate": 0.5, "redraw": "inclusive", "draws": "exact", "dialect": None}
-    assert experiment.architecture.params == {"width": 64}
+    assert {slot: selection.name for slot, selection in experiment.selections.items()} == {
+        "dataset": "cifar10",
+        "noise": "symmetric",
+        "augmentation": "crop_flip",
+        "strong": "crop_flip+randaugment+cutout",
+        "architecture": "resnet18",
+        "optimizer": "sgd",
+        "loss": "cross_entropy",
+        "strategy": "standard",
+        "tracker": "none",
+    }
+    assert experiment.settings == TrainingSettings()
+    assert experiment.storage == Storage()
+    assert experiment["noise"].params == {"rate": 0.5, "redraw": "inclusive", "draws": "exact", "dialect": None}
+    assert experiment["architecture"].params == {"width": 64}
 
 
 def test_what_a_component_settles_itself_is_part_of_the_experiment() -> None:
     """A recipe of it says what was done, and gives the same experiment again."""
     experiment = resolve({"noise.dialect": "apl"})
     settled = {"rate": 0.5, "redraw": "exclusive", "draws": "exact_per_class", "dialect": "apl"}
-    assert experiment.noise.params == settled
+    assert experiment["noise"].params == settled
     assert resolve({f"noise.{key}": value for key, value in settled.items()}) == experiment
     assert experiment.options() == {f"noise.{key}": settled[key] for key in ("redraw", "draws", "dialect")}
 
@@ -95,19 +105,19 @@ def test_what_a_component_settles_itself_is_part_of_the_experiment() -> None:
 @pytest.mark.usefixtures("plugin")
 def test_each_layer_goes_before_those_below() -> None:
     """Defaults < the dataset's own < first layer < second layer, for settings, components and parameters alike."""
-    assert (Settings().epochs, Settings().lr, Settings().momentum) == (20, 0.1, 0.9)
+    assert (resolve().settings.epochs, rate(resolve())) == (20, 0.1)
     below = resolve({"dataset": "photos"})
-    assert (below.settings.epochs, below.settings.lr, below.settings.momentum) == (7, 0.3, 0.9)
-    assert (below.noise.name, below.loss.name) == ("none", "two")
-    assert dict(below.loss.params) == {"q": 0.25, "mode": "a"}
+    assert (below.settings.epochs, rate(below), below["optimizer"].params["momentum"]) == (7, 0.3, 0.9)
+    assert (below["noise"].name, below["loss"].name) == ("none", "two")
+    assert dict(below["loss"].params) == {"q": 0.25, "mode": "a"}
     one = resolve({"dataset": "photos", "epochs": 3, "loss.q": 0.75})
-    assert (one.settings.epochs, one.settings.lr) == (3, 0.3)
-    assert dict(one.loss.params) == {"q": 0.75, "mode": "a"}
+    assert (one.settings.epochs, rate(one)) == (3, 0.3)
+    assert dict(one["loss"].params) == {"q": 0.75, "mode": "a"}
     two = resolve(
         {"dataset": "photos", "epochs": 3, "lr": 0.2, "loss.q": 0.75, "loss.mode": "b"}, {"epochs": 5, "loss.q": 1}
     )
-    assert (two.settings.epochs, two.settings.lr) == (5, 0.2)
-    assert dict(two.loss.params) == {"q": 1.0, "mode": "b"}
+    assert (two.settings.epochs, rate(two)) == (5, 0.2)
+    assert dict(two["loss"].params) == {"q": 1.0, "mode": "b"}
 
 
 @pytest.mark.usefixtures("plugin")
@@ -116,40 +126,40 @@ def test_the_defaults_are_those_of_the_dataset_that_is_chosen_last() -> None:
     assert resolve({"dataset": "digits"}, {"dataset": "photos"}).settings.epochs == 7
 
 
-def test_naming_another_component_drops_the_parameters_that_were_given_for_its_role() -> None:
+def test_naming_another_component_drops_the_parameters_that_were_given_for_its_slot() -> None:
     below = {"loss": "soft_bootstrap", "loss.beta": 0.6, "noise.rate": 0.2}
     other = resolve(below, {"loss": "hard_bootstrap"})
-    assert other.loss.params["beta"] == 0.8  # its own default
-    assert other.noise.params["rate"] == 0.2  # another role's stay
-    assert resolve(below, {"loss": "hard_bootstrap", "loss.beta": 0.7}).loss.params["beta"] == 0.7
+    assert other["loss"].params["beta"] == 0.8  # its own default
+    assert other["noise"].params["rate"] == 0.2  # another slot's stay
+    assert resolve(below, {"loss": "hard_bootstrap", "loss.beta": 0.7})["loss"].params["beta"] == 0.7
     # It may even have no such parameter.
-    assert resolve(below, {"loss": "cross_entropy"}).loss.params == {}
+    assert resolve(below, {"loss": "cross_entropy"})["loss"].params == {}
 
 
 @pytest.mark.parametrize("name", ["soft_bootstrap", "nlcore/soft_bootstrap"])
 def test_naming_the_same_component_keeps_them(name: str) -> None:
     below = {"loss": "soft_bootstrap", "loss.beta": 0.6}
-    assert resolve(below, {"loss": name}).loss.params["beta"] == 0.6
-    assert resolve(below, {"loss": name}).loss.name == "soft_bootstrap"
+    assert resolve(below, {"loss": name})["loss"].params["beta"] == 0.6
+    assert resolve(below, {"loss": name})["loss"].name == "soft_bootstrap"
 
 
 def test_naming_a_default_component_keeps_the_parameters_of_the_same_layer() -> None:
-    assert resolve({"noise": "symmetric", "noise.rate": 0.1}).noise.params["rate"] == 0.1
-    assert resolve({"noise.rate": 0.1, "noise": "symmetric"}).noise.params["rate"] == 0.1
+    assert resolve({"noise": "symmetric", "noise.rate": 0.1})["noise"].params["rate"] == 0.1
+    assert resolve({"noise.rate": 0.1, "noise": "symmetric"})["noise"].params["rate"] == 0.1
 
 
 @pytest.mark.parametrize("architecture", ["resnet18", "resnet34", "resnet50"])
 def test_digits_suggest_a_width_for_any_architecture_that_has_one(architecture: str) -> None:
     layer = {"dataset": "digits", "architecture": architecture}
-    assert resolve(layer).architecture.params["width"] == 16
-    assert resolve({**layer, "architecture.width": 8}).architecture.params["width"] == 8
-    assert resolve({"architecture": architecture}).architecture.params["width"] == 64
+    assert resolve(layer)["architecture"].params["width"] == 16
+    assert resolve({**layer, "architecture.width": 8})["architecture"].params["width"] == 8
+    assert resolve({"architecture": architecture})["architecture"].params["width"] == 64
 
 
 @pytest.mark.usefixtures("plugin")
 def test_what_a_dataset_suggests_does_not_matter_where_it_does_not_fit() -> None:
-    assert resolve({"dataset": "photos", "architecture": "tower"}).architecture.params == {}
-    assert resolve({"dataset": "photos", "loss": "cross_entropy"}).loss.params == {}
+    assert resolve({"dataset": "photos", "architecture": "tower"})["architecture"].params == {}
+    assert resolve({"dataset": "photos", "loss": "cross_entropy"})["loss"].params == {}
     with pytest.raises(nlcore.ParameterError, match="width"):  # but asking for it is an error
         resolve({"dataset": "photos", "architecture": "tower", "architecture.width": 3})
 
@@ -189,7 +199,7 @@ def test_what_is_unknown_is_named_with_the_nearest(layer: dict[str, object], sai
         ("lr", [-1, 0, "nan", "inf"], [1e-9, 5]),
         ("momentum", [1, -0.1], [0, 0.99]),
         ("weight_decay", [-1e-9], [0, 1]),
-        ("lr_schedule", ["linear", "Cosine"], ["constant", "step", "cosine", "one_cycle"]),
+        ("lr_schedule", ["exponential", "Cosine"], ["constant", "step", "cosine", "linear", "one_cycle"]),
         ("ema", [0, 1, -1], [0.999, "none", None]),
         ("validation", [1, -0.1], [0, 0.99]),
         ("seed", [-1, 0.5], [0, 2**40]),
@@ -200,8 +210,9 @@ def test_what_is_unknown_is_named_with_the_nearest(layer: dict[str, object], sai
     ],
 )
 def test_settings_out_of_range_are_refused(setting: str, wrong: list[object], right: list[object]) -> None:
+    label = re.escape(SHORT_NAMES.get(setting, setting))
     for value in wrong:
-        with pytest.raises(nlcore.ParameterError, match=rf"^{setting} = {value}: must be "):
+        with pytest.raises(nlcore.ParameterError, match=rf"^{label} = {value}: must be "):
             resolve({setting: value})
     for value in right:
         resolve({setting: value})
@@ -213,6 +224,9 @@ def test_settings_are_checked_whatever_layer_covers_them() -> None:
 
 
 # ------------------------------------------------------------------------------------------- configuration and names
+
+#: The slots that have a say in a run's numbers.
+DECIDING = {slot for slot, (_, kind) in slots().items() if kind.decides}
 
 SOME = {
     "dataset": "digits",
@@ -237,7 +251,7 @@ def test_the_configuration_is_a_recipe_for_the_same_experiment(layer: dict[str, 
 
 def test_the_configuration_has_everything_that_decides_the_numbers_and_nothing_else() -> None:
     config = resolve({**SOME, "runs_dir": "elsewhere", "name": "mine", "data_dir": "data"}).config()
-    assert set(config) == {field.name for field in fields(Settings)} | set(KINDS)
+    assert set(config) == {field.name for field in fields(TrainingSettings)} | DECIDING
     assert config["loss"] == {"name": "elr", "beta": 0.7, "lam": 0.1}
     assert config["strategy"] == {"name": "co_teaching", "forget_rate": "none", "num_gradual": 10}
 
@@ -249,7 +263,13 @@ CHANGES: dict[str, object] = {
     "lr": 0.05,
     "momentum": 0.8,
     "weight_decay": 0,
+    "optimizer.nesterov": True,
     "lr_schedule": "step",
+    "lr_milestones": "0.25",
+    "lr_min": 0.001,
+    "lr_warmup": 1,
+    "clip_norm": 1.0,
+    "class_balanced": True,
     "ema": 0.9,
     "validation": 0.1,
     "seed": 2,
@@ -261,6 +281,8 @@ CHANGES: dict[str, object] = {
     "cuda_graphs": True,
     "dataset": "digits",
     "noise": "none",
+    "augmentation": "flip",
+    "strong": "crop_flip",
     "architecture": "resnet34",
     "loss": "gce",
     "strategy": "mixup",
@@ -271,17 +293,18 @@ CHANGES: dict[str, object] = {
 
 
 def test_muon_has_a_learning_rate_of_its_own_unless_one_is_given() -> None:
-    """Above what the dataset suggests, below whatever the user says, in a preset too; and it is recorded."""
-    assert resolve({"optimizer": "muon"}).settings.lr == 0.01
-    assert resolve({"dataset": "digits", "optimizer": "muon"}).settings.lr == 0.01
-    assert resolve({"optimizer": "muon", "lr": 0.1}).settings.lr == 0.1
-    assert resolve({"lr": 0.05}, {"optimizer": "muon"}).settings.lr == 0.05
-    assert resolve({"optimizer": "muon"}, {"optimizer": "sgd"}).settings.lr == 0.1
-    assert resolve({"optimizer": "muon"}).config()["lr"] == 0.01
+    """Above what the dataset suggests, below whatever the user says of it; and it is recorded."""
+    assert rate(resolve({"optimizer": "muon"})) == 0.01
+    assert rate(resolve({"dataset": "digits", "optimizer": "muon"})) == 0.01
+    assert rate(resolve({"optimizer": "muon", "lr": 0.1})) == 0.1
+    assert rate(resolve({"optimizer": "muon"}, {"lr": 0.05})) == 0.05
+    assert rate(resolve({"lr": 0.05}, {"optimizer": "muon"})) == 0.01  # a rate of SGD's means another thing to it
+    assert rate(resolve({"optimizer": "muon"}, {"optimizer": "sgd"})) == 0.1
+    assert resolve({"optimizer": "muon"}).config()["optimizer"]["lr"] == 0.01
 
 
 def test_every_setting_is_among_the_changes() -> None:
-    assert {field.name for field in fields(Settings)} | set(KINDS) <= set(CHANGES)
+    assert {field.name for field in fields(TrainingSettings)} | DECIDING <= set(CHANGES)
 
 
 def test_configurations_tell_experiments_apart() -> None:
@@ -289,10 +312,10 @@ def test_configurations_tell_experiments_apart() -> None:
     assert all(one != other for one, other in itertools.combinations(configs, 2))
 
 
-@pytest.mark.parametrize("place", [field.name for field in fields(Places)])
+@pytest.mark.parametrize("place", [field.name for field in fields(Storage)])
 def test_the_configuration_does_not_depend_on_places(place: str) -> None:
     value = {"no_download": True, "checkpoint_every": 2}.get(place, "somewhere")
-    assert resolve({place: value}).places != resolve().places
+    assert resolve({place: value}).storage != resolve().storage
     assert resolve({place: value}).config() == resolve().config()
 
 
@@ -312,7 +335,7 @@ def test_a_full_name_makes_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     source = PLUGIN.replace('"one"', '"gce"').replace("layers_plugin", "gce_again")
     install_plugin(monkeypatch, tmp_path, "gce-again", source)
     experiment = resolve({"loss": "gce-again/gce"})
-    assert experiment.loss.name == "gce-again/gce"
+    assert experiment["loss"].name == "gce-again/gce"
     assert experiment.run_dir("01234567").parent == Path("runs")
 
 
@@ -328,14 +351,21 @@ def test_data_lie_where_is_said_else_where_the_environment_says(monkeypatch: pyt
     assert resolve().data_dir == Path(platformdirs.user_cache_dir("nlcore", appauthor=False))
 
 
-def test_a_choice_in_words() -> None:
-    experiment = resolve({"strategy": "co_teaching", "loss": "soft_bootstrap"})
-    assert str(experiment.strategy) == "co_teaching (forget_rate none, num_gradual 10)"
-    assert str(experiment.loss) == "soft_bootstrap (beta 0.95, detach true)"
-    assert str(resolve().loss) == "cross_entropy"
+def test_a_selection_in_words_is_its_name_and_what_differs_from_the_defaults() -> None:
+    experiment = resolve({"strategy": "co_teaching", "loss": "soft_bootstrap", "loss.beta": 0.9})
+    assert str(experiment["strategy"]) == "co_teaching"
+    assert str(experiment["loss"]) == "soft_bootstrap (beta 0.9)"
+    chained = resolve({"augmentation": "crop_flip+cutout", "augmentation.size": 5})["augmentation"]
+    assert str(chained) == "crop_flip + cutout (size 5)"
+
+
+def test_a_parameter_that_several_in_a_row_have_needs_the_name_of_one() -> None:
+    layer = {"strong": "crop_flip+cutout+cutout"}
+    with pytest.raises(nlcore.UserError, match=r"strong\.scale: none of the augmentations .*'scale'.*padding"):
+        resolve({**layer, "strong.scale": 1})
 
 
 def test_an_experiment_creates_its_components() -> None:
     experiment = resolve({"loss": "gce", "loss.q": 0.3})
-    assert experiment.create("loss").q == 0.3
-    assert experiment.create("loss") is not experiment.create("loss")  # one instance for each network
+    assert experiment["loss"].create().q == 0.3
+    assert experiment["loss"].create() is not experiment["loss"].create()  # one instance for each network

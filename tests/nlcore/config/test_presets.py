@@ -53,16 +53,16 @@ def test_a_preset_lies_above_the_datasets_defaults_and_below_the_rest(tmp_path: 
     """The dataset digits has a width of its own; the preset leaves it."""
     digits = resolve({"dataset": "digits"})
     experiment = resolve({"preset": "brisk", "dataset": "digits"})
-    assert (experiment.settings.epochs, experiment.settings.lr) == (3, 0.2)
-    assert (experiment.loss.name, experiment.loss.params["q"]) == ("gce", 0.6)
-    assert experiment.architecture == digits.architecture
+    assert (experiment.settings.epochs, experiment["optimizer"].params["lr"]) == (3, 0.2)
+    assert (experiment["loss"].name, experiment["loss"].params["q"]) == ("gce", 0.6)
+    assert experiment["architecture"] == digits["architecture"]
     recipe = tmp_path / "mine.toml"
     recipe.write_text('preset = "brisk"\nepochs = 4\n')
     layers = ({"preset": "brisk", "lr": 0.3}, {"epochs": 4, "preset": "presets-plugin/brisk"}, read_recipe(recipe))
     for layer in layers:
         above = resolve(layer, {"loss.q": 0.5})
-        assert (above.settings.epochs, above.settings.lr) in {(3, 0.3), (4, 0.2)}
-        assert above.loss.params["q"] == 0.5
+        assert (above.settings.epochs, above["optimizer"].params["lr"]) in {(3, 0.3), (4, 0.2)}
+        assert above["loss"].params["q"] == 0.5
 
 
 def test_the_last_preset_wins() -> None:
@@ -71,7 +71,7 @@ def test_the_last_preset_wins() -> None:
 
 
 def test_another_component_drops_the_presets_parameters() -> None:
-    assert "q" not in resolve({"preset": "brisk"}, {"loss": "elr"}).loss.params
+    assert "q" not in resolve({"preset": "brisk"}, {"loss": "elr"})["loss"].params
 
 
 def test_the_configuration_says_what_the_preset_gave_and_not_its_name() -> None:

@@ -42,11 +42,11 @@ def test_recipes_have_hyphens_or_underscores(text: str, recipe: Callable[[str], 
         "loss.lam": 2,
         "dataset.per_class": 10,
     }
-    assert resolve(layer).loss.params == {"beta": 0.7, "lam": 2.0}
+    assert resolve(layer)["loss"].params == {"beta": 0.7, "lam": 2.0}
 
 
 def test_a_component_without_parameters_may_be_a_line(recipe: Callable[[str], Path]) -> None:
-    assert resolve(read_recipe(recipe('loss = "gce"'))).loss.name == "gce"
+    assert resolve(read_recipe(recipe('loss = "gce"')))["loss"].name == "gce"
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,10 @@ def test_a_component_without_parameters_may_be_a_line(recipe: Callable[[str], Pa
     [
         ("epochs = 3\nlr = = 2\n", "line 2"),
         ("epochs = 3\nepochs = 4\n", "line 2"),
+        ("batch_size = 3\nbatch-size = 4\n", "batch_size is given twice, once with - and once with _"),
         ("epoch = 3\n", "Did you mean 'epochs'"),
         ("[los]\nname = 'gce'\n", r"no table \[los\]\. Did you mean 'loss'.*\[dataset\], \[noise\]"),
-        ("[optimizer]\nlr = 3\n", r"no table \[optimizer\]"),
+        ("[schedule]\nlr = 3\n", r"no table \[schedule\]"),
     ],
 )
 def test_a_recipe_that_is_wrong_is_named(text: str, said: str, recipe: Callable[[str], Path]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from helpers import install_plugin, plugin_source
 
 import nlcore
-from nlcore.host.hookspecs import HOOKS
+from nlcore.host.hookspecs import KINDS
 from nlcore.host.registry import Plugin, Registry, registry
 
 Install = Callable[..., None]
@@ -70,10 +70,10 @@ def test_a_plugin_brings_its_components_under_their_bare_names(install: Install)
 
 
 def test_each_hook_yields_its_kind(install: Install) -> None:
-    install("every-kind", plugin_source(**{hook: {"mine": "every_kind:Target"} for hook in HOOKS.values()}))
+    install("every-kind", plugin_source(**{kind.hook: {"mine": "every_kind:Target"} for kind in KINDS.values()}))
     found = registry()
     assert found.failures == ()
-    assert [kind for kind in HOOKS if found.find(kind, "mine").distribution == "every-kind"] == list(HOOKS)
+    assert [kind for kind in KINDS if found.find(kind, "mine").distribution == "every-kind"] == list(KINDS)
 
 
 def test_the_target_is_not_imported_until_it_is_used(install: Install, tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ def test_an_unknown_name_of_a_distribution(install: Install) -> None:
 
 
 def test_an_unknown_kind() -> None:
-    with pytest.raises(nlcore.UserError, match=r"'losses'.*Did you mean 'loss'.*dataset, noise, architecture"):
+    with pytest.raises(nlcore.UserError, match=r"'losses'.*Did you mean 'loss'.*dataset, noise, augmentation"):
         nlcore.create("losses", "gce")
 
 
@@ -334,11 +334,14 @@ def test_a_target_that_does_not_work_is_an_error_that_names_it(case: str, instal
     [
         ("dataset", "nl_datasets", "load"),
         ("noise", "nl_noise_models", "corrupt"),
+        ("augmentation", "nl_augmentations", "draw, apply"),
         ("architecture", "nl_architectures", "build"),
+        ("optimizer", "nl_optimizers", "make"),
         ("strategy", "nl_strategies", "setup, step, predict"),
+        ("tracker", "nl_trackers", "start, epoch, end"),
     ],
 )
-def test_what_a_role_requires(kind: str, hook: str, lacking: str, install: Install) -> None:
+def test_what_a_kind_requires(kind: str, hook: str, lacking: str, install: Install) -> None:
     install("lacking-all", plugin_source(**{hook: {"lacking": "lacking_all:Empty"}}) + "class Empty:\n    pass\n")
     with pytest.raises(nlcore.PluginError, match=f"no method {lacking}"):
         nlcore.create(kind, "lacking")
@@ -512,9 +515,9 @@ def test_an_edited_file_is_another_method_in_the_next_process(file: File) -> Non
 # ----------------------------------------------------------------------------------------------------- the built-ins
 
 
-def test_the_built_ins_fit_their_roles() -> None:
+def test_the_built_ins_fit_their_kinds() -> None:
     found: Registry = registry()
-    assert {entry.kind for entry in found.entries} == set(HOOKS)
+    assert {entry.kind for entry in found.entries} == set(KINDS)
     for entry in found.entries:
         assert entry.builtin
         assert entry.kind == "preset" or isinstance(found.load(entry), type)
