@@ -72,11 +72,12 @@ class ModelFile:
         if content.pop("format", None) != _FORMAT:
             raise UserError(f"{path} was written by another version of nlcore (format {content.get('format')}).")
         try:
-            model = cls(**content)
+            tuples = {name: tuple(content[name]) for name in ("classes", "image_shape", "mean", "std")}
+            model = cls(**content | tuples)
             channels, height, width = (int(length) for length in model.image_shape)
             fits = len(model.mean) == len(model.std) == channels and all(isinstance(c, str) for c in model.classes)
             if not (fits and model.classes and isinstance(model.recipe, dict) and min(height, width) > 0):
                 raise wrong
-        except (TypeError, ValueError):
+        except (KeyError, TypeError, ValueError):
             raise wrong from None
         return model

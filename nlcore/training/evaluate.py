@@ -39,11 +39,9 @@ class Evaluator:
 
     def epoch(self) -> dict[str, float | None]:
         """Return what is measured after each epoch, as fractions; None where something is unknown."""
-        labels = self._data.test.labels
-        self.test_confusion[:] = 0  # [true, predicted], of the last epoch
-        np.add.at(self.test_confusion, (labels, self._classes(self._test, None)), 1)
+        self.test()
         row: dict[str, float | None] = {
-            "test_accuracy": float(self.test_confusion.trace() / len(labels)),
+            "test_accuracy": float(self.test_confusion.trace() / len(self._data.test)),
             "test_balanced_accuracy": balanced_accuracy(self.test_confusion),
         }
         row |= self._memorisation(self._sample)
@@ -51,6 +49,11 @@ class Evaluator:
         if self._validation is not None and self._data.validation is not None:
             row["validation_accuracy"] = _accuracy(self._classes(self._validation, None), self._data.validation.labels)
         return row | self._opinions()
+
+    def test(self) -> None:
+        """Count in `test_confusion`, [true, predicted], how the test images are predicted now."""
+        self.test_confusion[:] = 0
+        np.add.at(self.test_confusion, (self._data.test.labels, self._classes(self._test, None)), 1)
 
     def final(self) -> dict[str, float | None]:
         """Return the memorisation figures over all training samples."""

@@ -80,7 +80,7 @@ def test_run_takes_a_recipe_and_what_else_is_given_goes_before_it(tmp_path: Path
     settings = {**QUIET, "seed": 6, "runs_dir": tmp_path / "elsewhere", "name": "mine", "loss.q": 0.6}
     result = nlcore.run(recipe, **settings)
     assert result.run_dir == tmp_path / "elsewhere" / "mine"
-    assert (result.seed, result.noise_seed, result.loss) == (6, 9, "gce")
+    assert (result.seed, result.noise_seed, result.components["loss"]) == (6, 9, "gce")
     config = (result.run_dir / "config.toml").read_text()
     assert "lr = 0.05" in config
     assert "q = 0.6" in config

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import sys
+import types
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +16,8 @@ import pytest
 
 import nlcore
 from nlcore.errors import ParameterError
-from nlcore.host.registry import KINDS, registry
+from nlcore.host.hookspecs import component_kinds
+from nlcore.host.registry import registry
 from nlcore.parameters import Interval, check_parameters, parameter, parameters_of, show_value
 
 
@@ -237,7 +240,7 @@ def test_many_choices_are_listed() -> None:
     ],
 )
 def test_values_are_read_as_the_declared_type(name: str, given: object, expected: object) -> None:
-    value = check_parameters(Everything, {name: given}, "loss", "everything")[name]
+    value = check_parameters(parameters_of(Everything), {name: given}, "loss", "loss", "everything")[name]
     assert value == expected
     assert type(value) is type(expected)
 
@@ -274,7 +277,7 @@ def test_values_are_read_as_the_declared_type(name: str, given: object, expected
 def test_wrong_values_are_refused_with_name_value_and_what_is_allowed(name: str, given: object) -> None:
     declared = parameters_of(Everything)[name]
     with pytest.raises(ParameterError) as caught:
-        check_parameters(Everything, {name: given}, "loss", "everything")
+        check_parameters(parameters_of(Everything), {name: given}, "loss", "loss", "everything")
     message = str(caught.value)
     assert message.startswith(f"loss.{name} = {given}: ")
     assert declared.allowed in message
@@ -284,12 +287,12 @@ def test_wrong_values_are_refused_with_name_value_and_what_is_allowed(name: str,
 @pytest.mark.parametrize("given", [float("nan"), "nan", float("inf"), "-inf"])
 def test_a_number_is_finite_even_where_no_range_is_declared(given: object) -> None:
     with pytest.raises(ParameterError, match=r"loss\.alpha = .*: must be a number \(default: 0\.2\)"):
-        check_parameters(Plain, {"alpha": given}, "loss", "plain")
+        check_parameters(parameters_of(Plain), {"alpha": given}, "loss", "loss", "plain")
 
 
 def test_an_unknown_parameter_is_named_with_the_nearest_and_all_that_there_are() -> None:
     with pytest.raises(ParameterError) as caught:
-        check_parameters(Everything, {"cuont": 3}, "loss", "everything")
+        check_parameters(parameters_of(Everything), {"cuont": 3}, "loss", "loss", "everything")
     message = str(caught.value)
     assert "loss.cuont" in message
     assert "'everything'" in message
@@ -299,11 +302,11 @@ def test_an_unknown_parameter_is_named_with_the_nearest_and_all_that_there_are()
 
 def test_an_unknown_parameter_of_what_has_none() -> None:
     with pytest.raises(ParameterError, match=r"loss\.q.*It has none"):
-        check_parameters(Nothing, {"q": 1}, "loss", "nothing")
+        check_parameters(parameters_of(Nothing), {"q": 1}, "loss", "loss", "nothing")
 
 
 def test_only_given_parameters_are_returned() -> None:
-    assert check_parameters(Everything, {"ratio": 1}, "loss", "everything") == {"ratio": 1.0}
+    assert check_parameters(parameters_of(Everything), {"ratio": 1}, "loss", "loss", "everything") == {"ratio": 1.0}
 
 
 @pytest.mark.parametrize(("value", "shown"), [(None, "none"), (True, "true"), (0.7, "0.7"), ("x", "x"), (3, "3")])
@@ -315,11 +318,17 @@ def test_values_are_shown_as_they_are_typed(value: object, shown: str) -> None:
 
 
 def _builtins() -> list[tuple[str, str]]:
-    return [(kind, entry.name) for kind in KINDS for entry in registry().of_kind(kind) if entry.builtin]
+    return [(kind, entry.name) for kind in component_kinds() for entry in registry().of_kind(kind) if entry.builtin]
+
+
+def _pretend_tensorboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the tracker of this name be made where its package is not installed."""
+    monkeypatch.setitem(sys.modules, "tensorboard", types.ModuleType("tensorboard"))
 
 
 @pytest.mark.parametrize(("kind", "name"), _builtins())
-def test_builtins_can_be_printed_and_pickled(kind: str, name: str) -> None:
+def test_builtins_can_be_printed_and_pickled(kind: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _pretend_tensorboard(monkeypatch)
     component = nlcore.create(kind, name)
     declared = parameters_of(type(component))
     copy = pickle.loads(pickle.dumps(component))
@@ -334,10 +343,10 @@ def test_builtins_can_be_printed_and_pickled(kind: str, name: str) -> None:
 
 @pytest.mark.parametrize(("kind", "name"), _builtins())
 def test_builtins_say_what_each_parameter_is_and_accept_their_defaults_as_typed(kind: str, name: str) -> None:
-    cls = type(nlcore.create(kind, name))
+    cls = registry().load(registry().find(kind, name))
     for key, item in parameters_of(cls).items():
         assert item.help.strip(), f"{kind} {name}: {key} has no help"
-        assert check_parameters(cls, {key: show_value(item.default)}, kind, name) == {key: item.default}
+        assert check_parameters({key: item}, {key: show_value(item.default)}, kind, kind, name) == {key: item.default}
 
 
 @dataclass

@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -217,9 +216,7 @@ MODEL = ModelFile(
 
 def test_what_a_model_needs_is_read_back(directory: RunDirectory) -> None:
     MODEL.write(directory.path)
-    read = ModelFile.read(directory.path / "model.json")
-    assert (list(read.classes), list(read.image_shape)) == (["a", "b"], [1, 8, 8])
-    assert replace(read, classes=MODEL.classes, image_shape=(1, 8, 8), mean=MODEL.mean, std=MODEL.std) == MODEL
+    assert ModelFile.read(directory.path / "model.json") == MODEL
 
 
 @pytest.mark.parametrize(

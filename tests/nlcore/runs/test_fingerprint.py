@@ -11,6 +11,7 @@ import toy
 from helpers import install_plugin
 
 import nlcore
+from nlcore.runs import fingerprint
 
 HOOKS = """
 from nlcore import Component, hookimpl

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import inspect
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -17,12 +21,13 @@ import torch
 from helpers import TINY, install_plugin
 from safetensors.torch import load_file
 from sklearn.datasets import load_digits
+from sklearn.metrics import roc_auc_score
 
 import nlcore
 from nlcore.config.experiment import resolve
 from nlcore.config.recipe import read_recipe
 from nlcore.rundir.result import Result
-from nlcore.runs.start import dry_run
+from nlcore.runs.start import plan_only
 from nlcore.runs.terminal import Terminal
 
 FILES = {
@@ -32,8 +37,11 @@ FILES = {
     "noise.json",
     "metrics.jsonl",
     "weights.safetensors",
+    "model.json",
     "summary.json",
+    "confusion.csv",
     "curves.png",
+    "confusion.png",
 }
 
 #: Losses that go wrong in the second epoch.
@@ -120,8 +128,16 @@ def again(finished: Result, **more: Any) -> dict[str, Any]:
 
 def test_a_result_says_what_was_run(finished: Result) -> None:
     assert finished.status == "done"
-    assert (finished.dataset, finished.noise, finished.architecture) == ("digits", "symmetric", "resnet18")
-    assert (finished.loss, finished.strategy) == ("cross_entropy", "standard")
+    assert finished.components == {
+        "dataset": "digits",
+        "noise": "symmetric",
+        "augmentation": "crop_flip",
+        "strong": "crop_flip+randaugment+cutout",
+        "architecture": "resnet18",
+        "optimizer": "sgd",
+        "loss": "cross_entropy",
+        "strategy": "standard",
+    }
     assert (finished.seed, finished.noise_seed, finished.epochs) == (3, 5, 3)
     assert finished.oracles == ()
     assert finished.message is None
@@ -158,6 +174,34 @@ def test_the_accuracies_are_those_of_the_metrics(finished: Result) -> None:
     assert all(round(value * 355, 6).is_integer() for value in test)  # a fraction of 355 test images
 
 
+def test_each_class_of_the_test_set_is_counted(finished: Result) -> None:
+    """Of the true classes 35 or 36 images each; their accuracies make up that of the last epoch, plain and balanced."""
+    classes = finished.per_class
+    assert [one["name"] for one in classes] == list("0123456789")
+    bundle = load_digits()
+    assert [one["count"] for one in classes] == [int((bundle.target == digit).sum()) // 5 for digit in range(10)]
+    right = sum(one["count"] * one["accuracy"] for one in classes)
+    assert right / 355 == pytest.approx(finished.test_accuracy["last"])
+    balanced = sum(one["accuracy"] for one in classes) / 10
+    assert balanced == pytest.approx(finished.metrics[-1]["test_balanced_accuracy"])
+
+
+def test_a_selection_is_measured_and_stored() -> None:
+    """The AUC of co-teaching's losses against which labels are right, and a row for each training label."""
+    result = run(strategy="co_teaching", epochs=2, **{"strategy.num_gradual": 1})
+    row = result.metrics[-1]
+    assert 0 <= row["selection_auc"] <= 1
+    assert row["correction_accuracy"] is None  # it suggests no labels
+    with (result.run_dir / "selection.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    with np.load(result.run_dir / "labels.npz") as file:
+        right = dict(zip(file["ids"].tolist(), (file["given"] == file["true"]).tolist(), strict=True))
+        given = dict(zip(file["ids"].tolist(), file["given"].tolist(), strict=True))
+    assert [int(line["label"]) for line in lines] == [given[int(line["id"])] for line in lines]
+    auc = roc_auc_score([right[int(one["id"])] for one in lines], [float(one["clean_probability"]) for one in lines])
+    assert auc == pytest.approx(row["selection_auc"], abs=1e-3)
+
+
 def test_the_noise_rate_is_that_of_the_labels(finished: Result) -> None:
     with np.load(finished.run_dir / "labels.npz") as file:
         assert finished.noise_rate == np.mean(file["given"] != file["true"])
@@ -165,7 +209,7 @@ def test_the_noise_rate_is_that_of_the_labels(finished: Result) -> None:
     assert finished.noise_rate == pytest.approx(0.27, abs=4 * (0.3 * 0.09 / 1442) ** 0.5)
 
 
-def test_the_realised_matrix_is_recorded(finished: Result) -> None:
+def test_the_confusion_of_labels_is_recorded(finished: Result) -> None:
     """Counts over training and held-out samples, beside what was declared: 30 % redrawn from all ten classes."""
     with np.load(finished.run_dir / "labels.npz") as file:
         true, given = file["true"], file["given"]
@@ -195,12 +239,14 @@ def test_a_run_directory_is_complete(finished: Result) -> None:
 
 def test_metrics_have_one_row_an_epoch(finished: Result) -> None:
     keys = (
-        "epoch train_loss test_accuracy clean_accuracy memorised corrected validation_accuracy lr seconds_train "
-        "seconds_evaluation images_per_second"
+        "epoch train_loss test_accuracy test_balanced_accuracy clean_accuracy memorised corrected validation_accuracy "
+        "lr seconds_train seconds_evaluation images_per_second"
     )
+    of_a_selection = "selection_auc selection_precision selection_recall correction_accuracy"
     assert [row["epoch"] for row in finished.metrics] == [1, 2, 3]
     for row in finished.metrics:
-        assert set(row) == set(keys.split())
+        assert set(row) == {*keys.split(), *of_a_selection.split()}
+        assert all(row[key] is None for key in of_a_selection.split())  # plain training has no opinion
         assert row["lr"] == 0.1
         assert all(0 <= row[key] <= 1 for key in keys.split() if "accuracy" in key)
 
@@ -238,11 +284,11 @@ def test_the_environment_says_what_the_run_was_made_with(finished: Result) -> No
     content = json.loads((finished.run_dir / "environment.json").read_text())
     assert content["packages"]["torch"].partition("+")[0] == torch.__version__.partition("+")[0]
     assert (content["device"], content["precision"], content["threads"]) == ("cpu", "fp32", 1)
-    loss = content["identity"]["components"]["loss"]
+    loss = content["fingerprint"]["components"]["loss"][0]
     source = Path(str(inspect.getsourcefile(type(nlcore.create("loss", "cross_entropy")))))
     assert (loss["name"], loss["version"]) == ("nlcore/cross_entropy", nlcore.__version__)
     assert loss["source_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
-    assert content["identity"]["labels_sha256"] == finished.labels_sha256
+    assert content["fingerprint"]["labels_sha256"] == finished.labels_sha256
 
 
 def test_two_networks_have_weights_of_their_own() -> None:
@@ -251,7 +297,7 @@ def test_two_networks_have_weights_of_their_own() -> None:
     assert {key.partition(".")[0] for key in weights} == {"network1", "network2"}
     assert not torch.equal(weights["network1.head.weight"], weights["network2.head.weight"])
     assert all(value.is_contiguous() for value in weights.values())
-    assert result.parameters == sum(
+    assert result.num_weights == sum(
         value.numel() for key, value in weights.items() if "running" not in key and "num_batches" not in key
     )
 
@@ -283,7 +329,9 @@ def test_a_finished_run_is_reported_and_not_run_again(finished: Result, capsys: 
 def test_a_name_belongs_to_one_configuration(finished: Result, copy: Path) -> None:
     settings = again(finished, name="copy", runs_dir=str(copy.parent))
     assert nlcore.run(quiet=True, **settings).status == "done"
-    with pytest.raises(nlcore.UserError, match=r"copy stands on something else: .*loss.*lr = 0\.2 .*0\.1.*--name"):
+    with pytest.raises(
+        nlcore.UserError, match=r"copy is a different run: .*loss.*optimizer\.lr is 0\.1 there, 0\.2 here.*--name"
+    ):
         nlcore.run(quiet=True, **{**settings, "lr": 0.2, "loss": "gce"})
     assert summary(copy)["loss"] == "cross_entropy"
 
@@ -299,12 +347,12 @@ def test_starting_over_takes_another_directory(finished: Result, copy: Path) -> 
 
 def test_runs_of_other_settings_data_or_labels_have_directories_of_their_own() -> None:
     names = {
-        dry_run(resolve({**TINY, **more}), Terminal(quiet=True))["run"]
+        plan_only(resolve({**TINY, **more}), Terminal(quiet=True))["run"]
         for more in ({}, {"lr": 0.2}, {"noise_seed": 2}, {"noise.rate": 0.4}, {"validation": 0.1}, {"batch_size": 64})
     }
     assert len(names) == 6
     places = ({"data_dir": "elsewhere"}, {"no_download": True}, {"checkpoint_every": 2})
-    assert {dry_run(resolve({**TINY, **more}), Terminal(quiet=True))["run"] for more in places} <= names
+    assert {plan_only(resolve({**TINY, **more}), Terminal(quiet=True))["run"] for more in places} <= names
 
 
 # ----------------------------------------------------------------------------------- wrong input leaves nothing behind
@@ -395,11 +443,46 @@ def test_a_run_that_is_stopped_says_so_and_goes_on_to_the_same_end(
 
 @pytest.mark.usefixtures("trouble")
 def test_a_run_that_fails_says_why(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError):  # a bug of the plugin: not hidden
+    said = (
+        r"The loss trouble-plugin/broken \(version 1\.0\) failed in Broken\.second: ZeroDivisionError: no such luck\."
+    )
+    with pytest.raises(nlcore.RunError, match=rf"^{said} .*epoch 1 is intact.*nl resume runs/mine$") as caught:
         run(loss="broken", epochs=3, name="mine")
+    assert isinstance(caught.value.__cause__, Exception)  # the traceback leads to the plugin
     content = summary(tmp_path / "runs" / "mine")
     assert content["status"] == "failed"
-    assert content["message"] == "ZeroDivisionError: no such luck"
+    assert re.match(said, content["message"])
+
+
+@pytest.mark.usefixtures("trouble")
+def test_where_it_is_asked_for_a_plugins_own_error_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NL_STRICT", "1")
+    with pytest.raises(ZeroDivisionError, match="no such luck"):
+        run(loss="broken", epochs=2)
+
+
+def test_a_picture_that_cannot_be_drawn_does_not_fail_a_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*anything: Any) -> bytes:
+        raise RuntimeError("no fonts")
+
+    monkeypatch.setattr("nlcore.rundir.plots.draw_curves", fail)
+    result = nlcore.run(**TINY)
+    assert result.status == "done"
+    assert "curves.png was left out: RuntimeError: no fonts" in capsys.readouterr().err
+    assert not (result.run_dir / "curves.png").exists()
+    assert (result.run_dir / "confusion.png").exists()
+
+
+def test_a_backend_that_matplotlib_does_not_have_costs_the_pictures_and_not_the_run() -> None:
+    program = f"import nlcore; print(nlcore.run(**{TINY!r}).run_dir)"
+    environment = {**os.environ, "MPLBACKEND": "bogus"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert "curves.png was left out" in done.stderr
+    result = Result.read(Path(done.stdout.strip()))
+    assert result.status == "done"
+    assert (result.run_dir / "weights.safetensors").exists()
 
 
 # --------------------------------------------------------------------------------------------------- plan and oracles
@@ -407,16 +490,17 @@ def test_a_run_that_fails_says_why(tmp_path: Path) -> None:
 
 def plan(**settings: Any) -> dict[str, str]:
     """Return what would happen."""
-    return dry_run(resolve({**TINY, **settings}), Terminal(quiet=True))
+    return plan_only(resolve({**TINY, **settings}), Terminal(quiet=True))
 
 
 def test_a_plan_says_what_will_happen_and_writes_nothing(tmp_path: Path) -> None:
     said = plan(validation=0.2, strategy="mixup", epochs=2)
     assert "355 test images" in said["data"]
-    assert "8×8×1, 10 classes" in said["data"]
+    assert "8×8×1" in said["data"]
+    assert said["classes"].startswith("10: 0 ")
     assert "45.00% declared" in said["noise"]
-    assert "2 epochs of batches of 128" in said["training"]
-    assert "cpu (CPU), fp32, 1 thread" in said["hardware"]
+    assert "2 epochs, batches of 128" in said["training"]
+    assert "cpu, fp32, 1 thread" in said["hardware"]
     assert "oracle" not in said
     assert list(tmp_path.iterdir()) == []
 
