@@ -108,7 +108,7 @@ def _title(result: Result) -> str:
 
 
 def _png(figure: Figure) -> bytes:
-    """Return a figure as a PNG, drawn without a window system, whatever MPLBACKEND says."""
+    """Return a figure as a PNG, drawn without a window system."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)

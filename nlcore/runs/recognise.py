@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,14 +57,20 @@ def recognised(layers: Sequence[Overrides]) -> Result | None:
 
 
 def request(layers: Sequence[Overrides]) -> str:
-    """Return the SHA-256 of what was asked for: the layers, a preset's text, where data lie, and nlcore's version."""
+    """
+    Return the SHA-256 of what was asked for.
+
+    That is the layers, a preset's text, where data lie, nlcore's version, and what the names in the layers stand for:
+    the folder from which paths are meant, and the plugins that were asked for.
+    """
     asked: list[Mapping[str, Any]] = [
         {key: _spelled_out(value) for key, value in layer.items() if key not in _ELSEWHERE} for layer in layers
     ]
     presets = [dict(read_preset(str(layer["preset"]))) for layer in layers if "preset" in layer]
     given = next((layer["data_dir"] for layer in reversed(layers) if "data_dir" in layer), None)
     where = str(data_directory(None if given is None else str(given)).absolute())
-    content = json.dumps([__version__, asked, presets, where], sort_keys=True, default=str)
+    meant = [str(Path.cwd()), os.environ.get("NL_PLUGINS", ""), os.environ.get("NL_PLUGIN_PATH", "")]
+    content = json.dumps([__version__, asked, presets, where, meant], sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()
 
 

@@ -132,6 +132,8 @@ class Session(Observer):
         trainer, path = self.trainer, self.directory.path
         with trainer.averaged():
             memorisation = trainer.evaluator.final()
+            if not trainer.evaluator.test_confusion.any():  # all epochs were done before this process began
+                trainer.evaluator.test()
             self.directory.write_weights(trainer.ctx.saved)
         self._model_file().write(path)
         confusion = trainer.evaluator.test_confusion

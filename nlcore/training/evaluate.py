@@ -51,6 +51,11 @@ class Evaluator:
             row["validation_accuracy"] = _accuracy(self._classes(self._validation, None), self._data.validation.labels)
         return row | self._opinions()
 
+    def test(self) -> None:
+        """Count in `test_confusion`, [true, predicted], how the test images are predicted now."""
+        self.test_confusion[:] = 0
+        np.add.at(self.test_confusion, (self._data.test.labels, self._classes(self._test, None)), 1)
+
     def final(self) -> dict[str, float | None]:
         """Return the memorisation figures over all training samples; see that there is a test confusion."""
         if not self.test_confusion.any():  # all epochs were done before this process began

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import tomllib
@@ -17,6 +18,7 @@ from torch import nn
 
 import nlcore
 from nlcore.rundir.directory import RunDirectory
+from nlcore.rundir.model_file import ModelFile
 
 
 @pytest.fixture
@@ -191,3 +193,50 @@ def test_weights_are_contiguous_and_named_by_network(directory: RunDirectory) ->
     before = (directory.path / "weights.safetensors").read_bytes()
     directory.write_weights({"network1": first, "network2": second})
     assert (directory.path / "weights.safetensors").read_bytes() == before
+
+
+def test_the_confusion_matrix_has_a_row_for_each_true_class(directory: RunDirectory) -> None:
+    directory.write_confusion(("cat", "dog, wild"), np.array([[5, 1], [0, 3]]))
+    with (directory.path / "confusion.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [["true", "cat", "dog, wild"], ["cat", "5", "1"], ["dog, wild", "0", "3"]]
+
+
+MODEL = ModelFile(
+    classes=("a", "b"),
+    image_shape=(1, 8, 8),
+    mean=(0.4,),
+    std=(0.25,),
+    num_samples=12,
+    declared={"rate": 0.3, "transition": None},
+    recipe={"loss": {"name": "gce", "q": 0.7}},
+    plugin_files={},
+    versions={"loss": "1.0"},
+)
+
+
+def test_what_a_model_needs_is_read_back(directory: RunDirectory) -> None:
+    MODEL.write(directory.path)
+    assert ModelFile.read(directory.path / "model.json") == MODEL
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"format": 99}, "another version of nlcore"),
+        ({"mean": [0.1, 0.2]}, "not what a run writes"),
+        ({"classes": []}, "not what a run writes"),
+        ({"image_shape": [1, 0, 8]}, "not what a run writes"),
+        ({"colour": "blue"}, "not what a run writes"),
+    ],
+)
+def test_a_model_file_of_something_else(change: dict[str, Any], said: str, directory: RunDirectory) -> None:
+    MODEL.write(directory.path)
+    path = directory.path / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(nlcore.UserError, match=said):
+        ModelFile.read(path)
+
+
+def test_a_folder_without_a_model_file(tmp_path: Path) -> None:
+    with pytest.raises(nlcore.UserError, match=r"holds no trained model: model\.json is missing"):
+        ModelFile.read(tmp_path / "model.json")

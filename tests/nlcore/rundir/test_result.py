@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import nlcore
 from nlcore.rundir.directory import RunDirectory
-from nlcore.rundir.result import Result, accuracies
+from nlcore.rundir.result import Result, accuracies, per_class
 
 
 def rows(test: list[float], held_out: list[float] | None = None) -> list[dict[str, Any]]:
@@ -52,9 +53,38 @@ def test_of_epochs_that_are_equally_good_the_first_is_selected() -> None:
     assert accuracies(rows([0.1, 0.2, 0.3], [0.0, 0.5, 0.5]))["selected"] == 0.2
 
 
+def test_each_class_is_counted_in_the_confusion_matrix() -> None:
+    """4 images of a, 3 of them right; none of b; 2 of c, never right."""
+    found = per_class(("a", "b", "c"), np.array([[3, 1, 0], [0, 0, 0], [1, 1, 0]]))
+    assert found == (
+        {"name": "a", "count": 4, "accuracy": 0.75},
+        {"name": "b", "count": 0, "accuracy": None},
+        {"name": "c", "count": 2, "accuracy": 0.0},
+    )
+
+
+def test_classes_that_are_never_right_are_said_with_the_mean_over_classes(tmp_path: Path) -> None:
+    """(0.75 + 0) / 2 over the classes that have images."""
+    classes = per_class(("a", "b", "c"), np.array([[3, 1, 0], [0, 0, 0], [1, 1, 0]]))
+    lines = made(tmp_path, per_class=classes).lines()
+    assert "mean over classes: 37.50%" in lines
+    assert any(line.startswith("never right: c (no test image;") for line in lines)
+
+
+def test_the_components_stand_beside_the_rest_in_json(tmp_path: Path) -> None:
+    content = made(tmp_path).to_json()
+    assert (content["loss"], content["dataset"]) == ("l", "d")
+    assert "components" not in content
+
+
 def test_a_result_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     result = made(
-        tmp_path, oracles=("noise rate",), test_accuracy=accuracies(rows([0.1])), seconds=1.5, message="stopped"
+        tmp_path,
+        oracles=("noise rate",),
+        per_class=per_class(("a",), np.array([[2]])),
+        test_accuracy=accuracies(rows([0.1])),
+        seconds=1.5,
+        message="stopped",
     )
     RunDirectory(tmp_path).write_json("summary.json", result.to_json())
     assert Result.read(tmp_path) == result

@@ -14,8 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import toy
+from helpers import install_plugin, squares
 from nlcore_builtins.losses.elr import ELR
 
 import nlcore
@@ -385,7 +387,7 @@ def _environment() -> dict[str, str]:
 
 
 def test_out_of_memory_says_what_to_lower(monkeypatch: pytest.MonkeyPatch) -> None:
-    def exhaust(self: Trainer, number: int, watcher: Any) -> Any:
+    def exhaust(self: Trainer, number: int, observers: Any) -> Any:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(Trainer, "train_epoch", exhaust)
@@ -485,7 +487,7 @@ def test_labels_from_a_relative_path_are_found_from_elsewhere(monkeypatch: pytes
     assert nlcore.resume(torn, quiet=True).components["noise"] == "stored"
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", "{", '{"identity": {}}'])
+@pytest.mark.parametrize("content", ["{}", "[]", "{", '{"fingerprint": {}}'])
 def test_a_directory_that_is_not_whole_gets_a_sentence(content: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torn = stopped("torn")
     (torn / "environment.json").write_text(content)

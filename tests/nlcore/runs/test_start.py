@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import inspect
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,7 @@ import torch
 from helpers import TINY, install_plugin
 from safetensors.torch import load_file
 from sklearn.datasets import load_digits
+from sklearn.metrics import roc_auc_score
 
 import nlcore
 from nlcore.config.experiment import resolve
@@ -32,7 +37,9 @@ FILES = {
     "noise.json",
     "metrics.jsonl",
     "weights.safetensors",
+    "model.json",
     "summary.json",
+    "confusion.csv",
     "curves.png",
     "confusion.csv",
     "confusion.png",
@@ -166,6 +173,34 @@ def test_the_accuracies_are_those_of_the_metrics(finished: Result) -> None:
     assert all(round(value * 355, 6).is_integer() for value in test)  # a fraction of 355 test images
 
 
+def test_each_class_of_the_test_set_is_counted(finished: Result) -> None:
+    """Of the true classes 35 or 36 images each; their accuracies make up that of the last epoch, plain and balanced."""
+    classes = finished.per_class
+    assert [one["name"] for one in classes] == list("0123456789")
+    bundle = load_digits()
+    assert [one["count"] for one in classes] == [int((bundle.target == digit).sum()) // 5 for digit in range(10)]
+    right = sum(one["count"] * one["accuracy"] for one in classes)
+    assert right / 355 == pytest.approx(finished.test_accuracy["last"])
+    balanced = sum(one["accuracy"] for one in classes) / 10
+    assert balanced == pytest.approx(finished.metrics[-1]["test_balanced_accuracy"])
+
+
+def test_a_selection_is_measured_and_stored() -> None:
+    """The AUC of co-teaching's losses against which labels are right, and a row for each training label."""
+    result = run(strategy="co_teaching", epochs=2, **{"strategy.num_gradual": 1})
+    row = result.metrics[-1]
+    assert 0 <= row["selection_auc"] <= 1
+    assert row["correction_accuracy"] is None  # it suggests no labels
+    with (result.run_dir / "selection.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    with np.load(result.run_dir / "labels.npz") as file:
+        right = dict(zip(file["ids"].tolist(), (file["given"] == file["true"]).tolist(), strict=True))
+        given = dict(zip(file["ids"].tolist(), file["given"].tolist(), strict=True))
+    assert [int(line["label"]) for line in lines] == [given[int(line["id"])] for line in lines]
+    auc = roc_auc_score([right[int(one["id"])] for one in lines], [float(one["clean_probability"]) for one in lines])
+    assert auc == pytest.approx(row["selection_auc"], abs=1e-3)
+
+
 def test_the_noise_rate_is_that_of_the_labels(finished: Result) -> None:
     with np.load(finished.run_dir / "labels.npz") as file:
         assert finished.noise_rate == np.mean(file["given"] != file["true"])
@@ -173,7 +208,7 @@ def test_the_noise_rate_is_that_of_the_labels(finished: Result) -> None:
     assert finished.noise_rate == pytest.approx(0.27, abs=4 * (0.3 * 0.09 / 1442) ** 0.5)
 
 
-def test_the_realised_matrix_is_recorded(finished: Result) -> None:
+def test_the_confusion_of_labels_is_recorded(finished: Result) -> None:
     """Counts over training and held-out samples, beside what was declared: 30 % redrawn from all ten classes."""
     with np.load(finished.run_dir / "labels.npz") as file:
         true, given = file["true"], file["given"]
@@ -207,9 +242,11 @@ def test_metrics_have_one_row_an_epoch(finished: Result) -> None:
         "validation_accuracy lr seconds_train seconds_evaluation images_per_second "
         "selection_auc selection_precision selection_recall correction_accuracy"
     )
+    of_a_selection = "selection_auc selection_precision selection_recall correction_accuracy"
     assert [row["epoch"] for row in finished.metrics] == [1, 2, 3]
     for row in finished.metrics:
-        assert set(row) == set(keys.split())
+        assert set(row) == {*keys.split(), *of_a_selection.split()}
+        assert all(row[key] is None for key in of_a_selection.split())  # plain training has no opinion
         assert row["lr"] == 0.1
         assert all(0 <= row[key] <= 1 for key in keys.split() if "accuracy" in key and "correction" not in key)
         assert row["selection_auc"] is None  # standard training has no opinion
