@@ -40,7 +40,7 @@ class Evaluator:
 
     def epoch(self) -> dict[str, float | None]:
         """Return what is measured after each epoch, as fractions; None where something is unknown."""
-        self._test_again()
+        self.test()
         row: dict[str, float | None] = {
             "test_accuracy": float(self.test_confusion.trace() / self.test_confusion.sum()),
             "test_balanced_accuracy": balanced_accuracy(self.test_confusion),
@@ -57,9 +57,7 @@ class Evaluator:
         np.add.at(self.test_confusion, (self._data.test.labels, self._classes(self._test, None)), 1)
 
     def final(self) -> dict[str, float | None]:
-        """Return the memorisation figures over all training samples; see that there is a test confusion."""
-        if not self.test_confusion.any():  # all epochs were done before this process began
-            self._test_again()
+        """Return the memorisation figures over all training samples."""
         return self._memorisation(np.arange(len(self._data.train)))
 
     @property
@@ -89,11 +87,6 @@ class Evaluator:
             found = tuple(said.shape) if isinstance(said, Tensor) else type(said).__name__
             raise RunError(f"The strategy {type(self._strategy).__name__}: {name}() gives {found}, not {(count,)}.")
         return said.detach().cpu().numpy()
-
-    def _test_again(self) -> None:
-        """Count how often each true class of the test set is predicted as each other: [true, predicted]."""
-        self.test_confusion[:] = 0
-        np.add.at(self.test_confusion, (self._data.test.labels, self._classes(self._test, None)), 1)
 
     def _opinions(self) -> dict[str, float | None]:
         probability, suggested = self.opinions()

@@ -1,13 +1,15 @@
-"""The record of a run's noise: counts, and what was declared."""
+"""The record of a run's noise: counts, what was declared, and a picture of both."""
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from helpers import SomeWrong, make_data, prepared, squares
+from PIL import Image
 
 from nlcore.contracts import NoiseInfo
 from nlcore.rundir.noise_report import as_text, describe

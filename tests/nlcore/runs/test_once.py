@@ -9,9 +9,9 @@ import pytest
 from helpers import TINY
 
 import nlcore
-from nlcore.config import experiment
 from nlcore.host import registry as host
 from nlcore.host.hookspecs import slots
+from nlcore.runs import start
 
 
 def test_a_run_makes_no_throw_away_components(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,11 +36,9 @@ def test_a_run_makes_no_throw_away_components(monkeypatch: pytest.MonkeyPatch) -
         return construct(entry, cls, params)
 
     monkeypatch.setattr(host, "construct", construct_and_note)
-    resolved = []
-    original = experiment.resolve
-    monkeypatch.setattr("nlcore.runs.start.resolve", lambda *layers: resolved.append(1) or original(*layers))
+    count(start, "resolve", "resolutions")
     nlcore.run(quiet=True, **TINY)
-    assert len(resolved) == 1
+    assert counted["resolutions"] == 1
     # Of each slot one, the strong view's crop_flip, randaugment and cutout among them.
     parts = {"dataset:digits": 1, "noise:symmetric": 1, "augmentation:crop_flip": 2, "augmentation:randaugment": 1}
     parts |= {"augmentation:cutout": 1, "architecture:resnet18": 1, "optimizer:sgd": 1, "loss:cross_entropy": 1}

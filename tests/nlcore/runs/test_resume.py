@@ -14,10 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import toy
-from helpers import install_plugin, squares
 from nlcore_builtins.losses.elr import ELR
 
 import nlcore

@@ -7,10 +7,7 @@ import hashlib
 import inspect
 import json
 import os
-import re
 import shutil
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -41,9 +38,7 @@ FILES = {
     "summary.json",
     "confusion.csv",
     "curves.png",
-    "confusion.csv",
     "confusion.png",
-    "model.json",
     "signature.json",
 }
 
