@@ -142,13 +142,15 @@ class Session(Observer):
             write_selection(path, self.data, *trainer.evaluator.opinions())
         with self._never_losing_the_run("confusion.csv"):
             self.directory.write_confusion(self.data.classes, confusion)
-        result = self._end("done", memorisation=memorisation, per_class=classes)
+        found: dict[str, Any] = {"memorisation": memorisation, "per_class": classes}
+        result = self._result("done", **found)
         with self._never_losing_the_run("curves.png"):
             self.directory.write_picture("curves.png", plots.draw_curves(self.rows, result))
         with self._never_losing_the_run("confusion.png"):
             shares = confusion / confusion.sum(axis=1, keepdims=True).clip(1)
             picture = plots.draw_confusion(shares, self.data.classes, "test set, last epoch", "predicted")
             self.directory.write_picture("confusion.png", picture)
+        result = self._end("done", **found)  # last: a run that is killed before it is finished later
         checkpoint.keep(path, 1)
         return result
 
@@ -198,10 +200,15 @@ class Session(Observer):
         return result
 
     def _write_status(self, status: str, **more: Any) -> Result:
+        result = self._result(status, **more)
+        self.directory.write_json("summary.json", result.to_json())
+        return result
+
+    def _result(self, status: str, **more: Any) -> Result:
         experiment, settings, trainer = self.experiment, self.experiment.settings, self.trainer
         trained = sum(row["seconds_train"] for row in self.rows)
         images = sum(row["images_per_second"] * row["seconds_train"] for row in self.rows)
-        result = Result(
+        return Result(
             run_dir=self.directory.path,
             status=status,
             components={slot: choice.name for slot, choice in experiment.deciding.items()},
@@ -219,8 +226,6 @@ class Session(Observer):
             peak_memory=_rounded(peak_memory(trainer.hardware.device)),
             **more,
         )
-        self.directory.write_json("summary.json", result.to_json())
-        return result
 
     def _seconds(self) -> float:
         return round(self.seconds_before + time.perf_counter() - self.started, 3)

@@ -124,6 +124,5 @@ def test_the_conformance_suite_reaches_all_phases(name: str) -> None:
 
 def test_suggested_settings_are_taken(tmp_path: Path) -> None:
     result = _run("divide_mix_short", "runs")
-    config = nlcore.Result.read(result.run_dir)
-    assert config.options["optimizer.lr"] == 0.02
+    assert "optimizer.lr" not in result.options  # nobody said it
     assert json.loads((result.run_dir / "model.json").read_text())["recipe"]["optimizer"]["lr"] == 0.02
