@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from nlcore.config.settings import TrainingSettings
 from nlcore.contracts import Data, DataSource, Labels, NoiseModel, SampleData, Split, Strategy
-from nlcore.data.prepare import RunData, prepare
+from nlcore.data.prepare import prepare
+from nlcore.data.run_data import RunData
 from nlcore.data.views import View
 from nlcore.host.registry import registry
 from nlcore.training.build import Components, wire

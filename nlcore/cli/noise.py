@@ -18,7 +18,7 @@ from nlcore.errors import UserError, plural
 
 if TYPE_CHECKING:
     from nlcore.config.experiment import Experiment
-    from nlcore.data.prepare import RunData
+    from nlcore.data.run_data import RunData
 
 _STORAGE = ("data_dir", "no_download")
 _FLAGS = {

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nlcore.contracts import Batch, Draws, ImageStore, Pass
-from nlcore.data.prepare import TrainingData
+from nlcore.data.run_data import TrainingData
 from nlcore.data.seeds import generator
 from nlcore.data.stores import ArrayStore
 from nlcore.data.views import PLAIN, Normalise, View, Views, part_of

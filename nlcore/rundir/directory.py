@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from nlcore.data.prepare import RunData
     from nlcore.data.repeats import Repeated
+    from nlcore.data.run_data import RunData
 
 #: Statuses of a run that has ended and will not go on.
 ENDED = ("done", "diverged")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nlcore.data.prepare import RunData
+    from nlcore.data.run_data import RunData
 
 SHOWN = 20  # up to so many classes are written out, in a picture or a table
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nlcore.contracts import Labels
-    from nlcore.data.prepare import RunData
+    from nlcore.data.run_data import RunData
 
 NAME = "selection.csv"
 

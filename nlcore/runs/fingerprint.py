@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from nlcore.config.experiment import Experiment
-from nlcore.data.prepare import RunData
+from nlcore.data.run_data import RunData
 from nlcore.host.selection import Selected
 from nlcore.version import __version__
 

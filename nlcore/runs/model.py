@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nlcore.contracts import Labels, NoiseInfo, Strategy
 from nlcore.data.image_files import UnreadableError, read_image
-from nlcore.data.prepare import TrainingData
+from nlcore.data.run_data import TrainingData
 from nlcore.data.views import Normalise
 from nlcore.errors import UserError
 from nlcore.host.boundary import attributed

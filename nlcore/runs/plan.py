@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nlcore.config.experiment import Experiment
-from nlcore.data.prepare import RunData
+from nlcore.data.run_data import RunData
 from nlcore.host.hookspecs import slots
 from nlcore.training.trainer import Trainer
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nlcore.config.experiment import Experiment
-from nlcore.data.prepare import RunData
+from nlcore.data.run_data import RunData
 from nlcore.errors import RunError
 from nlcore.host.boundary import attributed
 from nlcore.host.discovery import reason

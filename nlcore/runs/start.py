@@ -17,7 +17,7 @@ from nlcore.config.experiment import Experiment, resolve
 from nlcore.config.recipe import Overrides
 from nlcore.config.settings import RESUMABLE
 from nlcore.contracts import DataSource
-from nlcore.data.prepare import RunData
+from nlcore.data.run_data import RunData
 from nlcore.errors import UserError
 from nlcore.host.boundary import attributed
 from nlcore.rundir import checkpoint, durable

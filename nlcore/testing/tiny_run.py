@@ -8,7 +8,7 @@ from typing import Any
 
 from nlcore.config.settings import TrainingSettings
 from nlcore.contracts import Batch
-from nlcore.data.prepare import RunData
+from nlcore.data.run_data import RunData
 from nlcore.data.views import View
 from nlcore.errors import RunError
 from nlcore.host.registry import registry

@@ -19,7 +19,8 @@ from nlcore.contracts import (
     Split,
     StrategyContext,
 )
-from nlcore.data.prepare import RunData, prepare
+from nlcore.data.prepare import prepare
+from nlcore.data.run_data import RunData
 
 K = 4
 RATE = 0.2

@@ -20,7 +20,8 @@ from nlcore.config.experiment import Experiment
 from nlcore.config.settings import TrainingSettings
 from nlcore.contracts import Architecture, DataSource, Optimizer, Strategy
 from nlcore.data.batches import TrainingBatches
-from nlcore.data.prepare import RunData, TrainingData, prepare
+from nlcore.data.prepare import prepare
+from nlcore.data.run_data import RunData, TrainingData
 from nlcore.data.views import View, Views
 from nlcore.errors import RunError, UserError
 from nlcore.host.registry import registry

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from nlcore.config.settings import TrainingSettings
 from nlcore.contracts import Architecture, NoiseInfo, Optimizer, Pass
 from nlcore.data.batches import TrainingBatches
-from nlcore.data.prepare import TrainingData
+from nlcore.data.run_data import TrainingData
 from nlcore.data.seeds import generator, key
 from nlcore.training.bound_loss import BoundLoss, LossSetup
 from nlcore.training.ema import follow

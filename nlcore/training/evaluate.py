@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nlcore.contracts import Labels, Strategy
 from nlcore.data.batches import DeviceImages
-from nlcore.data.prepare import LabelledImages, RunData
+from nlcore.data.run_data import LabelledImages, RunData
 from nlcore.data.seeds import key
 from nlcore.data.views import Normalise
 from nlcore.errors import RunError

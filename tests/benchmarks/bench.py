@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from benchmarks.synthetic import SyntheticCifar
 from nlcore.config.experiment import Experiment, resolve
 from nlcore.contracts import DataSource, Pass
-from nlcore.data.prepare import RunData, prepare
+from nlcore.data.prepare import prepare
+from nlcore.data.run_data import RunData
 from nlcore.runs.terminal import Terminal
 from nlcore.training.build import build, load_data
 from nlcore.training.trainer import Trainer

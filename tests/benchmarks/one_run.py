@@ -23,7 +23,7 @@ def run(how: dict[str, str | int | None]) -> dict[str, str | float | None]:
     import nlcore.runs.start  # noqa: F401  # all that `nl run` imports
     from benchmarks.bench import Bench, Ours, Source
     from nlcore.data import stores
-    from nlcore.data.prepare import LabelledImages
+    from nlcore.data.run_data import LabelledImages
     from nlcore.rundir import checkpoint
     from nlcore.training.hardware import peak_memory, resolve_hardware, using_threads
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nlcore.contracts import Batch, Pass, StrategyContext
 from nlcore.data.batches import TrainingBatches
-from nlcore.data.prepare import RunData
+from nlcore.data.run_data import RunData
 from nlcore.data.views import View
 from nlcore.host.registry import registry
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nlcore import UserError
 from nlcore.contracts import Data, Labels, NoiseInfo, SampleData, Split
-from nlcore.data.prepare import LabelledImages, RunData
+from nlcore.data.run_data import LabelledImages, RunData
 
 
 def some_data(count: int = 200, *, truth_known: bool = True, on_demand: bool = False) -> Data:

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 import nlcore
 from nlcore.config.settings import TrainingSettings
 from nlcore.contracts import LossContext, NoiseInfo, Pass
-from nlcore.data.prepare import RunData
+from nlcore.data.run_data import RunData
 from nlcore.training.build import Components, wire_for_prediction
 from nlcore.training.context import Context
 from nlcore.training.schedules import schedule

@@ -13,7 +13,7 @@ from sklearn import metrics
 from torch import Tensor
 
 from nlcore.contracts import Batch, Labels, SampleData, StrategyContext
-from nlcore.data.prepare import RunData
+from nlcore.data.run_data import RunData
 from nlcore.training.evaluate import Evaluator, balanced_accuracy, memorisation, opinion_metrics
 
 # ------------------------------------------------------------------------------------------- memorisation

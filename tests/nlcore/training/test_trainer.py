@@ -36,7 +36,7 @@ from torch import Tensor, nn
 import nlcore
 from nlcore import Result, RunError, parameter
 from nlcore.contracts import Batch, Data, DataSource, LossContext, Pass, StrategyContext
-from nlcore.data.prepare import RunData
+from nlcore.data.run_data import RunData
 
 TRAINING = 240
 
