@@ -30,7 +30,7 @@ class TensorBoard:
             import tensorboard  # noqa: F401
         except ImportError:
             raise NotInstalledError(
-                "tracker tensorboard: the package tensorboard is not installed. Type: pip install tensorboard"
+                "tracker tensorboard: the package tensorboard is not installed. Type: pip install 'nlcore[tensorboard]'"
             ) from None
 
     def start(self, run_dir: Path, config: Mapping[str, Any], done: int) -> None:
