@@ -114,9 +114,9 @@ def dataset(name: str, *, data_dir: str | os.PathLike[str] | None = None, **para
 
     """
     from nlcore.config.settings import data_directory
-    from nlcore.contracts import DataSource
+    from nlcore.contracts import DatasetContext
 
-    source = DataSource(data_directory(None if data_dir is None else os.fspath(data_dir)))
+    source = DatasetContext(data_directory(None if data_dir is None else os.fspath(data_dir)))
     loaded: Data = registry().create("dataset", name, params).load(source)
     return replace(loaded, train=_in_memory(loaded.train), test=_in_memory(loaded.test))
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nlcore.config.settings import TrainingSettings
-from nlcore.contracts import Data, DataSource, Labels, NoiseModel, SampleData, Split, Strategy
+from nlcore.contracts import Data, DatasetContext, Labels, NoiseContext, NoiseModel, Split, Strategy
 from nlcore.data.prepare import prepare
 from nlcore.data.run_data import RunData
 from nlcore.data.views import View
@@ -110,7 +110,7 @@ class FixedDataset:
 
     data: Data
 
-    def load(self, source: DataSource) -> Data:
+    def load(self, source: DatasetContext) -> Data:
         """Return it."""
         return self.data
 
@@ -120,7 +120,7 @@ class AsGiven:
     """No noise."""
 
     def corrupt(
-        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: NoiseContext | None = None
     ) -> Labels:
         """Return a copy."""
         return labels.copy()
@@ -133,7 +133,7 @@ class SomeWrong:
     rate: float = 0.4
 
     def corrupt(
-        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: NoiseContext | None = None
     ) -> Labels:
         """Return given labels."""
         moved = (labels + rng.integers(1, num_classes, size=len(labels))) % num_classes
@@ -176,7 +176,7 @@ def make_data(
 
 def prepared(data: Data, noise: NoiseModel | None = None, noise_seed: int = 1, validation: float = 0.0) -> RunData:
     """Return the data of a run."""
-    source = DataSource(Path("nowhere"), download=False)
+    source = DatasetContext(Path("nowhere"), download=False)
     return prepare(FixedDataset(data), noise or AsGiven(), source, noise_seed=noise_seed, validation=validation)
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from helpers import install_plugin, make_data, plugin_source, squares
 
-from nlcore.contracts import Data, DataSource
+from nlcore.contracts import Data, DatasetContext
 from nlcore.rundir import checkpoint
 
 PLUGIN = plugin_source(nl_datasets={"toy": "toy:Toy"}, nl_architectures={"tiny": "helpers:NetArchitecture"})
@@ -37,7 +37,7 @@ class Toy:
 
     defaults: ClassVar[dict[str, Any]] = {"augmentation.padding": 1, "augmentation.flip": False}
 
-    def load(self, source: DataSource) -> Data:
+    def load(self, source: DatasetContext) -> Data:
         """Return train and test."""
         images, labels = squares(96)
         return make_data(images, labels, test=squares(48, seed=1))

@@ -12,7 +12,7 @@ import functools
 import numpy as np
 
 from nlcore.config.settings import data_directory
-from nlcore.contracts import Data, DataSource, Labels, Split
+from nlcore.contracts import Data, DatasetContext, Labels, Split
 from nlcore.data import stores
 
 
@@ -113,8 +113,8 @@ def _load(cls: type) -> Data:
     return data
 
 
-def _source() -> DataSource:
-    return DataSource(data_directory(), download=False)
+def _source() -> DatasetContext:
+    return DatasetContext(data_directory(), download=False)
 
 
 def _splits(data: Data) -> list[tuple[str, Split]]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nlcore.checks.suite import NotApplicable
 from nlcore.config.settings import data_directory
-from nlcore.contracts import Labels, SampleData
+from nlcore.contracts import Labels, NoiseContext
 from nlcore.data.prepare import declaration
 from nlcore.data.stores import ArrayStore, SubsetStore
 from nlcore.parameters import parameters_of
@@ -144,12 +144,12 @@ def _labels(count: int) -> Labels:
     return np.random.default_rng(5).permutation(np.arange(count, dtype=np.int64) % K)
 
 
-def _data(count: int) -> SampleData:
+def _data(count: int) -> NoiseContext:
     images = SubsetStore(ArrayStore(_IMAGES.copy()), np.arange(count) % 100)
-    return SampleData(np.arange(count), images, CLASSES, data_directory())
+    return NoiseContext(np.arange(count), images, CLASSES, data_directory())
 
 
-def _corrupt(model: Any, labels: Labels, data: SampleData | None = None) -> Labels:
+def _corrupt(model: Any, labels: Labels, data: NoiseContext | None = None) -> Labels:
     given: Labels = model.corrupt(labels, K, np.random.default_rng(1), data or _data(len(labels)))
     return given
 

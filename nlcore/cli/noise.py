@@ -76,13 +76,13 @@ def noise(ctx: click.Context, /, **options: Any) -> int:
         return 0
     experiment = _resolve(ctx)
 
-    from nlcore.contracts import DataSource
+    from nlcore.contracts import DatasetContext
     from nlcore.data.prepare import prepare
     from nlcore.rundir.noise_report import as_text, describe
     from nlcore.runs.terminal import Terminal, print_plan
 
     terminal, seed = Terminal(options["quiet"]), experiment.settings.noise_seed
-    source = DataSource(experiment.data_dir, not experiment.storage.no_download, terminal.line)
+    source = DatasetContext(experiment.data_dir, not experiment.storage.no_download, terminal.line)
     data = prepare(experiment["dataset"].create(), experiment["noise"].create(), source, noise_seed=seed)
     about = {"model": experiment.config()["noise"], "noise_seed": seed}
     record = describe(data, about)

@@ -9,9 +9,9 @@ are there. Any component may have ``defaults``, a mapping of the settings that i
 
 from nlcore.contracts.architecture import Architecture, Network
 from nlcore.contracts.augmentation import Augmentation, Draws
-from nlcore.contracts.dataset import Data, Dataset, DataSource, ImageStore, Labels, Split
+from nlcore.contracts.dataset import Data, Dataset, DatasetContext, ImageStore, Labels, Split
 from nlcore.contracts.loss import Loss, LossContext
-from nlcore.contracts.noise import NoiseInfo, NoiseModel, SampleData
+from nlcore.contracts.noise import NoiseContext, NoiseInfo, NoiseModel
 from nlcore.contracts.optimizer import Optimizer
 from nlcore.contracts.strategy import Batch, Pass, Strategy, StrategyContext
 from nlcore.contracts.tracker import Tracker
@@ -21,19 +21,19 @@ __all__ = [
     "Augmentation",
     "Batch",
     "Data",
-    "DataSource",
     "Dataset",
+    "DatasetContext",
     "Draws",
     "ImageStore",
     "Labels",
     "Loss",
     "LossContext",
     "Network",
+    "NoiseContext",
     "NoiseInfo",
     "NoiseModel",
     "Optimizer",
     "Pass",
-    "SampleData",
     "Split",
     "Strategy",
     "StrategyContext",

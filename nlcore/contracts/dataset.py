@@ -76,7 +76,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class DataSource:
+class DatasetContext:
     """
     Where a dataset may look.
 
@@ -110,5 +110,5 @@ class Dataset(Protocol):
         opened. Empty where the data are not there yet; raises `nlcore.UserError` as `load` does.
     """
 
-    def load(self, source: DataSource) -> Data:
+    def load(self, source: DatasetContext) -> Data:
         """Return train and test. Raise `nlcore.UserError` where the files are not there or not what they should be."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nlcore.contracts.dataset import DataSource, ImageStore, Labels
+from nlcore.contracts.dataset import DatasetContext, ImageStore, Labels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,7 @@ class NoiseInfo:
 
 
 @dataclass(frozen=True)
-class SampleData:
+class NoiseContext:
     """
     What a noise model may want to know of the samples.
 
@@ -48,7 +48,7 @@ class SampleData:
     images: ImageStore
     classes: tuple[str, ...]
     directory: Path | None = None
-    source: DataSource | None = None
+    source: DatasetContext | None = None
 
 
 class NoiseModel(Protocol):
@@ -65,6 +65,6 @@ class NoiseModel(Protocol):
     """
 
     def corrupt(
-        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: NoiseContext | None = None
     ) -> Labels:
         """Return the given labels, int64 (N,), as a new array. Draw from `rng` alone."""

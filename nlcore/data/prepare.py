@@ -17,12 +17,12 @@ import numpy as np
 from nlcore.contracts import (
     Data,
     Dataset,
-    DataSource,
+    DatasetContext,
     ImageStore,
     Labels,
+    NoiseContext,
     NoiseInfo,
     NoiseModel,
-    SampleData,
     Split,
 )
 from nlcore.data import stores
@@ -33,7 +33,7 @@ from nlcore.errors import UserError
 
 
 def prepare(
-    dataset: Dataset, noise: NoiseModel, source: DataSource, *, noise_seed: int, validation: float = 0.0
+    dataset: Dataset, noise: NoiseModel, source: DatasetContext, *, noise_seed: int, validation: float = 0.0
 ) -> RunData:
     """
     Load, corrupt and split.
@@ -98,18 +98,18 @@ def declaration(noise: NoiseModel, classes: Sequence[str]) -> NoiseInfo | None:
 
 
 def _corrupt(
-    data: Data, noise: NoiseModel, noise_seed: int, source: DataSource
+    data: Data, noise: NoiseModel, noise_seed: int, source: DatasetContext
 ) -> tuple[ImageStore, Labels, Labels | None]:
     """Return images, given labels and true labels (None where unknown) after label noise."""
     for split in (data.train, data.test):
         _check(split, data)
     images = stores.as_store(data.train.images)
     clean = data.train.clean
-    samples = SampleData(data.train.ids, images, tuple(data.classes), source.directory, source)
+    samples = NoiseContext(data.train.ids, images, tuple(data.classes), source.directory, source)
     if hasattr(noise, "replace_images"):
         positions, replacements = noise.replace_images(samples, np.random.default_rng([noise_seed, 1]))
         images = stores.replace(images, positions, replacements)
-        samples = SampleData(data.train.ids, images, tuple(data.classes), source.directory, source)
+        samples = NoiseContext(data.train.ids, images, tuple(data.classes), source.directory, source)
         if clean is not None:
             clean = clean.copy()
             clean[positions] = -1

@@ -16,7 +16,7 @@ from typing import Any
 from nlcore.config.experiment import Experiment, resolve
 from nlcore.config.recipe import Overrides
 from nlcore.config.settings import RESUMABLE
-from nlcore.contracts import DataSource
+from nlcore.contracts import DatasetContext
 from nlcore.data.run_data import RunData
 from nlcore.errors import UserError
 from nlcore.host.boundary import attributed
@@ -239,7 +239,7 @@ def _sign(directory: RunDirectory, experiment: Experiment, asked: str | None) ->
     """Note the files that the run was made from, so that it is recognised when it is asked for again."""
     if asked is None:
         return
-    source = DataSource(experiment.data_dir, download=False)
+    source = DatasetContext(experiment.data_dir, download=False)
     read = [*source_files(experiment), *named_files(experiment).values()]
     for slot in ("dataset", "noise"):
         component = experiment[slot].create()

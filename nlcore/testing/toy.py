@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from nlcore.contracts import (
     Batch,
     Data,
-    DataSource,
+    DatasetContext,
     Labels,
+    NoiseContext,
     NoiseInfo,
-    SampleData,
     Split,
     StrategyContext,
 )
@@ -38,7 +38,7 @@ class Squares:
 
     clean: Labels | None = None  # the training set's true labels where others than the right ones are claimed
 
-    def load(self, source: DataSource) -> Data:
+    def load(self, source: DatasetContext) -> Data:
         """Return train and test."""
         train, test = _squares(97, 1), _squares(80, 2)
         clean = train[1] if self.clean is None else self.clean
@@ -56,7 +56,7 @@ class SomeWrong:
     """A fifth of the labels is moved to another class."""
 
     def corrupt(
-        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: NoiseContext | None = None
     ) -> Labels:
         """Return given labels."""
         moved = (labels + rng.integers(1, num_classes, size=len(labels))) % num_classes
@@ -147,7 +147,7 @@ class Plain:
 
 def prepared(clean: Labels | None = None) -> RunData:
     """Return the toy's data after its noise."""
-    return prepare(Squares(clean), SomeWrong(), DataSource(Path(), download=False), noise_seed=1)
+    return prepare(Squares(clean), SomeWrong(), DatasetContext(Path(), download=False), noise_seed=1)
 
 
 def _squares(count: int, seed: int) -> tuple[NDArray[np.uint8], Labels]:

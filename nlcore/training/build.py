@@ -18,7 +18,7 @@ from torch import Tensor
 
 from nlcore.config.experiment import Experiment
 from nlcore.config.settings import TrainingSettings
-from nlcore.contracts import Architecture, DataSource, Optimizer, Strategy
+from nlcore.contracts import Architecture, DatasetContext, Optimizer, Strategy
 from nlcore.data.batches import TrainingBatches
 from nlcore.data.prepare import prepare
 from nlcore.data.run_data import RunData, TrainingData
@@ -199,7 +199,7 @@ def load_data(
     Args:
         experiment: what to run.
         report: takes a line of text for the user.
-        progress: is told while something takes long, see `nlcore.contracts.DataSource`.
+        progress: is told while something takes long, see `nlcore.contracts.DatasetContext`.
 
     Raises:
         UserError: invalid input.
@@ -210,7 +210,7 @@ def load_data(
     data = prepare(
         experiment["dataset"].create(),
         experiment["noise"].create(),
-        DataSource(experiment.data_dir, not experiment.storage.no_download, report, progress),
+        DatasetContext(experiment.data_dir, not experiment.storage.no_download, report, progress),
         noise_seed=settings.noise_seed,
         validation=settings.validation,
     )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmarks.synthetic import SyntheticCifar
 from nlcore.config.experiment import Experiment, resolve
-from nlcore.contracts import DataSource, Pass
+from nlcore.contracts import DatasetContext, Pass
 from nlcore.data.prepare import prepare
 from nlcore.data.run_data import RunData
 from nlcore.runs.terminal import Terminal
@@ -40,7 +40,7 @@ class Source:
             experiment = resolve({"data_dir": str(self.data_dir), "no_download": True})
             return load_data(experiment, Terminal(quiet=True).line)
         dataset = SyntheticCifar(self.images, self.images // 2)
-        return prepare(dataset, resolve()["noise"].create(), DataSource(Path(), download=False), noise_seed=1)
+        return prepare(dataset, resolve()["noise"].create(), DatasetContext(Path(), download=False), noise_seed=1)
 
     def __str__(self) -> str:
         return "real CIFAR-10" if self.data_dir else f"{self.images:,} synthetic images of CIFAR-10's shape"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nlcore.contracts import Data, DataSource, Split
+from nlcore.contracts import Data, DatasetContext, Split
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class SyntheticCifar:
     train: int
     test: int
 
-    def load(self, source: DataSource) -> Data:
+    def load(self, source: DatasetContext) -> Data:
         """Return train and test, the same each time."""
         return Data(
             train=_split(self.train, 1),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from nlcore import parameter
-from nlcore.contracts import Labels, NoiseInfo, SampleData
+from nlcore.contracts import Labels, NoiseContext, NoiseInfo
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class LazyAnnotator:
         labels: Labels,
         num_classes: int,
         rng: np.random.Generator,
-        data: SampleData | None = None,
+        data: NoiseContext | None = None,
     ) -> Labels:
         """Return the given labels, int64 (N,), as a new array."""
         hurried = rng.random(len(labels)) < self.rate

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlcore import parameter
-from nlcore.contracts import Data, DataSource, Labels, Split
+from nlcore.contracts import Data, DatasetContext, Labels, Split
 from nlcore_builtins.datasets import official
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -71,7 +71,7 @@ class Cifar10:
     def __post_init__(self) -> None:
         official.check_per_class(self.per_class)
 
-    def load(self, source: DataSource) -> Data:
+    def load(self, source: DatasetContext) -> Data:
         """
         Return the chosen training images in official order, and the whole test set.
 
@@ -90,7 +90,7 @@ class Cifar10:
             std=(0.2023, 0.1994, 0.2010),
         )
 
-    def files(self, source: DataSource) -> Sequence[Path]:
+    def files(self, source: DatasetContext) -> Sequence[Path]:
         """Return the official files, nothing where they are not there."""
         return official.files(source.directory, {BINARY: BINARY_MD5, PYTHON: PYTHON_MD5})
 
@@ -99,7 +99,7 @@ def _split(images: NDArray[np.uint8], labels: Labels, ids: Labels) -> Split:
     return Split(np.ascontiguousarray(images[ids].transpose(0, 2, 3, 1)), labels[ids], ids, labels[ids])
 
 
-def _read(source: DataSource) -> list[Part]:
+def _read(source: DatasetContext) -> list[Part]:
     """Return the six parts of whichever layout is there; download the binary one where none is."""
     binary, python = (official.find(source.directory, name) for name in (BINARY, PYTHON))
     if binary is None and python is not None:

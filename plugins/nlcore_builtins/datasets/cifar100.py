@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from nlcore import parameter
-from nlcore.contracts import Data, DataSource, Split
+from nlcore.contracts import Data, DatasetContext, Split
 from nlcore_builtins.datasets import official
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
@@ -50,7 +50,7 @@ class Cifar100:
     def __post_init__(self) -> None:
         official.check_per_class(self.per_class)
 
-    def load(self, source: DataSource) -> Data:
+    def load(self, source: DatasetContext) -> Data:
         """
         Return the chosen training images in official order, and the whole test set.
 
@@ -74,7 +74,7 @@ class Cifar100:
             std=(0.2673, 0.2564, 0.2762),
         )
 
-    def files(self, source: DataSource) -> Sequence[Path]:
+    def files(self, source: DatasetContext) -> Sequence[Path]:
         """Return the official files, nothing where they are not there."""
         return official.files(source.directory, {FOLDER: MD5})
 

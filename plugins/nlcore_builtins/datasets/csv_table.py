@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from nlcore import UserError, parameter
-from nlcore.contracts import Data, DataSource
+from nlcore.contracts import Data, DatasetContext
 from nlcore_builtins.datasets.decoding import Item
 from nlcore_builtins.datasets.own import OwnImages
 from nlcore_builtins.tables import SEPARATORS, Row, read_rows, refuse_missing, shorten
@@ -44,7 +44,7 @@ class CsvTable(OwnImages):
         if self.separator is not None and (len(self._separated_by()) != 1 or self.separator in '"\r\n\0 '):
             raise ValueError(f"separator = {self.separator!r}: must be one character, as in ; or |, or tab")
 
-    def load(self, source: DataSource) -> Data:
+    def load(self, source: DatasetContext) -> Data:
         """
         Return train and test.
 
@@ -61,7 +61,7 @@ class CsvTable(OwnImages):
             notes.append(f"{len(both):,} images are in both tables: what is tested has been trained on")
         return self.assemble(train, test, source, notes)
 
-    def files(self, source: DataSource) -> Sequence[Path]:
+    def files(self, source: DatasetContext) -> Sequence[Path]:
         """
         Return the tables and the images that they list; of these only the tables are opened.
 

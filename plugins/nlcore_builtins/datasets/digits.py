@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nlcore.contracts import Data, DataSource, Split
+from nlcore.contracts import Data, DatasetContext, Split
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Digits:
         "augmentation.flip": False,
     }
 
-    def load(self, source: DataSource) -> Data:
+    def load(self, source: DatasetContext) -> Data:
         """Return train and test. `source` is not looked at."""
         from sklearn.datasets import load_digits
 
@@ -58,7 +58,7 @@ class Digits:
             std=(float(pixels.std()),),
         )
 
-    def files(self, source: DataSource) -> Sequence[Path]:
+    def files(self, source: DatasetContext) -> Sequence[Path]:
         """Return the file that comes with scikit-learn, which is not imported for it."""
         found = importlib.util.find_spec("sklearn")
         return [Path(found.origin).parent / "datasets/data/digits.csv.gz"] if found and found.origin else []

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from nlcore import parameter
-from nlcore.contracts import Data, DataSource
+from nlcore.contracts import Data, DatasetContext
 from nlcore_builtins.datasets import official
 from nlcore_builtins.datasets.mnist import read
 
@@ -58,7 +58,7 @@ class FashionMnist:
     def __post_init__(self) -> None:
         official.check_per_class(self.per_class)
 
-    def load(self, source: DataSource) -> Data:
+    def load(self, source: DatasetContext) -> Data:
         """
         Return the chosen training images in official order, and the whole test set.
 
@@ -75,6 +75,6 @@ class FashionMnist:
             std=(0.3530,),
         )
 
-    def files(self, source: DataSource) -> Sequence[Path]:
+    def files(self, source: DatasetContext) -> Sequence[Path]:
         """Return the official files, nothing where they are not there."""
         return official.files(source.directory, dict.fromkeys(FOLDERS, MD5))

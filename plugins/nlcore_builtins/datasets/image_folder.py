@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nlcore import UserError, parameter
-from nlcore.contracts import Data, DataSource
+from nlcore.contracts import Data, DatasetContext
 from nlcore.toolbox import IMAGE_SUFFIXES, left_out_in_words, list_folders, list_images, printable, visible
 from nlcore_builtins.datasets.decoding import Item
 from nlcore_builtins.datasets.own import OwnImages
@@ -44,7 +44,7 @@ class ImageFolder(OwnImages):
         None, "test images, one folder a class; those in folder are trained on", path=True
     )
 
-    def load(self, source: DataSource) -> Data:
+    def load(self, source: DatasetContext) -> Data:
         """
         Return train and test.
 
@@ -60,7 +60,7 @@ class ImageFolder(OwnImages):
             return self.assemble(trained, None, source, notes)
         return self.assemble(trained, _list(test, root if self.test_folder is None else test, notes), source, notes)
 
-    def files(self, source: DataSource) -> Sequence[Path]:
+    def files(self, source: DatasetContext) -> Sequence[Path]:
         """
         Return all folders that are listed and all images in them, sorted.
 

@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from nlcore import parameter
-from nlcore.contracts import Data, DataSource, Split
+from nlcore.contracts import Data, DatasetContext, Split
 from nlcore_builtins.datasets import official
 
 URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
@@ -52,7 +52,7 @@ class Mnist:
     def __post_init__(self) -> None:
         official.check_per_class(self.per_class)
 
-    def load(self, source: DataSource) -> Data:
+    def load(self, source: DatasetContext) -> Data:
         """
         Return the chosen training images in official order, and the whole test set.
 
@@ -69,13 +69,13 @@ class Mnist:
             std=(0.3081,),
         )
 
-    def files(self, source: DataSource) -> Sequence[Path]:
+    def files(self, source: DatasetContext) -> Sequence[Path]:
         """Return the official files, nothing where they are not there."""
         return official.files(source.directory, dict.fromkeys(FOLDERS, MD5))
 
 
 def read(
-    source: DataSource,
+    source: DatasetContext,
     title: str,
     folders: tuple[str, ...],
     url: str,

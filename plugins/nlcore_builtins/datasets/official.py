@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from nlcore import UserError
-from nlcore.contracts import DataSource, Labels
+from nlcore.contracts import DatasetContext, Labels
 
 
 def check_per_class(per_class: int) -> None:
@@ -77,7 +77,13 @@ def verified(path: Path, md5: str, title: str) -> bytes:
 
 
 def download(
-    source: DataSource, title: str, looked: str, home: str, megabytes: int, folder: str, fill: Callable[[Path], None]
+    source: DatasetContext,
+    title: str,
+    looked: str,
+    home: str,
+    megabytes: int,
+    folder: str,
+    fill: Callable[[Path], None],
 ) -> Path:
     """
     Download a dataset and return its folder.

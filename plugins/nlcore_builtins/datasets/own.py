@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlcore import UserError, parameter
-from nlcore.contracts import Data, DataSource, Labels, Split
+from nlcore.contracts import Data, DatasetContext, Labels, Split
 from nlcore.toolbox import read_image
 from nlcore_builtins.datasets.decoding import DecodingStore, Item, Seen, look_at, moments
 from nlcore_builtins.tables import shorten
@@ -64,7 +64,7 @@ class OwnImages:
         """
         return read_image(path, image_shape, self.background)
 
-    def assemble(self, train: list[Item], test: list[Item] | None, source: DataSource, notes: list[str]) -> Data:
+    def assemble(self, train: list[Item], test: list[Item] | None, source: DatasetContext, notes: list[str]) -> Data:
         """
         Look at all images, split off a test part where there is none, and return the data.
 

@@ -29,7 +29,7 @@ from typing import Literal
 import numpy as np
 
 from nlcore import UserError, parameter
-from nlcore.contracts import Labels, NoiseInfo, SampleData
+from nlcore.contracts import Labels, NoiseContext, NoiseInfo
 from nlcore.toolbox import did_you_mean, read_text
 from nlcore_builtins.noise import cifar100_superclasses as cifar100
 from nlcore_builtins.noise.drawing import checked, choose, flipping
@@ -75,7 +75,7 @@ class Asymmetric:
             raise ValueError("the map stands in a file or in map, not in both. Leave one of them out.")
 
     def corrupt(
-        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: NoiseContext | None = None
     ) -> Labels:
         """
         Return the given labels, int64 (N,), as a new array.

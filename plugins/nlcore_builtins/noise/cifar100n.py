@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from nlcore import parameter
-from nlcore.contracts import DataSource, Labels, NoiseInfo, SampleData
+from nlcore.contracts import DatasetContext, Labels, NoiseContext, NoiseInfo
 from nlcore_builtins.noise.human_labels import HumanLabels
 
 FILE = HumanLabels("cifar100n", "CIFAR-100_human.pt", "CIFAR-100", ("clean_label", "noisy_label"))
@@ -33,7 +33,7 @@ class Cifar100N:
     file: str | None = parameter(None, f"the authors' {FILE.name}; none: in the folder of the data", path=True)
 
     def corrupt(
-        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: NoiseContext | None = None
     ) -> Labels:
         """
         Return people's labels for these samples, int64 (N,).
@@ -44,7 +44,7 @@ class Cifar100N:
         """
         return FILE.look_up("noisy_label", self.file, labels, data)
 
-    def files(self, source: DataSource) -> Sequence[Path]:
+    def files(self, source: DatasetContext) -> Sequence[Path]:
         """Return the authors' file where it lies in the folder of the data."""
         return FILE.files(self.file, source)
 

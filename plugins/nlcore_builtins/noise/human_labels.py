@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nlcore import UserError
-from nlcore.contracts import DataSource, Labels, SampleData
+from nlcore.contracts import DatasetContext, Labels, NoiseContext
 
 HOME = "https://github.com/UCSC-REAL/cifar-10-100n"
 COUNT = 50_000
@@ -30,7 +30,7 @@ class HumanLabels:
     dataset: str
     columns: tuple[str, ...]
 
-    def look_up(self, column: str, file: str | None, labels: Labels, data: SampleData | None) -> Labels:
+    def look_up(self, column: str, file: str | None, labels: Labels, data: NoiseContext | None) -> Labels:
         """
         Return people's labels for these samples, int64 (N,), by sample id.
 
@@ -54,7 +54,7 @@ class HumanLabels:
         given: Labels = arrays[column][ids]
         return given
 
-    def files(self, file: str | None, source: DataSource) -> list[Path]:
+    def files(self, file: str | None, source: DatasetContext) -> list[Path]:
         """Return the file in the folder of the data, if it is the one that is read and is there."""
         found = source.directory / self.name
         return [found] if file is None and found.is_file() else []
@@ -63,7 +63,7 @@ class HumanLabels:
     def _option(self) -> str:
         return self.dataset.lower().replace("-", "")
 
-    def _path(self, file: str | None, data: SampleData) -> Path:
+    def _path(self, file: str | None, data: NoiseContext) -> Path:
         if file is not None:
             return Path(file).expanduser()
         found = data.directory / self.name if data.directory else None

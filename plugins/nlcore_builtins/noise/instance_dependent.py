@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlcore import UserError, parameter
-from nlcore.contracts import Labels, NoiseInfo, SampleData
+from nlcore.contracts import Labels, NoiseContext, NoiseInfo
 from nlcore_builtins.noise.drawing import checked
 
 SIGMA = 0.1
@@ -42,7 +42,7 @@ class InstanceDependent:
     rate: float = parameter(0.4, "r, the mean of the images' probabilities of a wrong label", range="(0, 1)")
 
     def corrupt(
-        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: NoiseContext | None = None
     ) -> Labels:
         """
         Return the given labels, int64 (N,), as a new array.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nlcore.contracts import Labels, NoiseInfo, SampleData
+from nlcore.contracts import Labels, NoiseContext, NoiseInfo
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class NoNoise:
     """Leaves the labels as they come with the dataset, which may be noisy of themselves."""
 
     def corrupt(
-        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: NoiseContext | None = None
     ) -> Labels:
         """Return a copy of `labels`, int64 (N,)."""
         return np.array(labels, dtype=np.int64)

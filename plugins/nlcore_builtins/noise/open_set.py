@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 import nlcore
 from nlcore import UserError, parameter
-from nlcore.contracts import DataSource, Labels, NoiseInfo, SampleData
+from nlcore.contracts import DatasetContext, Labels, NoiseContext, NoiseInfo
 from nlcore.toolbox import as_store
 from nlcore_builtins.noise.drawing import checked
 
@@ -37,7 +37,7 @@ class OpenSet:
     rate: float = parameter(0.2, "fraction of the images that are replaced", range="[0, 1]")
     images: str = parameter("cifar100", "the dataset that the other images are from, by name")
 
-    def replace_images(self, data: SampleData, rng: np.random.Generator) -> tuple[Labels, NDArray[np.uint8]]:
+    def replace_images(self, data: NoiseContext, rng: np.random.Generator) -> tuple[Labels, NDArray[np.uint8]]:
         """
         Return the positions of the samples that are replaced, int64 (M,), and their images, uint8 (M, H, W, C).
 
@@ -45,7 +45,7 @@ class OpenSet:
             UserError: there is no such dataset, its files are not there, or all its classes are ours.
 
         """
-        source = data.source or DataSource(data.directory or Path(), download=False)
+        source = data.source or DatasetContext(data.directory or Path(), download=False)
         other = nlcore.create("dataset", self.images).load(source)
         theirs = [number for number, name in enumerate(other.classes) if name not in data.classes]
         pool = np.flatnonzero(np.isin(other.train.labels, theirs))
@@ -62,13 +62,13 @@ class OpenSet:
             images[row] = _fit(image, height, width, channels)
         return positions, images
 
-    def files(self, source: DataSource) -> Sequence[Path]:
+    def files(self, source: DatasetContext) -> Sequence[Path]:
         """Return the files of the other dataset, if it says which they are."""
         other: Any = nlcore.create("dataset", self.images)
         return other.files(source) if hasattr(other, "files") else []
 
     def corrupt(
-        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: NoiseContext | None = None
     ) -> Labels:
         """Return a copy of `labels`, int64 (N,)."""
         return checked(labels, num_classes)

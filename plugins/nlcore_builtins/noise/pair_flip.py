@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from nlcore import parameter
-from nlcore.contracts import Labels, NoiseInfo, SampleData
+from nlcore.contracts import Labels, NoiseContext, NoiseInfo
 from nlcore_builtins.noise.drawing import checked, choose, flipping
 
 
@@ -33,7 +33,7 @@ class PairFlip:
     )
 
     def corrupt(
-        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: NoiseContext | None = None
     ) -> Labels:
         """
         Return the given labels, int64 (N,), as a new array.

@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from nlcore import UserError, parameter
-from nlcore.contracts import Labels, SampleData
+from nlcore.contracts import Labels, NoiseContext
 from nlcore.toolbox import did_you_mean
 from nlcore_builtins.noise.cifar10n import Cifar10N
 from nlcore_builtins.noise.cifar100n import Cifar100N
@@ -43,7 +43,7 @@ class Stored:
     )
 
     def corrupt(
-        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: NoiseContext | None = None
     ) -> Labels:
         """
         Return the stored labels of these samples, int64 (N,); where there is none, the given one.
@@ -69,7 +69,7 @@ class Stored:
         return given
 
 
-def _only_ours(path: Path, entries: Sequence[Entry], positions: dict[str, int], data: SampleData) -> list[Entry]:
+def _only_ours(path: Path, entries: Sequence[Entry], positions: dict[str, int], data: NoiseContext) -> list[Entry]:
     """Return the labels of these samples, and say so where they are not all of them."""
     seen: set[str] = set()
     for entry in entries:
@@ -94,7 +94,7 @@ def _only_ours(path: Path, entries: Sequence[Entry], positions: dict[str, int], 
     return ours
 
 
-def _as_numbers(path: Path, entries: Sequence[Entry], data: SampleData) -> list[int]:
+def _as_numbers(path: Path, entries: Sequence[Entry], data: NoiseContext) -> list[int]:
     """Return labels as numbers of classes. Where all texts are numbers of classes they are taken as such."""
     K = len(data.classes)
     names = {unicodedata.normalize("NFC", name): number for number, name in enumerate(data.classes)}
@@ -118,6 +118,6 @@ def _as_numbers(path: Path, entries: Sequence[Entry], data: SampleData) -> list[
     return numbers
 
 
-def _report(data: SampleData, line: str) -> None:
+def _report(data: NoiseContext, line: str) -> None:
     if data.source is not None:
         data.source.report(line)

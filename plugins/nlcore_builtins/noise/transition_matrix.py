@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlcore import UserError, parameter
-from nlcore.contracts import Labels, NoiseInfo, SampleData
+from nlcore.contracts import Labels, NoiseContext, NoiseInfo
 from nlcore_builtins.noise.drawing import checked
 from nlcore_builtins.transition import read_transition
 
@@ -29,7 +29,7 @@ class TransitionMatrix:
     file: str | None = parameter(None, "the matrix, .npy, .npz or .csv", path=True)
 
     def corrupt(
-        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: NoiseContext | None = None
     ) -> Labels:
         """
         Return the given labels, int64 (N,), as a new array.

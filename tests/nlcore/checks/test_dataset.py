@@ -11,7 +11,7 @@ import pytest
 from helpers import OnDemand, make_data, squares
 
 from nlcore.checks import dataset
-from nlcore.contracts import Data, DataSource, Split
+from nlcore.contracts import Data, DatasetContext, Split
 
 
 def good() -> Data:
@@ -26,7 +26,7 @@ class Good:
     data: ClassVar[dict[str, Any]] = {}
     train: ClassVar[dict[str, Any]] = {}
 
-    def load(self, source: DataSource) -> Data:
+    def load(self, source: DatasetContext) -> Data:
         """Return train and test."""
         data = good()
         return replace(data, train=replace(data.train, **self.train), **self.data)
@@ -91,7 +91,7 @@ class FewIds(Good):
 class Shuffled(Good):
     turns: ClassVar = itertools.count()
 
-    def load(self, source: DataSource) -> Data:
+    def load(self, source: DatasetContext) -> Data:
         data = good()
         order = np.random.default_rng(next(self.turns)).permutation(40)
         images = np.asarray(data.train.images)
@@ -99,7 +99,7 @@ class Shuffled(Good):
 
 
 class Flickers(Shuffled):
-    def load(self, source: DataSource) -> Data:
+    def load(self, source: DatasetContext) -> Data:
         data = good()
         return replace(
             data, train=replace(data.train, images=np.asarray(data.train.images) + np.uint8(next(self.turns)))
@@ -135,7 +135,7 @@ class NoSpread(Good):
 
 
 class NoData(Good):
-    def load(self, source: DataSource) -> Any:
+    def load(self, source: DatasetContext) -> Any:
         return squares(40)
 
 

@@ -12,7 +12,7 @@ from helpers import AsGiven, OnDemand, SomeWrong, make_data, prepared, squares
 from numpy.typing import NDArray
 
 from nlcore import UserError
-from nlcore.contracts import Data, Labels, NoiseInfo, SampleData, Split
+from nlcore.contracts import Data, Labels, NoiseContext, NoiseInfo, Split
 from nlcore.data.run_data import LabelledImages, RunData
 
 
@@ -64,11 +64,11 @@ def test_another_noise_seed_gives_other_labels_and_another_validation_set() -> N
 
 
 def test_noise_sees_the_labels_ids_images_and_class_names_of_the_dataset() -> None:
-    seen: list[tuple[Labels, int, SampleData | None]] = []
+    seen: list[tuple[Labels, int, NoiseContext | None]] = []
 
     class Spy:
         def corrupt(
-            self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+            self, labels: Labels, num_classes: int, rng: np.random.Generator, data: NoiseContext | None = None
         ) -> Labels:
             seen.append((labels.copy(), num_classes, data))
             labels[:] = 0  # what it is given is its own
@@ -175,10 +175,10 @@ def test_a_noise_model_that_goes_by_the_names_of_the_classes_is_told_them() -> N
 
 
 def test_a_noise_model_that_needs_another_dataset_knows_where_to_look() -> None:
-    seen: list[SampleData] = []
+    seen: list[NoiseContext] = []
 
     class Spy(AsGiven):
-        def replace_images(self, data: SampleData, rng: np.random.Generator) -> tuple[Labels, NDArray[np.uint8]]:
+        def replace_images(self, data: NoiseContext, rng: np.random.Generator) -> tuple[Labels, NDArray[np.uint8]]:
             seen.append(data)
             return np.array([2]), np.zeros((1, 8, 8, 1), np.uint8)
 
@@ -241,7 +241,7 @@ def test_which_samples_are_held_out_is_drawn_and_not_the_first_ones() -> None:
 
 @dataclass(frozen=True)
 class FromElsewhere(AsGiven):
-    def replace_images(self, data: SampleData, rng: np.random.Generator) -> tuple[Labels, NDArray[np.uint8]]:
+    def replace_images(self, data: NoiseContext, rng: np.random.Generator) -> tuple[Labels, NDArray[np.uint8]]:
         positions = rng.permutation(len(data.ids))[:30]
         return positions, np.full((30, 8, 8, 1), 255, np.uint8)
 
@@ -277,7 +277,7 @@ def test_replacing_images_leaves_the_dataset_as_it_was() -> None:
 def test_replacing_images_does_not_move_the_noise() -> None:
     class Both(FromElsewhere):
         def corrupt(
-            self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+            self, labels: Labels, num_classes: int, rng: np.random.Generator, data: NoiseContext | None = None
         ) -> Labels:
             return SomeWrong().corrupt(labels, num_classes, rng, data)
 
@@ -384,7 +384,7 @@ def test_a_normalisation_that_does_not_fit_the_images_is_refused(given: dict[str
 def test_noise_that_returns_no_labels_is_refused(returned: Callable[[Labels], Any], match: str) -> None:
     class Wrong:
         def corrupt(
-            self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+            self, labels: Labels, num_classes: int, rng: np.random.Generator, data: NoiseContext | None = None
         ) -> Labels:
             result: Labels = returned(labels)
             return result

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn import metrics
 from torch import Tensor
 
-from nlcore.contracts import Batch, Labels, SampleData, StrategyContext
+from nlcore.contracts import Batch, Labels, NoiseContext, StrategyContext
 from nlcore.data.run_data import RunData
 from nlcore.training.evaluate import Evaluator, balanced_accuracy, memorisation, opinion_metrics
 
@@ -141,7 +141,7 @@ class Wrong(AsGiven):
     """Moves the label of every third sample on by one."""
 
     def corrupt(
-        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: SampleData | None = None
+        self, labels: Labels, num_classes: int, rng: np.random.Generator, data: NoiseContext | None = None
     ) -> Labels:
         given = labels.copy()
         given[::3] = (given[::3] + 1) % num_classes

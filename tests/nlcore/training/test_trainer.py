@@ -35,7 +35,7 @@ from torch import Tensor, nn
 
 import nlcore
 from nlcore import Result, RunError, parameter
-from nlcore.contracts import Batch, Data, DataSource, LossContext, Pass, StrategyContext
+from nlcore.contracts import Batch, Data, DatasetContext, LossContext, Pass, StrategyContext
 from nlcore.data.run_data import RunData
 
 TRAINING = 240
@@ -47,7 +47,7 @@ class Squares:
 
     defaults: ClassVar[dict[str, Any]] = {"augmentation.padding": 1, "augmentation.flip": False}
 
-    def load(self, source: DataSource) -> Data:
+    def load(self, source: DatasetContext) -> Data:
         return make_data(*squares(TRAINING), test=squares(80, seed=1))
 
 

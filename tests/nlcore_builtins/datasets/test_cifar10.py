@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 import nlcore
 from nlcore import ParameterError, UserError
-from nlcore.contracts import Data, DataSource
+from nlcore.contracts import Data, DatasetContext
 
 BINARY_NAMES = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
 PYTHON_NAMES = [name.removesuffix(".bin") for name in BINARY_NAMES]
@@ -30,7 +30,7 @@ PYTHON_MD5 = dict(cifar10.PYTHON_MD5)  # tests put others in its place
 
 def load(directory: Path, *, download: bool = False, per_class: int = -1, **source: Any) -> Data:
     dataset = nlcore.create("dataset", "cifar10", per_class=per_class)
-    data: Data = dataset.load(DataSource(directory, download, **source))
+    data: Data = dataset.load(DatasetContext(directory, download, **source))
     return data
 
 
@@ -111,7 +111,7 @@ def test_class_names_are_those_that_come_with_the_files(cifar10_dir: Path, every
 def test_by_default_it_is_the_first_2000_of_each_class(cifar10_dir: Path, everything: Data) -> None:
     dataset = nlcore.create("dataset", "cifar10")
     # The folder itself will do, too.
-    data = dataset.load(DataSource(cifar10_dir / "cifar-10-batches-bin", download=False))
+    data = dataset.load(DatasetContext(cifar10_dir / "cifar-10-batches-bin", download=False))
     seen, first = [0] * 10, []
     for position, label in enumerate(everything.train.labels.tolist()):
         if seen[label] < 2_000:

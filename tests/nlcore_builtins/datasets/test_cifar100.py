@@ -19,7 +19,7 @@ from nlcore_builtins.datasets import cifar100
 import nlcore
 from nlcore import UserError
 from nlcore.checks.suite import run_checks
-from nlcore.contracts import Data, DataSource
+from nlcore.contracts import Data, DatasetContext
 from nlcore.host.registry import registry
 
 MD5 = dict(cifar100.MD5)  # tests put others in its place
@@ -57,7 +57,7 @@ def _small_official_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def load(directory: Path, *, download: bool = False, per_class: int = -1, **source: Any) -> Data:
     dataset = nlcore.create("dataset", "cifar100", per_class=per_class)
-    return dataset.load(DataSource(directory, download, **source))  # type: ignore[no-any-return]
+    return dataset.load(DatasetContext(directory, download, **source))  # type: ignore[no-any-return]
 
 
 def test_checksums_and_address_are_those_of_torchvision() -> None:

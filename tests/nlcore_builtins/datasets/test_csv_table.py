@@ -22,7 +22,7 @@ from PIL import Image
 import nlcore
 from nlcore import UserError
 from nlcore.checks import dataset as checks
-from nlcore.contracts import Data, DataSource
+from nlcore.contracts import Data, DatasetContext
 
 
 def pixels(number: int) -> NDArray[np.uint8]:
@@ -46,7 +46,7 @@ def table(path: Path, rows: Sequence[tuple[str, ...]], header: str = "path,label
 def load(train: Path, test: Path | None = None, report: Any = lambda line: None, **parameters: Any) -> Data:
     given = {"train": str(train), "test": None if test is None else str(test), "size": 8, **parameters}
     dataset = nlcore.create("dataset", "csv", **given)
-    return dataset.load(DataSource(Path("nowhere"), download=False, report=report))  # type: ignore[no-any-return]
+    return dataset.load(DatasetContext(Path("nowhere"), download=False, report=report))  # type: ignore[no-any-return]
 
 
 def refused(train: Path, **parameters: Any) -> str:
@@ -127,7 +127,7 @@ def test_a_class_may_be_called_none(tmp_path: Path) -> None:
 def test_the_files_are_the_tables_and_what_they_list(tmp_path: Path) -> None:
     rows = [(name, str(number % 2)) for number, name in enumerate(images(tmp_path, 4))]
     train, test = table(tmp_path / "train.csv", rows[:2]), table(tmp_path / "test.csv", rows[2:])
-    files = CsvTable(train=str(train), test=str(test)).files(DataSource(tmp_path))
+    files = CsvTable(train=str(train), test=str(test)).files(DatasetContext(tmp_path))
     assert set(files) == {train, test, *(tmp_path / row[0] for row in rows)}
 
 
@@ -171,7 +171,7 @@ def test_a_table_that_is_not_there_is_said(tmp_path: Path) -> None:
     assert "There is no file" in refused(tmp_path / "gone.csv")
     assert "cannot be read" in refused(tmp_path)
     with pytest.raises(UserError, match=r"--dataset\.train PATH"):
-        nlcore.create("dataset", "csv").load(DataSource(Path("nowhere"), download=False))
+        nlcore.create("dataset", "csv").load(DatasetContext(Path("nowhere"), download=False))
 
 
 @pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)

@@ -9,12 +9,12 @@ import pytest
 from sklearn.datasets import load_digits
 
 import nlcore
-from nlcore.contracts import Data, DataSource
+from nlcore.contracts import Data, DatasetContext
 
 
 @pytest.fixture(scope="module")
 def data() -> Data:
-    return nlcore.create("dataset", "digits").load(DataSource(Path("nowhere"), download=False))  # type: ignore[no-any-return]
+    return nlcore.create("dataset", "digits").load(DatasetContext(Path("nowhere"), download=False))  # type: ignore[no-any-return]
 
 
 def test_every_image_and_label_is_that_of_scikit_learn(data: Data) -> None:

@@ -23,7 +23,7 @@ from PIL import Image
 import nlcore
 from nlcore import UserError
 from nlcore.checks import dataset as checks
-from nlcore.contracts import Data, DataSource, Split
+from nlcore.contracts import Data, DatasetContext, Split
 from nlcore.data import stores
 
 
@@ -43,7 +43,7 @@ def make(folder: Path, **classes: int) -> Path:
 
 def load(folder: Path, report: Any = lambda line: None, **parameters: Any) -> Data:
     dataset = nlcore.create("dataset", "image_folder", folder=str(folder), **{"size": 12, **parameters})
-    return dataset.load(DataSource(Path("nowhere"), download=False, report=report))  # type: ignore[no-any-return]
+    return dataset.load(DatasetContext(Path("nowhere"), download=False, report=report))  # type: ignore[no-any-return]
 
 
 def pixels(split: Split) -> NDArray[np.uint8]:
@@ -212,7 +212,7 @@ def test_warnings_of_pillow_become_notes_with_the_file(tmp_path: Path, monkeypat
 def test_progress_is_told_while_images_are_decoded(tmp_path: Path) -> None:
     root = make(tmp_path / "photos", cat=3, dog=3)
     told: list[tuple[int, int, str]] = []
-    source = DataSource(tmp_path, False, progress=lambda done, total, what: told.append((done, total, what)))
+    source = DatasetContext(tmp_path, False, progress=lambda done, total, what: told.append((done, total, what)))
     ImageFolder(folder=str(root)).load(source)
     assert told[0][:2] == (1, 6)
     assert told[-1] == (6, 6, "images decoded")
@@ -222,7 +222,7 @@ def test_the_files_are_the_images_and_all_folders_that_are_listed(tmp_path: Path
     root = make(tmp_path / "photos", cat=2, dog=1)
     (root / "cat" / "more").mkdir()
     (root / "cat" / "notes.txt").write_text("no image")
-    files = ImageFolder(folder=str(root)).files(DataSource(tmp_path))
+    files = ImageFolder(folder=str(root)).files(DatasetContext(tmp_path))
     images = [root / "cat" / "00.png", root / "cat" / "01.png", root / "dog" / "00.png"]
     assert files == sorted([root, root / "cat", root / "cat" / "more", root / "dog", *images])
 
@@ -283,7 +283,7 @@ def test_the_fingerprint_names_the_content(tmp_path: Path) -> None:
 
 def test_no_folder_is_said() -> None:
     with pytest.raises(UserError, match=r"--dataset\.folder PATH"):
-        nlcore.create("dataset", "image_folder").load(DataSource(Path("nowhere"), download=False))
+        nlcore.create("dataset", "image_folder").load(DatasetContext(Path("nowhere"), download=False))
 
 
 def test_folders_that_hold_nothing_of_use_are_said(tmp_path: Path) -> None:
@@ -458,8 +458,8 @@ def test_any_folder_is_a_dataset_or_is_refused(
             path.write_text("no image")
     with refused_or_read(root):
         dataset = ImageFolder(folder=str(root), skip_unreadable=True, size=8)
-        data = dataset.load(DataSource(root))
+        data = dataset.load(DatasetContext(root))
         ids = [*data.train.ids, *data.test.ids]
         assert len(ids) == len(set(ids))
-        assert {root / str(name) for name in ids} <= set(dataset.files(DataSource(root)))
+        assert {root / str(name) for name in ids} <= set(dataset.files(DatasetContext(root)))
         assert not [name for name in ids if ".hidden" in name or "/._" in name]

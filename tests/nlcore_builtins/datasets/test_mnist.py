@@ -19,7 +19,7 @@ import nlcore
 from nlcore import UserError
 from nlcore.checks.suite import run_checks
 from nlcore.config.experiment import resolve
-from nlcore.contracts import Data, DataSource
+from nlcore.contracts import Data, DatasetContext
 from nlcore.host.registry import registry
 
 MODULES = {"mnist": mnist, "fashion_mnist": fashion_mnist}
@@ -69,7 +69,7 @@ def _small_official_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def load(name: str, directory: Path, *, download: bool = False, per_class: int = -1, **source: Any) -> Data:
     dataset = nlcore.create("dataset", name, per_class=per_class)
-    return dataset.load(DataSource(directory, download, **source))  # type: ignore[no-any-return]
+    return dataset.load(DatasetContext(directory, download, **source))  # type: ignore[no-any-return]
 
 
 @BOTH

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import nlcore
-from nlcore.contracts import DataSource
+from nlcore.contracts import DatasetContext
 
 LAYOUTS = [
     ("mnist", "mnist", 4),
@@ -25,33 +25,33 @@ LAYOUTS = [
 @pytest.mark.parametrize(("name", "folder", "count"), LAYOUTS)
 def test_the_files_are_those_of_the_layout_that_is_there(name: str, folder: str, count: int, tmp_path: Path) -> None:
     dataset: Any = nlcore.create("dataset", name)
-    assert list(dataset.files(DataSource(tmp_path))) == []
+    assert list(dataset.files(DatasetContext(tmp_path))) == []
     (tmp_path / folder).mkdir(parents=True)
-    files = dataset.files(DataSource(tmp_path))
+    files = dataset.files(DatasetContext(tmp_path))
     assert len(files) == len(set(files)) == count
     assert {file.parent for file in files} == {tmp_path / folder}
-    assert dataset.files(DataSource(tmp_path / folder)) == files
+    assert dataset.files(DatasetContext(tmp_path / folder)) == files
 
 
 def test_the_files_of_digits_are_there() -> None:
     dataset: Any = nlcore.create("dataset", "digits")
-    assert [file.is_file() for file in dataset.files(DataSource(Path("nowhere")))] == [True]
+    assert [file.is_file() for file in dataset.files(DatasetContext(Path("nowhere")))] == [True]
 
 
 @pytest.mark.parametrize("name", ["cifar10n", "cifar100n"])
 def test_noise_goes_by_its_file_in_the_folder_of_the_data(name: str, tmp_path: Path) -> None:
     noise: Any = nlcore.create("noise", name)
-    assert noise.files(DataSource(tmp_path)) == []
+    assert noise.files(DatasetContext(tmp_path)) == []
     file = tmp_path / {"cifar10n": "CIFAR-10_human.pt", "cifar100n": "CIFAR-100_human.pt"}[name]
     file.touch()
-    assert noise.files(DataSource(tmp_path)) == [file]
-    assert nlcore.create("noise", name, file=str(file)).files(DataSource(tmp_path)) == []
+    assert noise.files(DatasetContext(tmp_path)) == [file]
+    assert nlcore.create("noise", name, file=str(file)).files(DatasetContext(tmp_path)) == []
 
 
 def test_open_set_noise_goes_by_the_other_datasets_files(tmp_path: Path) -> None:
     (tmp_path / "mnist").mkdir()
     noise: Any = nlcore.create("noise", "open_set", images="mnist")
-    assert noise.files(DataSource(tmp_path)) == nlcore.create("dataset", "mnist").files(DataSource(tmp_path))
+    assert noise.files(DatasetContext(tmp_path)) == nlcore.create("dataset", "mnist").files(DatasetContext(tmp_path))
 
 
 def test_no_dataset_needs_torch_to_be_made() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nlcore.contracts import SampleData
+from nlcore.contracts import NoiseContext
 from nlcore.data.stores import ArrayStore
 
 N = 50_000
@@ -25,9 +25,9 @@ def labels() -> NDArray[np.int64]:
 def samples() -> Any:
     """Return a function that makes what a noise model sees of its samples."""
 
-    def make(count: int, classes: tuple[str, ...] = CIFAR10, images: Any = None, **more: Any) -> SampleData:
+    def make(count: int, classes: tuple[str, ...] = CIFAR10, images: Any = None, **more: Any) -> NoiseContext:
         images = np.zeros((count, 1, 1, 1), np.uint8) if images is None else images
-        return SampleData(np.arange(count), ArrayStore(images), classes, **more)
+        return NoiseContext(np.arange(count), ArrayStore(images), classes, **more)
 
     return make
 

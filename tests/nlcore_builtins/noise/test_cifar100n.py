@@ -10,15 +10,15 @@ import pytest
 import torch
 
 import nlcore
-from nlcore.contracts import SampleData
+from nlcore.contracts import NoiseContext
 
 
-def samples(ids: Any, directory: Path | None = None) -> SampleData:
+def samples(ids: Any, directory: Path | None = None) -> NoiseContext:
     """Return what a noise model sees of these samples."""
-    return SampleData(np.asarray(ids), None, ("apple",) * 100, directory)  # type: ignore[arg-type]
+    return NoiseContext(np.asarray(ids), None, ("apple",) * 100, directory)  # type: ignore[arg-type]
 
 
-def corrupt(labels: Any, data: SampleData | None, name: str = "cifar100n", **params: Any) -> Any:
+def corrupt(labels: Any, data: NoiseContext | None, name: str = "cifar100n", **params: Any) -> Any:
     """Return the given labels."""
     return nlcore.create("noise", name, **params).corrupt(labels, 100, np.random.default_rng(0), data)
 

@@ -11,18 +11,18 @@ import pytest
 import torch
 
 import nlcore
-from nlcore.contracts import DataSource, SampleData
+from nlcore.contracts import DatasetContext, NoiseContext
 
 #: Wei et al. 2022, table 1.
 PUBLISHED = {"aggre": 9.03, "random1": 17.23, "random2": 18.12, "random3": 17.64, "worse": 40.21}
 
 
-def samples(ids: Any, directory: Path | None = None) -> SampleData:
+def samples(ids: Any, directory: Path | None = None) -> NoiseContext:
     """Return what a noise model sees of these samples."""
-    return SampleData(np.asarray(ids), None, ("airplane",) * 10, directory)  # type: ignore[arg-type]
+    return NoiseContext(np.asarray(ids), None, ("airplane",) * 10, directory)  # type: ignore[arg-type]
 
 
-def corrupt(labels: Any, data: SampleData | None, **params: Any) -> Any:
+def corrupt(labels: Any, data: NoiseContext | None, **params: Any) -> Any:
     """Return the given labels."""
     return nlcore.create("noise", "cifar10n", **params).corrupt(labels, 10, np.random.default_rng(0), data)
 
@@ -39,7 +39,7 @@ def fake(tmp_path: Path) -> Path:
 @pytest.mark.cifar10
 @pytest.mark.parametrize("which", PUBLISHED)
 def test_the_published_rates(which: str, cifar10_dir: Path, cifar10n_file: Path) -> None:
-    data = nlcore.create("dataset", "cifar10", per_class=-1).load(DataSource(cifar10_dir, download=False))
+    data = nlcore.create("dataset", "cifar10", per_class=-1).load(DatasetContext(cifar10_dir, download=False))
     given = corrupt(data.train.labels, samples(data.train.ids), which=which, file=str(cifar10n_file))
     # The authors' file holds 4,505 wrong majority labels, 9.01 %, where the paper prints 9.03 %; the rest agrees.
     held = {**PUBLISHED, "aggre": 9.01}[which]
@@ -51,7 +51,7 @@ def test_the_published_rates(which: str, cifar10_dir: Path, cifar10n_file: Path)
 @pytest.mark.cifar10
 def test_the_default_subset_gets_its_own_labels(cifar10_dir: Path, cifar10n_file: Path) -> None:
     whole, part = (
-        nlcore.create("dataset", "cifar10", per_class=count).load(DataSource(cifar10_dir, download=False)).train
+        nlcore.create("dataset", "cifar10", per_class=count).load(DatasetContext(cifar10_dir, download=False)).train
         for count in (-1, 2_000)
     )
     of_all = corrupt(whole.labels, samples(whole.ids), file=str(cifar10n_file))

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import nlcore
-from nlcore.contracts import SampleData
+from nlcore.contracts import NoiseContext
 from nlcore.data.stores import ArrayStore
 
 
@@ -64,7 +64,7 @@ def test_the_log_odds_are_linear_in_the_raw_pixel() -> None:
     """
     count, odds = 200_000, {}
     for x in (1, 2):
-        data = SampleData(np.arange(count), ArrayStore(one_pixel(np.full(count, x))), ("a", "b", "c", "d"))
+        data = NoiseContext(np.arange(count), ArrayStore(one_pixel(np.full(count, x))), ("a", "b", "c", "d"))
         given = corrupt(np.zeros(count, np.int64), data, classes=4, seed=5, rate=0.9)
         shares = np.bincount(given, minlength=4)[1:] / count
         assert shares.min() > 0.001  # enough of each for the bounds below
@@ -79,7 +79,7 @@ def test_the_log_odds_are_linear_in_the_raw_pixel() -> None:
 def test_every_class_has_its_own_matrix() -> None:
     """CIFAR-N's code has one for all: there, the same image would go to the same classes whatever its label is."""
     images = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), dtype=np.uint8)
-    data = SampleData(np.arange(4000), ArrayStore(np.repeat(images, 4000, axis=0)), tuple("abcdefghij"))
+    data = NoiseContext(np.arange(4000), ArrayStore(np.repeat(images, 4000, axis=0)), tuple("abcdefghij"))
     given = corrupt(np.arange(4000) % 10, data)
     labels = np.arange(4000) % 10
     favourites = [np.bincount(given[(labels == k) & (given != k)], minlength=10).argmax() for k in range(10)]
@@ -89,7 +89,7 @@ def test_every_class_has_its_own_matrix() -> None:
 def test_raw_pixels_leave_nearly_one_target_for_an_image() -> None:
     """The softmax is saturated, so that nearly all wrong labels of an image shown again and again agree."""
     images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
-    data = SampleData(np.arange(4000), ArrayStore(np.repeat(images, 200, axis=0)), tuple("abcdefghij"))
+    data = NoiseContext(np.arange(4000), ArrayStore(np.repeat(images, 200, axis=0)), tuple("abcdefghij"))
     labels = np.zeros(4000, np.int64)
     given = corrupt(labels, data).reshape(20, 200)
     wrong = [row[row != 0] for row in given]
@@ -127,7 +127,7 @@ class Counting:
 
 def test_images_are_read_in_batches() -> None:
     store = Counting(50_000)
-    corrupt(np.arange(50_000) % 2, SampleData(np.arange(50_000), store, ("a", "b")), classes=2)
+    corrupt(np.arange(50_000) % 2, NoiseContext(np.arange(50_000), store, ("a", "b")), classes=2)
     assert max(store.asked) <= 1_000
     assert sum(store.asked) == 50_000
 

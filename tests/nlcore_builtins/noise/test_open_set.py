@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 
 import nlcore
 from nlcore.checks import noise
-from nlcore.contracts import DataSource, NoiseInfo
+from nlcore.contracts import DatasetContext, NoiseInfo
 
 
 def model(**params: Any) -> Any:
@@ -106,7 +106,7 @@ def test_a_dataset_that_is_not_there(samples: Any, tmp_path: Path) -> None:
     """The other dataset is looked for where ours is, and is downloaded only where that is allowed."""
     with pytest.raises(nlcore.UserError, match="no dataset 'nonsense'"):
         replaced(samples(5), images="nonsense")
-    source = DataSource(tmp_path, download=False)
+    source = DatasetContext(tmp_path, download=False)
     with pytest.raises(nlcore.UserError, match=str(tmp_path)):
         replaced(samples(5, ("a", "b"), source=source), images="cifar10")
 

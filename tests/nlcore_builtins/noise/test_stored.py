@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 import nlcore
-from nlcore.contracts import DataSource, SampleData
+from nlcore.contracts import DatasetContext, NoiseContext
 
 IDS = np.array([4, 0, 2])
 
@@ -29,8 +29,8 @@ def stored(
 ) -> list[int]:
     """Return the labels that a file gives these samples, of three classes."""
     labels = np.zeros(len(ids), np.int64) if labels is None else labels
-    source = DataSource(Path("nowhere"), False, report or (lambda line: None))
-    data = SampleData(np.asarray(ids), None, classes, source=source)  # type: ignore[arg-type]
+    source = DatasetContext(Path("nowhere"), False, report or (lambda line: None))
+    data = NoiseContext(np.asarray(ids), None, classes, source=source)  # type: ignore[arg-type]
     noise = nlcore.create("noise", "stored", file=str(path), **params)
     given = noise.corrupt(labels, 3, np.random.default_rng(0), data)
     assert given.dtype == np.int64

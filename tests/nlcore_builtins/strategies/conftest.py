@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import nlcore
-from nlcore.contracts import Batch, Data, DataSource, Pass, Split
+from nlcore.contracts import Batch, Data, DatasetContext, Pass, Split
 from nlcore.data.batches import TrainingBatches
 from nlcore.data.prepare import prepare
 from nlcore.training.context import Context
@@ -74,7 +74,7 @@ class Named:
     classes: int
     truth_known: bool
 
-    def load(self, source: DataSource) -> Data:
+    def load(self, source: DatasetContext) -> Data:
         """Return the same images to train and to test on."""
         images = (255 * np.eye(self.samples, dtype=np.uint8)).reshape(self.samples, 1, self.samples, 1)
         labels = np.random.default_rng(5).integers(self.classes, size=self.samples)
@@ -119,7 +119,7 @@ def bench() -> Callable[..., Bench]:
         data = prepare(
             Named(samples, classes, truth_known),
             noise or nlcore.create("noise", "none"),
-            DataSource(Path()),
+            DatasetContext(Path()),
             noise_seed=1,
         )
         architecture = Linear()
