@@ -15,7 +15,35 @@ from nlcore.host.selection import Selection, addresses
 from nlcore.parameters import Parameter
 
 
-def suggestions(known: Registry, layers: Sequence[Overrides]) -> tuple[Overrides, ...]:
+class Finder:
+    """The components that names mean, each looked up once."""
+
+    def __init__(self, known: Registry) -> None:
+        self.known = known
+        self._entries: dict[tuple[str, str], list[Entry]] = {}
+        self._signatures: dict[Entry, tuple[type, dict[str, Parameter]]] = {}
+
+    def entries(self, slot: str, name: str) -> list[Entry]:
+        """Return the components that a name means: several where the kind chains, none for a slot that may be empty."""
+        if (slot, name) not in self._entries:
+            _, kind = slots()[slot]
+            parts = [name] if not kind.chains else [part.strip() for part in name.split("+")]
+            empty = kind.chains and not kind.decides and name == "none"
+            self._entries[slot, name] = [] if empty else [self.known.find(kind.name, part) for part in parts]
+        return self._entries[slot, name]
+
+    def display(self, slot: str, name: str) -> str:
+        """Return the shortest name that means the same."""
+        return "+".join(self.known.display_name(entry) for entry in self.entries(slot, name)) or "none"
+
+    def signature(self, entry: Entry) -> tuple[type, dict[str, Parameter]]:
+        """Return a component's class and the parameters that it declares."""
+        if entry not in self._signatures:
+            self._signatures[entry] = self.known.signature(entry)
+        return self._signatures[entry]
+
+
+def suggestions(finder: Finder, layers: Sequence[Overrides]) -> tuple[Overrides, ...]:
     """
     Return the layers that the chosen components suggest, the strongest last.
 
@@ -24,8 +52,8 @@ def suggestions(known: Registry, layers: Sequence[Overrides]) -> tuple[Overrides
     """
     found: tuple[Overrides, ...] = ()
     for _ in range(len(slots())):
-        names = names_of(known, (*found, *layers))
-        found_now = tuple(_suggested_by(known, slot, name) for slot, name in _weakest_first(names))
+        names = names_of(finder, (*found, *layers))
+        found_now = tuple(_suggested_by(finder, slot, name) for slot, name in _weakest_first(names))
         if found_now == found:
             break
         found = found_now
@@ -38,36 +66,22 @@ def _weakest_first(names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     yield "dataset", names["dataset"]
 
 
-def _suggested_by(known: Registry, slot: str, name: str) -> Overrides:
+def _suggested_by(finder: Finder, slot: str, name: str) -> Overrides:
     _, kind = slots()[slot]
     merged: dict[str, object] = {}
-    for entry in _entries(known, slot, name):
-        defaults: Overrides = getattr(known.load(entry), "defaults", {})
+    for entry in finder.entries(slot, name):
+        defaults: Overrides = getattr(finder.signature(entry)[0], "defaults", {})
         check_names(defaults)
         merged |= expand_short(defaults)
     return {key: value for key, value in merged.items() if key != kind.name}
 
 
-def names_of(known: Registry, layers: Sequence[Overrides]) -> dict[str, str]:
+def names_of(finder: Finder, layers: Sequence[Overrides]) -> dict[str, str]:
     """Return the component that is chosen for each slot, by the shortest name that means it."""
     chosen = {slot: row.default for slot, (row, _) in slots().items()}
     for layer in layers:
         chosen |= {slot: require_text(slot, layer[slot]) for slot in chosen if slot in layer}
-    return {slot: _display(known, slot, name) for slot, name in chosen.items()}
-
-
-def _display(known: Registry, slot: str, name: str) -> str:
-    return "+".join(known.display_name(entry) for entry in _entries(known, slot, name)) or "none"
-
-
-def _entries(known: Registry, slot: str, name: str) -> list[Entry]:
-    """Return the components that a name means: several where the kind chains, none for a slot that may be empty."""
-    _, kind = slots()[slot]
-    if not kind.chains:
-        return [known.find(kind.name, name)]
-    if not kind.decides and name == "none":
-        return []
-    return [known.find(kind.name, part.strip()) for part in name.split("+")]
+    return {slot: finder.display(slot, name) for slot, name in chosen.items()}
 
 
 @dataclass(frozen=True)
@@ -80,34 +94,35 @@ class _Candidate:
 
 
 def select(
-    known: Registry, slot: str, name: str, suggested_layers: Sequence[Overrides], layers: Sequence[Overrides]
+    finder: Finder, slot: str, name: str, suggested_layers: Sequence[Overrides], layers: Sequence[Overrides]
 ) -> Selection:
     """Check a slot's parameters and complete them: what is suggested where it fits, then defaults."""
     _, kind = slots()[slot]
     candidates = tuple(
-        _Candidate(entry, known.display_name(entry), known.signature(entry)[1]) for entry in _entries(known, slot, name)
+        _Candidate(entry, finder.known.display_name(entry), finder.signature(entry)[1])
+        for entry in finder.entries(slot, name)
     )
     where = addresses(candidates)
     given: list[dict[str, object]] = [{} for _ in candidates]
     for layer in suggested_layers:
-        for key, value in _fitting(known, layer, slot, kind.name, name).items():
+        for key, value in _fitting(finder, layer, slot, kind.name, name).items():
             for number, candidate in enumerate(candidates):
                 if key in candidate.declared:
                     given[number][key] = value
     suggested = [dict(one) for one in given]
-    for key, value in _given_for(known, layers, slot, name).items():
+    for key, value in _given_for(finder, layers, slot, name).items():
         number, inner = _address(where, candidates, slot, kind.name, key)
         given[number][inner] = value
     return Selection(
         slot,
         tuple(
-            known.select(candidate.entry, params, slot, candidate.name, usual)
+            finder.known.select(candidate.entry, params, slot, candidate.name, usual)
             for candidate, params, usual in zip(candidates, given, suggested, strict=True)
         ),
     )
 
 
-def _fitting(known: Registry, layer: Overrides, slot: str, kind: str, name: str) -> dict[str, object]:
+def _fitting(finder: Finder, layer: Overrides, slot: str, kind: str, name: str) -> dict[str, object]:
     """
     Return the parameters that a suggestion has for a slot; one for a kind is for all its slots.
 
@@ -115,7 +130,7 @@ def _fitting(known: Registry, layer: Overrides, slot: str, kind: str, name: str)
     optimiser: without a name they are for the usual one.
     """
     meant = layer.get(slot, slots()[slot][0].default if slot == "optimizer" else None)
-    if meant is not None and _display(known, slot, str(meant)) != name:
+    if meant is not None and finder.display(slot, str(meant)) != name:
         return {}
     return {
         key.removeprefix(f"{prefix}."): value
@@ -125,13 +140,13 @@ def _fitting(known: Registry, layer: Overrides, slot: str, kind: str, name: str)
     }
 
 
-def _given_for(known: Registry, layers: Sequence[Overrides], slot: str, name: str) -> dict[str, object]:
+def _given_for(finder: Finder, layers: Sequence[Overrides], slot: str, name: str) -> dict[str, object]:
     """Return the parameters that the layers give for a slot, without those for another component."""
     given: dict[str, object] = {}
     current: str | None = None
     for layer in layers:
         if slot in layer:
-            now = _display(known, slot, str(layer[slot]))
+            now = finder.display(slot, str(layer[slot]))
             if now != current:
                 current, given = now, {}
         prefix = f"{slot}."

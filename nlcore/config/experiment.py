@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from nlcore.config.choose import expand_short, names_of, require_text, select, suggestions
+from nlcore.config.choose import Finder, expand_short, names_of, require_text, select, suggestions
 from nlcore.config.recipe import Overrides, check_names, read_preset
 from nlcore.config.settings import Storage, TrainingSettings, data_directory
 from nlcore.errors import ParameterError, UserError
@@ -108,10 +108,10 @@ def resolve(*layers: Overrides) -> Experiment:
     if presets:
         layers = (read_preset(require_text("preset", presets[-1])), *layers)
     layers = tuple(expand_short(layer) for layer in layers)
-    known = registry()
-    suggested = suggestions(known, layers)
-    names = names_of(known, (*suggested, *layers))
-    selections = {slot: select(known, slot, name, suggested, layers) for slot, name in names.items()}
+    finder = Finder(registry())
+    suggested = suggestions(finder, layers)
+    names = names_of(finder, (*suggested, *layers))
+    selections = {slot: select(finder, slot, name, suggested, layers) for slot, name in names.items()}
     flat = {key: value for layer in (*suggested, *layers) for key, value in layer.items()}
     experiment = Experiment(selections, settings=_settings(TrainingSettings, flat), storage=_settings(Storage, flat))
     _refuse(selections)

@@ -37,8 +37,10 @@ def test_a_run_makes_no_throw_away_components(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(host, "construct", construct_and_note)
     count(start, "resolve", "resolutions")
+    count(host.Registry, "find", "look-ups")
     nlcore.run(quiet=True, **TINY)
     assert counted["resolutions"] == 1
+    assert counted["look-ups"] == sum(made.values())
     # Of each slot one, the strong view's crop_flip, randaugment and cutout among them.
     parts = {"dataset:digits": 1, "noise:symmetric": 1, "augmentation:crop_flip": 2, "augmentation:randaugment": 1}
     parts |= {"augmentation:cutout": 1, "architecture:resnet18": 1, "optimizer:sgd": 1, "loss:cross_entropy": 1}
