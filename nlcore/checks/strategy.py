@@ -139,15 +139,21 @@ def predicts_logits(cls: type) -> None:
             assert equal(logits, run.strategy.predict(given)), "predict gives something else when it is asked again."
 
 
+def _opinion(cls: type, name: str) -> tuple[Tensor, int]:
+    """Return what a strategy says of the samples, by the method of this name, after two epochs, and their number."""
+    run = TinyRun(cls(), epochs=2)
+    if not hasattr(run.strategy, name):
+        raise NotApplicable(f"It has no {name}.")
+    run.train()
+    said: Tensor | None = getattr(run.strategy, name)()
+    if said is None:
+        raise NotApplicable("It has no opinion after two epochs; checked_with may name settings that get it there.")
+    return said, run.ctx.num_samples
+
+
 def clean_probability_is_one(cls: type) -> None:
     """``clean_probability`` gives a float within 0..1 for each training sample."""
-    run = TinyRun(cls(), epochs=2)
-    if not hasattr(run.strategy, "clean_probability"):
-        raise NotApplicable("It has no clean_probability.")
-    run.train()
-    p, count = run.strategy.clean_probability(), run.ctx.num_samples
-    if p is None:
-        raise NotApplicable("It has no opinion after two epochs; checked_with may name settings that get it there.")
+    p, count = _opinion(cls, "clean_probability")
     assert p.shape == (count,), f"clean_probability gives {tuple(p.shape)}, not {(count,)}."
     good = p.is_floating_point() and bool(((p >= 0) & (p <= 1)).all())
     assert good, (
@@ -157,13 +163,7 @@ def clean_probability_is_one(cls: type) -> None:
 
 def suggested_labels_are_labels(cls: type) -> None:
     """``suggested_labels`` gives a class, int64, for each training sample."""
-    run = TinyRun(cls(), epochs=2)
-    if not hasattr(run.strategy, "suggested_labels"):
-        raise NotApplicable("It has no suggested_labels.")
-    run.train()
-    labels, count = run.strategy.suggested_labels(), run.ctx.num_samples
-    if labels is None:
-        raise NotApplicable("It has no opinion after two epochs; checked_with may name settings that get it there.")
+    labels, count = _opinion(cls, "suggested_labels")
     good = labels.dtype == torch.int64 and labels.shape == (count,) and bool(((labels >= 0) & (labels < K)).all())
     assert good, (
         f"suggested_labels gives {labels.dtype} {tuple(labels.shape)}, not classes 0..{K - 1}, int64 {(count,)}."
