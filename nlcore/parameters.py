@@ -66,6 +66,10 @@ def parameter(
     return dataclasses.field(default=default, metadata={"help": help, "range": interval, "path": path, "words": words})
 
 
+#: Stands for a value that nobody gave, where None is a value.
+UNSAID: Any = object()
+
+
 @dataclasses.dataclass(frozen=True)
 class Parameter:
     """One declared parameter: its name, type, default, help and what it allows."""
@@ -93,15 +97,22 @@ class Parameter:
             words += f" in {self.interval}" if str(self.interval)[0] in "[(" else f" {self.interval}"
         return words + (", or none" if self.optional else "")
 
-    def convert(self, value: object, label: str) -> Any:
+    def convert(self, value: object, label: str, otherwise: object = UNSAID) -> Any:
         """
         Return `value` (from Python, TOML or the command line) as this parameter's type.
 
+        Args:
+            value: that was given.
+            label: begins the message.
+            otherwise: what would hold had it not been given, for the message; the default where it is not said.
+
         Raises:
-            ParameterError: it is of another type or outside the range; the message begins with `label`.
+            ParameterError: it is of another type or outside the range.
 
         """
-        wrong = ParameterError(f"{label} = {value!s}: must be {self.allowed} (default: {show_value(self.default)}).")
+        default = otherwise is UNSAID or otherwise == self.default
+        holds = f"default: {show_value(self.default)}" if default else f"otherwise: {show_value(otherwise)}"
+        wrong = ParameterError(f"{label} = {value!s}: must be {self.allowed} ({holds}).")
         if value is None or (self.optional and isinstance(value, str) and value.lower() == "none"):
             if self.optional:
                 return None
@@ -153,7 +164,12 @@ def parameters_of(cls: type) -> dict[str, Parameter]:
 
 
 def check_parameters(
-    declared: Mapping[str, Parameter], given: Mapping[str, object], slot: str, kind: str, name: str
+    declared: Mapping[str, Parameter],
+    given: Mapping[str, object],
+    slot: str,
+    kind: str,
+    name: str,
+    otherwise: Mapping[str, object] = {},
 ) -> dict[str, Any]:
     """
     Return `given` converted and checked against what a component declares.
@@ -163,6 +179,7 @@ def check_parameters(
         given: values by name.
         slot: where it is used, as in ``loss.q = 2``.
         kind, name: of the component, for messages.
+        otherwise: the values that would hold without those given, for messages; defaults where there are none.
 
     Raises:
         ParameterError: an unknown parameter or a wrong value.
@@ -175,7 +192,7 @@ def check_parameters(
             raise ParameterError(
                 f"{slot}.{key}: the {kind} {name!r} has no parameter {key!r}.{did_you_mean(key, declared)} {has}"
             )
-        result[key] = declared[key].convert(value, f"{slot}.{key}")
+        result[key] = declared[key].convert(value, f"{slot}.{key}", otherwise.get(key, UNSAID))
     return result
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import click
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 HelpRows = list[tuple[str, str]]
 
 
-class ComponentCommand(click.Command):
+class ComponentCommand(click.Command, ABC):
     """
     A command whose options depend on its arguments: ``--loss.q`` is there when the loss has a ``q``.
 
@@ -29,31 +31,16 @@ class ComponentCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take the components' options out, then parse."""
-        of_component = re.compile(rf"--({'|'.join(self.slots)})\.")
-        plain: list[str] = []
-        given: dict[str, str | bool] = {}
-        words = list(args)
-        while words:
-            word = words.pop(0)
-            if of_component.match(word):
-                typed, equals, value = word.partition("=")
-                name = typed.removeprefix("--").replace("-", "_")
-                if equals:
-                    given[name] = value
-                else:  # alone it means true, and is refused like any wrong value where that is none
-                    given[name] = words.pop(0) if words and not words[0].startswith("--") else True
-            else:
-                plain.append(word)
-        ctx.obj = given
+        plain, ctx.obj = take_parameters(self.slots, args)
         return super().parse_args(ctx, plain)
 
+    @abstractmethod
     def experiment(self, ctx: click.Context) -> Experiment:
         """Return the experiment that the command line describes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sections(self, experiment: Experiment) -> list[tuple[str, HelpRows]]:
         """Return the options between the components and their parameters, by title."""
-        raise NotImplementedError
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options in sections: components, the command's own, then each component's parameters."""
@@ -77,6 +64,26 @@ class ComponentCommand(click.Command):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
+
+
+def take_parameters(slots: Sequence[str], args: Sequence[str]) -> tuple[list[str], dict[str, str | bool]]:
+    """Take what is given for the components of these slots out of a command line; return the rest and this."""
+    of_component = re.compile(rf"--({'|'.join(slots)})\.")
+    plain: list[str] = []
+    given: dict[str, str | bool] = {}
+    words = list(args)
+    while words:
+        word = words.pop(0)
+        if of_component.match(word):
+            typed, equals, value = word.partition("=")
+            name = typed.removeprefix("--").replace("-", "_")
+            if equals:
+                given[name] = value
+            else:  # alone it means true, and is refused like any wrong value where that is none
+                given[name] = words.pop(0) if words and not words[0].startswith("--") else True
+        else:
+            plain.append(word)
+    return plain, given
 
 
 def help_rows(cls: type, values: object, only: tuple[str, ...] = ()) -> HelpRows:

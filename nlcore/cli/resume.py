@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from nlcore.cli.options import take_parameters
 from nlcore.cli.run import report
 from nlcore.config.settings import RESUMABLE
 
@@ -29,32 +30,19 @@ def resume(
     stopped, on a CPU with the same versions and threads; everything about it is taken from the directory. Files of the
     data that have moved may be given anew, as --dataset.folder or --noise.file: they are known by their content.
     """
-    other, moved = _moved(other)
-    options = [word for word in (run, *other) if word.startswith("-")]
+    rest, moved = take_parameters(("dataset", "noise"), other)
+    options = [word for word in (run, *rest) if word.startswith("-")]
     if options:
         raise click.UsageError(
             f"{options[0]}: only epochs (more than before), device, where the data lie and how often is saved may "
             "change in a run, and files of dataset and noise may be given anew. For anything else start another one "
             "with nl run."
         )
-    if other:
-        raise click.UsageError(f"{other[0]}: one run at a time.")
+    if rest:
+        raise click.UsageError(f"{rest[0]}: one run at a time.")
     from nlcore.rundir.find import find_run
     from nlcore.runs.start import resume as go_on
     from nlcore.runs.terminal import Terminal
 
     changes = moved | {name: given[name] for name in RESUMABLE if given[name] is not None}
     return report(go_on(find_run(run, runs_dir), changes, Terminal(quiet)), as_json)
-
-
-def _moved(words: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, object]]:
-    """Take out what is said of dataset and noise, ``--dataset.folder PLACE``; return the other words and these."""
-    rest, other = list(words), []
-    moved: dict[str, object] = {}
-    while rest:
-        word, equals, value = rest.pop(0).partition("=")
-        if word.startswith(("--dataset.", "--noise.")):
-            moved[word.removeprefix("--").replace("-", "_")] = value if equals else rest.pop(0) if rest else "true"
-        else:
-            other.append(word + equals + value)
-    return tuple(other), moved

@@ -110,14 +110,17 @@ def select(
                 if key in candidate.declared:
                     given[number][key] = value
     suggested = [dict(one) for one in given]
-    for key, value in _given_for(finder, layers, slot, name).items():
+    otherwise: list[dict[str, object]] = [{} for _ in candidates]
+    for key, values in _given_for(finder, layers, slot, name).items():
         number, inner = _address(where, candidates, slot, kind.name, key)
-        given[number][inner] = value
+        given[number][inner] = values[-1]
+        if len(values) > 1:
+            otherwise[number][inner] = values[-2]
     return Selection(
         slot,
         tuple(
-            finder.known.select(candidate.entry, params, slot, candidate.name, usual)
-            for candidate, params, usual in zip(candidates, given, suggested, strict=True)
+            finder.known.select(candidate.entry, params, slot, candidate.name, usual, below)
+            for candidate, params, usual, below in zip(candidates, given, suggested, otherwise, strict=True)
         ),
     )
 
@@ -140,9 +143,9 @@ def _fitting(finder: Finder, layer: Overrides, slot: str, kind: str, name: str) 
     }
 
 
-def _given_for(finder: Finder, layers: Sequence[Overrides], slot: str, name: str) -> dict[str, object]:
-    """Return the parameters that the layers give for a slot, without those for another component."""
-    given: dict[str, object] = {}
+def _given_for(finder: Finder, layers: Sequence[Overrides], slot: str, name: str) -> dict[str, list[object]]:
+    """Return what the layers give for each parameter of a slot, the last wins; not what is for another component."""
+    given: dict[str, list[object]] = {}
     current: str | None = None
     for layer in layers:
         if slot in layer:
@@ -150,7 +153,9 @@ def _given_for(finder: Finder, layers: Sequence[Overrides], slot: str, name: str
             if now != current:
                 current, given = now, {}
         prefix = f"{slot}."
-        given |= {key.removeprefix(prefix): value for key, value in layer.items() if key.startswith(prefix)}
+        for key, value in layer.items():
+            if key.startswith(prefix):
+                given.setdefault(key.removeprefix(prefix), []).append(value)
     return given
 
 

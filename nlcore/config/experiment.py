@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from nlcore.host.discovery import Entry
 from nlcore.host.hookspecs import slots
 from nlcore.host.registry import registry
 from nlcore.host.selection import Selection
-from nlcore.parameters import parameters_of
+from nlcore.parameters import UNSAID, parameters_of
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ def resolve(*layers: Overrides) -> Experiment:
     suggested = suggestions(finder, layers)
     names = names_of(finder, (*suggested, *layers))
     selections = {slot: select(finder, slot, name, suggested, layers) for slot, name in names.items()}
-    flat = {key: value for layer in (*suggested, *layers) for key, value in layer.items()}
-    experiment = Experiment(selections, settings=_settings(TrainingSettings, flat), storage=_settings(Storage, flat))
+    every = (*suggested, *layers)
+    experiment = Experiment(selections, settings=_settings(TrainingSettings, every), storage=_settings(Storage, every))
     _refuse(selections)
     return experiment
 
@@ -135,9 +135,13 @@ def _refuse(selections: Mapping[str, Selection]) -> None:
         raise UserError(f"The loss {loss.name} and the strategy {strategy.name}: {reason}")
 
 
-def _settings(cls: type[Any], flat: Overrides) -> Any:
-    declared = parameters_of(cls)
-    return cls(**{key: declared[key].convert(value, key) for key, value in flat.items() if key in declared})
+def _settings(cls: type[Any], layers: Sequence[Overrides]) -> Any:
+    found: dict[str, Any] = {}
+    for key, item in parameters_of(cls).items():
+        given = [layer[key] for layer in layers if key in layer]
+        if given:
+            found[key] = item.convert(given[-1], key, given[-2] if len(given) > 1 else UNSAID)
+    return cls(**found)
 
 
 def _without_none(value: Any) -> Any:

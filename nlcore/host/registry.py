@@ -132,7 +132,13 @@ class Registry:
             raise PluginError(f"{who} declares its parameters wrongly: {error}.") from error
 
     def select(
-        self, entry: Entry, params: Mapping[str, object], slot: str, name: str, suggested: Mapping[str, object] = {}
+        self,
+        entry: Entry,
+        params: Mapping[str, object],
+        slot: str,
+        name: str,
+        suggested: Mapping[str, object] = {},
+        otherwise: Mapping[str, object] = {},
     ) -> Selected:
         """
         Return a component with these parameters, checked, and the defaults of the others.
@@ -143,14 +149,15 @@ class Registry:
             slot: begins the messages, as in ``loss.q = 2``.
             name: what users call the component.
             suggested: the values that would hold had the user said nothing.
+            otherwise: those that would hold without what was said last, where they differ from these; for messages.
 
         Raises:
             UserError: an unknown parameter, a wrong value, or a plugin that does not work.
 
         """
         cls, declared = self.signature(entry)
-        checked = check_parameters(declared, params, slot, entry.kind, name)
         usual = check_parameters(declared, suggested, slot, entry.kind, name)
+        checked = check_parameters(declared, params, slot, entry.kind, name, {**usual, **otherwise})
         made = construct(entry, cls, checked)
         complete = {key: checked.get(key, item.default) for key, item in declared.items()}
         usual = {key: usual.get(key, item.default) for key, item in declared.items()}

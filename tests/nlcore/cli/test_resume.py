@@ -54,3 +54,18 @@ def test_no_run(nl: Any, tmp_path: Path) -> None:
         refused = nl("resume", place)
         assert refused.code == 2
         assert "is no run" in refused.err
+
+
+def test_a_wrong_value_is_told_the_one_of_the_run(nl: Any, tiny: tuple[str, ...]) -> None:
+    nl("run", *tiny, "--epochs", "1", "--name", "mine")
+    refused = nl("resume", "runs/mine", "--epochs", "abc")
+    assert refused.code == 2
+    assert "epochs = abc: must be a whole number at least 1 (otherwise: 1)" in refused.err
+
+
+def test_a_parameter_may_be_given_with_or_without_an_equals_sign(nl: Any, tiny: tuple[str, ...]) -> None:
+    nl("run", *tiny, "--epochs", "1", "--name", "mine")
+    for words in (("--dataset.colour", "red"), ("--dataset.colour=red",), ("--dataset.colour",)):
+        refused = nl("resume", "runs/mine", *words)
+        assert refused.code == 2
+        assert "has no parameter 'colour'" in refused.err

@@ -15,6 +15,7 @@ import nlcore
 from nlcore.config.experiment import Experiment, resolve
 from nlcore.config.recipe import read_recipe
 from nlcore.config.settings import SHORT_NAMES, Storage, TrainingSettings
+from nlcore.errors import ParameterError
 from nlcore.host.hookspecs import slots
 
 #: A dataset with defaults of its own, and losses that share a parameter.
@@ -216,6 +217,22 @@ def test_settings_out_of_range_are_refused(setting: str, wrong: list[object], ri
             resolve({setting: value})
     for value in right:
         resolve({setting: value})
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        (({"epochs": "x"},), r"epochs = x: .* \(default: 20\)"),
+        (({"epochs": 7}, {"epochs": "x"}), r"epochs = x: .* \(otherwise: 7\)"),
+        (({"preset": "quick"}, {"optimizer.lr": "x"}), r"optimizer.lr = x: .* \(otherwise: 0.025\)"),
+        (({"dataset": "digits"}, {"architecture.width": "x"}), r"architecture.width = x: .* \(otherwise: 16\)"),
+        (({"loss": "gce", "loss.q": 0.3}, {"loss.q": "x"}), r"loss.q = x: .* \(otherwise: 0.3\)"),
+        (({"loss": "gce", "loss.q": 0.3}, {"loss": "sce", "loss.alpha": "x"}), r"loss.alpha = x: .* \(default: 0.1\)"),
+    ],
+)
+def test_a_wrong_value_is_told_what_would_hold_without_it(layers: tuple[dict[str, object], ...], said: str) -> None:
+    with pytest.raises(ParameterError, match=said):
+        resolve(*layers)
 
 
 def test_settings_are_checked_whatever_layer_covers_them() -> None:
