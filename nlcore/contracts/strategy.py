@@ -115,7 +115,7 @@ class StrategyContext(Protocol):
         """Return what the noise model declares, None where it declares nothing. Asking marks the run as an oracle."""
 
     def report(self, text: str) -> None:
-        """Tell the user something, once, below the plan or between two epochs."""
+        """Tell the user something, below the plan or between two epochs. It is kept with the run, as its notes."""
 
     def network(self, *, spare: bool = False) -> nn.Module:
         """

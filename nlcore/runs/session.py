@@ -43,6 +43,7 @@ class Session(Observer):
     trainer: Trainer
     directory: RunDirectory
     observers: Sequence[Observer]
+    notes: list[str] = field(default_factory=list)  # what components had to say to the user, while the run was made too
     rows: list[Row] = field(default_factory=list)
     seconds_before: float = 0.0
     started: float = field(default_factory=time.perf_counter)
@@ -54,8 +55,8 @@ class Session(Observer):
         """Write all that is known before training."""
         experiment, trainer = self.experiment, self.trainer
         self.directory.write_config(experiment.config())
-        about = environment(experiment, trainer.hardware) | {"fingerprint": fingerprint, "notes": list(self.data.notes)}
-        self.directory.write_json("environment.json", about)
+        about = environment(experiment, trainer.hardware) | {"fingerprint": fingerprint}
+        self.directory.write_json("environment.json", about | {"notes": [*self.data.notes, *self.notes]})
         noise = {"model": experiment.config()["noise"], "noise_seed": experiment.settings.noise_seed}
         self.directory.write_labels(self.data, noise)
         self.directory.write_repeats(self.data.repeated)
@@ -104,6 +105,7 @@ class Session(Observer):
     def epoch(self, row: Row) -> None:
         """Write an epoch's metrics, then its checkpoint where one is due."""
         self.rows.append(row)
+        self._write_notes()
         self.directory.append_metrics(row)
         settings, every = self.experiment.settings, self.experiment.storage.checkpoint_every
         on_gpu = self.trainer.hardware.device.type == "cuda"
@@ -119,6 +121,18 @@ class Session(Observer):
             checkpoint.save(self.directory.path, row["epoch"], state)
             self.saved_epoch, self.saved_steps = row["epoch"], self.trainer.steps
             self.saved_at = time.perf_counter()
+
+    def line(self, text: str) -> None:
+        """Keep what training has to say; the others who follow show it."""
+        self.notes.append(text)
+
+    def _write_notes(self) -> None:
+        """Keep what has been said since with the run."""
+        if self.notes:
+            known = self.directory.read_json("environment.json")
+            notes = [*dict.fromkeys([*known.get("notes", []), *self.notes])]
+            self.directory.write_json("environment.json", known | {"notes": notes})
+            self.notes.clear()
 
     def _start(self) -> None:
         words = plan(self.experiment, self.data, self.trainer, str(self.directory.path))

@@ -8,7 +8,7 @@ directory is enough to go on, at whatever moment the process ends.
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,15 +95,16 @@ def execute(
             )
         return _go_on(directory, experiment, data, now, terminal, observers, asked)
     directory.check_place()
+    notes: list[str] = []
     with attributed(experiment.entries):
-        trainer = build(experiment, data, report=terminal.line)
+        trainer = build(experiment, data, report=_kept(notes, terminal))
     directory.create()
     with locked(directory.path, terminal.line):
         if directory.exists:  # made by another process in the meantime
             raise UserError(f"{directory.path} has just been made by another process. Run the same command again.")
         durable.remove_leftovers(directory.path)
         watching = [terminal, *_trackers(experiment, directory, terminal), *observers]
-        session = Session(experiment, data, trainer, directory, watching)
+        session = Session(experiment, data, trainer, directory, watching, notes)
         session.begin(now)
         _sign(directory, experiment, asked)
         return session.execute()
@@ -211,12 +212,13 @@ def _go_on(
         if state is None and result.status == "done":
             raise UserError(f"{directory.path} is done and its checkpoint is gone, so it cannot be made longer.")
         threads = min(environment["threads"], available_cpus())
+        notes: list[str] = []
         with attributed(experiment.entries):
-            trainer = build(experiment, data, environment["precision"], str(threads), terminal.line)
+            trainer = build(experiment, data, environment["precision"], str(threads), _kept(notes, terminal))
         for line in _no_longer_so(environment, trainer.hardware):
             terminal.line(f"{line}: the numbers may differ in their last bits")
         watching = [terminal, *_trackers(experiment, directory, terminal), *observers]
-        session = Session(experiment, data, trainer, directory, watching)
+        session = Session(experiment, data, trainer, directory, watching, notes)
         if longer:  # from here on it is a run of so many epochs, also for whoever asks for fewer
             directory.write_config(experiment.config())
         if longer or str(experiment.data_dir.absolute()) != environment["data_dir"]:
@@ -225,6 +227,16 @@ def _go_on(
         with attributed(experiment.entries):
             session.restore(state)
         return session.execute()
+
+
+def _kept(notes: list[str], terminal: Terminal) -> Callable[[str], None]:
+    """Return what takes a component's words to the user: they are shown, and noted for the run directory."""
+
+    def report(text: str) -> None:
+        notes.append(text)
+        terminal.line(text)
+
+    return report
 
 
 def _trackers(experiment: Experiment, directory: RunDirectory, terminal: Terminal) -> list[Observer]:

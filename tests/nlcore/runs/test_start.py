@@ -496,3 +496,54 @@ def test_progress_goes_to_stderr_and_quiet_is_quiet(capfd: pytest.CaptureFixture
     assert "digits" in loud.err
     run(seed=12)
     assert capfd.readouterr() == ("", "")
+
+
+#: A strategy that has something to say when it is made and in its second epoch, whose second pass is empty.
+TALKER = """
+import torch
+from nlcore import Component, hookimpl
+from nlcore.contracts import Pass
+
+NLCORE_API = 1
+
+class Talker:
+    def setup(self, ctx):
+        self.ctx, self.network = ctx, ctx.network()
+        self.loss = ctx.loss(self.network)
+        self.optimizer = ctx.optimizer(self.network, self.loss)
+        ctx.report("talker: few epochs")
+
+    def begin_epoch(self, epoch):
+        if epoch == 2:
+            self.ctx.report("talker: halfway")
+
+    def passes(self, epoch):
+        return [Pass()] if epoch == 1 else [Pass(), Pass(indices=torch.zeros(0, dtype=torch.int64))]
+
+    def step(self, batch):
+        losses = self.loss(self.network(batch.images), batch.targets, batch.index)
+        return self.ctx.minimise(self.optimizer, losses.mean())
+
+    def predict(self, images):
+        return self.network(images)
+
+@hookimpl
+def nl_strategies():
+    return [Component("talker", "talker:Talker", "Says things.")]
+"""
+
+
+def test_what_a_method_says_is_kept_with_the_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install_plugin(monkeypatch, tmp_path, "talker", TALKER)
+    result = nlcore.run(**{**TINY, "strategy": "talker", "epochs": 2})
+    said = ["talker: few epochs", "talker: halfway", "epoch 2: pass 2 of 2 has no samples"]
+    shown = capsys.readouterr().err
+    assert all(text in shown for text in said)
+    assert json.loads((result.run_dir / "environment.json").read_text())["notes"] == said
+    nlcore.resume(result.run_dir, epochs=3)
+    assert json.loads((result.run_dir / "environment.json").read_text())["notes"] == [
+        *said,
+        "epoch 3: pass 2 of 2 has no samples",
+    ]
