@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nlcore.config.experiment import Experiment
 
 _FLAGS = {
-    "dry_run": "print the plan and do nothing else",
+    "dry_run": "print the plan, with an estimate of the time, and do nothing else",
     "fresh": "start over in a new directory, whatever is there",
     "json": "end with one line of JSON on stdout",
     "quiet": "print nothing on stderr but errors",

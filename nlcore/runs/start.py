@@ -25,24 +25,26 @@ from nlcore.rundir.directory import ENDED, RunDirectory
 from nlcore.rundir.environment import packages, resolve_run
 from nlcore.rundir.lock import locked
 from nlcore.rundir.result import Result
+from nlcore.runs.estimate import seconds_of_run
 from nlcore.runs.fingerprint import differences, digest, fingerprint, named_files, source_files
 from nlcore.runs.interrupt import stoppable
 from nlcore.runs.plan import plan
 from nlcore.runs.recognise import recognised, request, write_signature
 from nlcore.runs.session import Session
-from nlcore.runs.terminal import Terminal
+from nlcore.runs.terminal import Terminal, seconds_in_words
 from nlcore.runs.trackers import TrackerObserver
-from nlcore.training.build import build, load_data
+from nlcore.training.build import build, load_data, memory_in_words
 from nlcore.training.hardware import Hardware, available_cpus
 from nlcore.training.observers import Observer
 
 
 def plan_only(experiment: Experiment, terminal: Terminal) -> dict[str, str]:
     """
-    Return the plan of an experiment; nothing is written and nothing downloaded.
+    Return the plan of an experiment, with an estimate of its time; nothing is written and nothing downloaded.
 
     Raises:
         UserError: invalid input.
+        RunError: there is too little memory, or the method trains nothing.
 
     """
     _check_place(experiment)
@@ -51,7 +53,11 @@ def plan_only(experiment: Experiment, terminal: Terminal) -> dict[str, str]:
         data = load_data(offline, terminal.line, terminal.progress_of)
         trainer = build(experiment, data, report=terminal.line)
         run_dir = experiment.run_dir(digest(fingerprint(experiment, data)))
-        return plan(experiment, data, trainer, str(run_dir))
+        found = plan(experiment, data, trainer, str(run_dir))
+        terminal.line("Timing the first steps ...")
+        with memory_in_words(experiment):
+            seconds = seconds_of_run(trainer)
+    return found if seconds is None else {**found, "time": f"about {seconds_in_words(seconds)}"}
 
 
 @stoppable()

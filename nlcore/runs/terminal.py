@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from nlcore.runs.estimate import EpochSeconds
 from nlcore.training.observers import Observer, Start
 
 LONG_SECONDS = 600  # CPU runs estimated to take longer than this get hints on what is quicker
@@ -62,8 +63,8 @@ class Terminal(Observer):
         self._overwritten = 0  # length of the line that the next one overwrites
         self._bar: Progress | None = None
         self._loading_since: float | None = None
-        self._epochs = self._done = self._evaluated = 0
-        self._first_steps: tuple[int, float] | None = None
+        self._epochs = self._done = 0
+        self._epoch_seconds = EpochSeconds(0)
         self._rate = 0.0
         self._promised: float | None = None  # seconds that are left by what was said last
         self._quicker: Sequence[str] = ()
@@ -96,7 +97,7 @@ class Terminal(Observer):
         self.stop()
         print_plan(start.plan, self.console)
         self._epochs, self._done = start.epochs, start.done
-        self._evaluated, self._quicker = start.images_evaluated, start.hints
+        self._epoch_seconds, self._quicker = EpochSeconds(start.images_evaluated), start.hints
 
     def end(self, summary: Mapping[str, Any]) -> None:
         """End the bar."""
@@ -113,7 +114,9 @@ class Terminal(Observer):
         """Show where an epoch stands; once steps are timed, estimate the whole."""
         self._rate = images_per_second
         if epoch == self._done + 1 and self._promised is None:
-            self._estimate_from_steps(step, steps, elapsed)
+            seconds = self._epoch_seconds.after(step, steps, elapsed, images_per_second)
+            if seconds is not None:
+                self._estimate(seconds * (self._epochs - self._done) - elapsed)
         self._show(f"epoch {epoch}/{self._epochs}", step, steps, f"{images_per_second:,.0f} images/s")
 
     def epoch(self, row: Mapping[str, Any]) -> None:
@@ -128,18 +131,6 @@ class Terminal(Observer):
             self._promised -= seconds
         if row["epoch"] > self._done + 1 or seconds > 60:  # a short first one is mostly the libraries' set-up
             self._estimate(seconds * (self._epochs - row["epoch"]))
-
-    def _estimate_from_steps(self, step: int, steps: int, elapsed: float) -> None:
-        """Estimate the run within its first epoch, without its first steps, which wait for the libraries' set-up."""
-        if self._first_steps is None:
-            self._first_steps = step, elapsed
-            return
-        first, before = self._first_steps
-        if elapsed - before > 3 and step > first:
-            step_seconds = (elapsed - before) / (step - first)
-            images = self._rate * elapsed / step  # in a step
-            evaluation = self._evaluated / images * step_seconds / 3  # forward alone, in larger batches
-            self._estimate((steps * step_seconds + evaluation) * (self._epochs - self._done) - elapsed)
 
     def _estimate(self, seconds: float) -> None:
         """Say how long the rest takes, unless that is known already."""

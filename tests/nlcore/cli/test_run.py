@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -51,6 +52,7 @@ def test_dry_run_writes_nothing(nl: Any, tiny: tuple[str, ...], tmp_path: Path) 
     plan = nl("run", *tiny, "--dry-run")
     assert plan.code == 0
     assert "45.08% of the labels wrong" in plan.out
+    assert re.search(r"^time +about \d", plan.out, re.MULTILINE)
     assert list(tmp_path.iterdir()) == []
     as_json = nl("run", *tiny, "--dry-run", "--json")
     assert as_json.json["config"]["dataset"]["name"] == "digits"
