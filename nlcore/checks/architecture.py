@@ -118,6 +118,30 @@ def stages_hold_every_parameter(cls: type) -> None:
     assert head == {len(stages) - 1}, "The head is not in the last stage."
 
 
+def param_groups_hold_every_parameter(cls: type) -> None:
+    """``param_groups()``, where there is one, has each parameter in exactly one group."""
+    network: Any = _network(cls)
+    if not hasattr(network, "param_groups"):
+        raise NotApplicable("Its network has no param_groups().")
+    grouped = [id(parameter) for group in network.param_groups() for parameter in group["params"]]
+    for name, parameter in network.named_parameters():
+        found = grouped.count(id(parameter))
+        assert found == 1, f"The parameter {name} is in {found} of the groups of param_groups(), not in one."
+    strangers = set(grouped) - {id(parameter) for parameter in network.parameters()}
+    assert not strangers, "param_groups() has parameters that are not the network's."
+
+
+def normalisation_fits(cls: type) -> None:
+    """``normalisation``, where there is one, is a mean and a positive standard deviation for each channel."""
+    wanted = getattr(cls(), "normalisation", None)
+    if wanted is None:
+        raise NotApplicable("It declares no normalisation.")
+    mean, std = wanted
+    assert len(mean) == len(std) > 0, f"normalisation = {wanted}: mean and std are for different numbers of channels."
+    assert min(std) > 0, f"normalisation = {wanted}: a standard deviation must be above 0."
+    assert max(mean) <= 1, f"normalisation = {wanted}: values are scaled to 0..1, not to 0..255."
+
+
 def captured_forward_does_the_same(cls: type) -> None:
     """In training mode, a forward pass that is captured and replayed gives what calling it again gives."""
     alone, captured = _build(cls).train(), _build(cls).train()
@@ -152,6 +176,8 @@ CHECKS = (
     weights_follow_the_seed,
     features_and_head_make_the_network,
     stages_hold_every_parameter,
+    param_groups_hold_every_parameter,
+    normalisation_fits,
     captured_forward_does_the_same,
 )
 

@@ -129,8 +129,8 @@ def refusal(loss: Any, strategy: Any) -> str | None:
 
 def _refuse(selections: Mapping[str, Selection]) -> None:
     """Raise where loss and strategy refuse each other."""
-    (loss,), (strategy,) = (selections[slot].parts for slot in ("loss", "strategy"))
-    reason = refusal(loss._made[-1], strategy._made[-1])
+    loss, strategy = selections["loss"], selections["strategy"]
+    reason = refusal(loss.sample, strategy.sample)
     if reason:
         raise UserError(f"The loss {loss.name} and the strategy {strategy.name}: {reason}")
 

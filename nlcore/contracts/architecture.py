@@ -12,8 +12,12 @@ class Network(Protocol):
     """
     What an architecture builds: an ``nn.Module`` that can be called, and taken apart.
 
-    Optional: ``capturable = False`` where Python decides what ``forward`` does from call to call, so that a step with
-    it must not be recorded and replayed.
+    Optional:
+        ``capturable = False`` where Python decides what ``forward`` does from call to call, so that a step with it must
+        not be recorded and replayed.
+        ``param_groups() -> list[dict]``: its parameters, each in one group, ``{"params": [...], "lr_factor": 0.1}``: a
+        smaller rate for a pretrained backbone, no ``weight_decay`` on biases. ``lr_factor`` multiplies the optimiser's
+        rate; any other key is an option of the optimiser.
     """
 
     head: nn.Module
@@ -26,7 +30,13 @@ class Network(Protocol):
 
 
 class Architecture(Protocol):
-    """A network for any number of classes and any image size. Weights are drawn from torch's global generator."""
+    """
+    A network for any number of classes and any image size. Weights are drawn from torch's global generator.
+
+    Optional:
+        ``normalisation``: ``(mean, std)`` per channel, of values scaled to 0..1, that its weights were trained with;
+        goes before the dataset's. None where any will do.
+    """
 
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
         """Return a network that maps (B, C, H, W) to logits (B, K) and has what `Network` says."""

@@ -37,6 +37,13 @@ class Selected:
         """Return an instance: the one that its parameters were checked with the first time, a new one after that."""
         return self._made.pop() if self._made else self.cls(**self.params)
 
+    @property
+    def sample(self) -> Any:
+        """An instance to ask what its class does not know; one that `create` may hand out."""
+        if not self._made:
+            self._made.append(self.cls(**self.params))
+        return self._made[-1]
+
     def __str__(self) -> str:
         """Return the name and what differs from its defaults: ``gce (q 0.5)``; not what a default of none came to."""
         shown = {
@@ -80,6 +87,12 @@ class Selection:
     def addresses(self) -> dict[str, tuple[Selected, str]]:
         """Return for each parameter, as users type it, the part that has it and its name there."""
         return {key: (self.parts[number], name) for key, (number, name) in addresses(self.parts).items()}
+
+    @property
+    def sample(self) -> Any:
+        """An instance of the only part, to ask what its class does not know."""
+        (part,) = self.parts
+        return part.sample
 
     def create(self) -> Any:
         """Return an instance of the only part."""

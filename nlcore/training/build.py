@@ -25,6 +25,7 @@ from nlcore.data.run_data import RunData, TrainingData
 from nlcore.data.views import View, Views
 from nlcore.errors import RunError, UserError
 from nlcore.host.registry import registry
+from nlcore.host.selection import Selection
 from nlcore.training.capture import CudaGraph, StepCapture
 from nlcore.training.context import Context
 from nlcore.training.ema import WeightEMA
@@ -214,6 +215,7 @@ def load_data(
         noise_seed=settings.noise_seed,
         validation=settings.validation,
     )
+    data = normalised_for(experiment["architecture"], data)
     if not len(data.train):
         raise UserError(f"validation = {settings.validation}: that leaves nothing to train on. Give a smaller share.")
     if settings.batch_size > len(data.train):
@@ -224,6 +226,27 @@ def load_data(
     if settings.validation and not data.validation:
         raise UserError(f"validation = {settings.validation}: that is less than one image of each class.")
     return data
+
+
+def normalised_for(architecture: Selection, data: RunData) -> RunData:
+    """
+    Return the data with the mean and std that the network's weights want, where it says so.
+
+    Raises:
+        UserError: they are for another number of channels.
+
+    """
+    wanted = getattr(architecture.sample, "normalisation", None)
+    if wanted is None:
+        return data
+    mean, std = (tuple(map(float, values)) for values in wanted)
+    channels = data.image_shape[0]
+    if not (len(mean) == len(std) == channels and min(std) > 0):
+        raise UserError(
+            f"The architecture {architecture.name} wants images of {len(mean)} channels (normalised by mean {mean} and "
+            f"std {std}); these have {channels}."
+        )
+    return replace(data, mean=mean, std=std)
 
 
 @contextmanager

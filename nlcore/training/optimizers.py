@@ -67,10 +67,11 @@ class Optimizers:
         plain: list[nn.Parameter] = []
         for one in several:
             module, options = one if _is_pair(one) else (one, {})
-            if options:
-                factor = options.get("lr_factor", 1.0)
-                rest = {key: value for key, value in options.items() if key != "lr_factor"}
-                groups.append({"params": list(module.parameters()), "lr": component.lr * factor, **rest})
+            inner: Any = self._hardware.bare(module)
+            if hasattr(inner, "param_groups"):
+                groups += [_group(component.lr, group, options) for group in inner.param_groups()]
+            elif options:
+                groups.append(_group(component.lr, {"params": list(module.parameters())}, options))
             else:
                 plain += module.parameters()
         groups = ([{"params": plain}] if plain else []) + groups
@@ -192,6 +193,13 @@ class Optimizers:
             group["lr"].fill_(rate)  # where a captured step reads it
         else:
             group["lr"] = torch.tensor(rate, device=self._hardware.device)
+
+
+def _group(lr: float, group: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a group of parameters with the options of its module; factors of the rate multiply."""
+    factor = group.get("lr_factor", 1.0) * options.get("lr_factor", 1.0)
+    both = {key: value for key, value in {**group, **options}.items() if key != "lr_factor"}
+    return {"lr": lr * factor, **both}
 
 
 def _is_pair(value: Any) -> bool:

@@ -154,6 +154,44 @@ class OtherHead(Good):
         return network
 
 
+class Grouped(Good):
+    """Has all that is optional."""
+
+    normalisation = ((0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+
+    class Net(TinyNet):
+        """Its head has a rate of its own."""
+
+        def param_groups(self) -> list[dict[str, Any]]:
+            """Return the backbone and the head."""
+            backbone = [*self.conv.parameters(), *self.norm.parameters()]
+            return [{"params": backbone, "lr_factor": 0.1}, {"params": list(self.head.parameters())}]
+
+
+class HalfGrouped(Good):
+    class Net(TinyNet):
+        def param_groups(self) -> list[dict[str, Any]]:
+            return [{"params": list(self.head.parameters())}]
+
+
+class GroupsOfAnother(Good):
+    class Net(TinyNet):
+        def param_groups(self) -> list[dict[str, Any]]:
+            return [{"params": [*self.parameters(), nn.Parameter(torch.zeros(1))]}]
+
+
+class OneMeanForThree(Good):
+    normalisation = ((0.5,), (0.2, 0.2, 0.2))
+
+
+class NoDeviation(Good):
+    normalisation = ((0.5,), (0.0,))
+
+
+class NotScaled(Good):
+    normalisation = ((123.7, 116.3, 103.5), (58.4, 57.1, 57.4))
+
+
 BROKEN: list[tuple[Any, type, str]] = [
     (architecture.gives_logits, Probabilities, r"torch.float32 \(4,\)"),
     (architecture.gives_logits, Half, "bfloat16"),
@@ -170,6 +208,11 @@ BROKEN: list[tuple[Any, type, str]] = [
     (architecture.stages_hold_every_parameter, Doubled, "norm.weight is in 2"),
     (architecture.stages_hold_every_parameter, HeadFirst, "head is not in the last stage"),
     (architecture.stages_hold_every_parameter, TupleOfStages, "list of modules"),
+    (architecture.param_groups_hold_every_parameter, HalfGrouped, "conv.weight is in 0"),
+    (architecture.param_groups_hold_every_parameter, GroupsOfAnother, "not the network's"),
+    (architecture.normalisation_fits, OneMeanForThree, "different numbers of channels"),
+    (architecture.normalisation_fits, NoDeviation, "above 0"),
+    (architecture.normalisation_fits, NotScaled, r"scaled to 0\.\.1"),
     (architecture.captured_forward_does_the_same, SkipsInTurn, "called again"),
     (architecture.features_follow_the_precision, OtherHead, "mixed precision"),
 ]
@@ -186,6 +229,12 @@ def test_every_check_refuses_something() -> None:
 
 def test_lets_a_good_one_pass() -> None:
     for check in architecture.CHECKS:
+        check(Grouped)
+
+
+@pytest.mark.parametrize("check", [architecture.param_groups_hold_every_parameter, architecture.normalisation_fits])
+def test_what_is_optional_may_be_missing(check: Any) -> None:
+    with pytest.raises(NotApplicable):
         check(Good)
 
 

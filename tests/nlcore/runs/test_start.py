@@ -8,6 +8,7 @@ import inspect
 import json
 import os
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -547,3 +548,47 @@ def test_what_a_method_says_is_kept_with_the_run(
         *said,
         "epoch 3: pass 2 of 2 has no samples",
     ]
+
+
+#: An architecture whose weights want images with another mean and deviation than the dataset's.
+NORMALISED = """
+from nlcore import Component, hookimpl
+from nlcore.testing.toy import TinyNet
+
+NLCORE_API = 1
+
+class Tiny:
+    normalisation = ((0.25,), (0.5,))
+
+    def build(self, num_classes, image_shape):
+        network = TinyNet(num_classes, image_shape[0])
+        network.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+        return network
+
+class Coloured(Tiny):
+    normalisation = ((0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+
+seen = []
+
+@hookimpl
+def nl_architectures():
+    return [Component("tiny_normalised", "normalised:Tiny", "Wants its own normalisation."),
+            Component("coloured", "normalised:Coloured", "Wants coloured images.")]
+"""
+
+
+def test_images_are_normalised_as_the_network_wants(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    install_plugin(monkeypatch, tmp_path, "normalised", NORMALISED)
+    settings = {key: value for key, value in TINY.items() if key != "architecture.width"}
+    result = nlcore.run(**{**settings, "architecture": "tiny_normalised", "augmentation": "none"})
+    seen = sys.modules["normalised"].seen
+    pixels = seen[0] * 0.5 + 0.25
+    assert torch.allclose(pixels * 255, (pixels * 255).round(), atol=1e-3)
+    about = json.loads((result.run_dir / "model.json").read_text())
+    assert (about["mean"], about["std"]) == ([0.25], [0.5])
+    images = np.asarray(nlcore.dataset("digits").test.images)[:2]
+    seen.clear()
+    nlcore.load(result.run_dir).predict(images)
+    torch.testing.assert_close(seen[0], (torch.from_numpy(images).permute(0, 3, 1, 2) / 255 - 0.25) / 0.5)
+    with pytest.raises(nlcore.UserError, match="wants images of 3 channels"):
+        nlcore.run(**{**settings, "architecture": "coloured"})

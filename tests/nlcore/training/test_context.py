@@ -564,6 +564,29 @@ def test_a_module_of_ones_own_may_have_a_rate_of_its_own() -> None:
     assert set(ctx.state_dict()["networks"]) == {"network1", "module1"}
 
 
+class GroupedArchitecture:
+    """The toy's linear network, whose weight learns at a tenth of the rate."""
+
+    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+        """Return it."""
+        network: Any = LinearArchitecture().build(num_classes, image_shape)
+        weight = {"params": [p for p in network.parameters() if p.ndim > 1], "lr_factor": 0.1}
+        rest = {"params": [p for p in network.parameters() if p.ndim == 1], "weight_decay": 0.0}
+        network.param_groups = lambda: [weight, rest]
+        return network  # type: ignore[no-any-return]
+
+
+def test_a_network_says_what_its_groups_of_parameters_are() -> None:
+    ctx = make_context(some_data(), GroupedArchitecture(), lr=0.5)
+    network = ctx.network()
+    optimizer = ctx.optimizer(network)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.05, 0.5]
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [5e-4, 0.0]
+    of_a_pair = ctx.optimizer((network, {"lr_factor": 0.5, "momentum": 0.3}))
+    assert [group["lr"] for group in of_a_pair.param_groups] == [0.025, 0.25]
+    assert [group["momentum"] for group in of_a_pair.param_groups] == [0.3, 0.3]
+
+
 def test_a_teacher_follows_its_network_after_every_step() -> None:
     """θ̄ ← d θ̄ + (1 − d) θ by hand; it has no gradients."""
     ctx = make_context(some_data(), LinearArchitecture(), lr=0.5, **NO_EXTRAS)
