@@ -17,6 +17,7 @@ import dataclasses
 import inspect
 import math
 import numbers
+import os
 import types
 import typing
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from nlcore.errors import ParameterError, did_you_mean
-from nlcore.textfiles import TextInFile
+from nlcore.textfiles import TextInFile, expand_home
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +118,8 @@ class Parameter:
             if self.optional:
                 return None
             raise wrong
+        if self.path and isinstance(value, os.PathLike):
+            value = os.fspath(value)
         try:
             result = _READERS[self.type](value)
         except (ValueError, TypeError, OverflowError):
@@ -126,7 +129,7 @@ class Parameter:
         if not (self.path and result and result not in self.words):
             return result
         folder = value.folder if isinstance(value, TextInFile) else Path()
-        return str((folder / Path(result).expanduser()).absolute())
+        return str((folder / expand_home(result)).absolute())
 
 
 def parameters_of(cls: type) -> dict[str, Parameter]:

@@ -1,8 +1,9 @@
-"""Text files as editors on any system write them."""
+"""Text files as editors on any system write them, and paths as people write them."""
 
 from __future__ import annotations
 
 import codecs
+import os
 from pathlib import Path
 
 
@@ -25,6 +26,11 @@ def read_text(path: Path) -> str:
     if zeros in ([False, True], [True, False]):
         return content.decode("utf-16-le" if zeros[1] else "utf-16-be")
     return content.decode("utf-8-sig")
+
+
+def expand_home(path: str) -> Path:
+    """Return a path with ``~`` written out; one of a user that is not there stays as it is, and names no file."""
+    return Path(os.path.expanduser(path))
 
 
 class TextInFile(str):

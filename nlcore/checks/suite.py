@@ -17,6 +17,7 @@ from nlcore.errors import ParameterError, PluginError, UserError, did_you_mean
 from nlcore.host.hookspecs import KINDS
 from nlcore.host.registry import Entry, Registry, registry
 from nlcore.parameters import check_parameters, parameters_of, show_value
+from nlcore.textfiles import expand_home
 
 Status = Literal["passed", "failed", "expected failure", "not applicable"]
 
@@ -155,7 +156,7 @@ def find(target: str) -> list[Entry]:
     kind, colon, name = target.partition(":")
     if colon and kind in KINDS:
         return [known.find(kind, name)]
-    file = Path(target).expanduser().absolute() if target.endswith(".py") else None
+    file = expand_home(target).absolute() if target.endswith(".py") else None
     wanted = re.sub(r"[-_.]+", "-", target).lower()
     plugins = [one for one in known.plugins if (one.file == str(file) if file else one.distribution == wanted)]
     for plugin in plugins:

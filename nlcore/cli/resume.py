@@ -13,6 +13,7 @@ from nlcore.config.settings import RESUMABLE
 @click.argument("run")
 @click.option("--epochs", help="more epochs than before")
 @click.option("--device", help="auto, cpu, cuda or cuda:N")
+@click.option("--init", help="file of the weights that it started from, where it has moved")
 @click.option("--data-dir", help="folder of the data, where they have moved")
 @click.option("--no-download", is_flag=True, default=None, help="never download data")
 @click.option("--checkpoint-every", help="epochs between checkpoints")

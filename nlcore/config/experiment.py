@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from nlcore.config.choose import Finder, expand_short, names_of, require_text, select, suggestions
+from nlcore.config.initial import weights_file
 from nlcore.config.recipe import Overrides, check_names, read_preset
 from nlcore.config.settings import Storage, TrainingSettings, data_directory
 from nlcore.errors import ParameterError, UserError
@@ -113,7 +114,10 @@ def resolve(*layers: Overrides) -> Experiment:
     names = names_of(finder, (*suggested, *layers))
     selections = {slot: select(finder, slot, name, suggested, layers) for slot, name in names.items()}
     every = (*suggested, *layers)
-    experiment = Experiment(selections, settings=_settings(TrainingSettings, every), storage=_settings(Storage, every))
+    settings, storage = _settings(TrainingSettings, every), _settings(Storage, every)
+    if settings.init is not None:
+        settings = replace(settings, init=str(weights_file(settings.init, storage.runs_dir)))
+    experiment = Experiment(selections, settings, storage)
     _refuse(selections)
     return experiment
 

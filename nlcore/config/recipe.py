@@ -14,7 +14,7 @@ from nlcore.config.unknown import meant
 from nlcore.errors import ParameterError, PluginError, UserError, did_you_mean
 from nlcore.host.hookspecs import slots
 from nlcore.host.registry import registry
-from nlcore.textfiles import TextInFile, read_text
+from nlcore.textfiles import TextInFile, expand_home, read_text
 
 #: A layer of settings by flat name: ``{"loss": "gce", "loss.q": 0.7, "epochs": 5}``.
 Overrides: TypeAlias = Mapping[str, object]
@@ -158,5 +158,5 @@ def _from(folder: Path, key: str, value: object) -> object:
     if not isinstance(value, str):
         return value
     if key in _FOLDERS and value.lower() != "none":
-        return str(folder / Path(value).expanduser())
-    return TextInFile(value, folder) if "." in key or key == "labels" else value
+        return str(folder / expand_home(value))
+    return TextInFile(value, folder) if "." in key or key in ("labels", "init") else value

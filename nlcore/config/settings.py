@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Literal
 
 from nlcore.parameters import parameter
+from nlcore.textfiles import expand_home
 
 #: Parameters that are so common that they have a short name, ``--lr`` for ``--optimizer.lr``.
 SHORT_NAMES = {"lr": "optimizer.lr", "momentum": "optimizer.momentum", "weight_decay": "optimizer.weight_decay"}
 
-#: What may change when a run is resumed.
-RESUMABLE = ("epochs", "device", "data_dir", "no_download", "checkpoint_every")
+#: What may change when a run is resumed; of `init` the place only, as its file is known by content.
+RESUMABLE = ("epochs", "device", "init", "data_dir", "no_download", "checkpoint_every")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class TrainingSettings:
     lr_min: float = parameter(0.0, "for cosine and linear: the learning rate at the end", range="[0, inf)")
     lr_warmup: float = parameter(0.0, "epochs over which the learning rate rises from 0", range="[0, inf)")
     clip_norm: float | None = parameter(None, "largest norm of all gradients of a step together", range="(0, inf)")
+    init: str | None = parameter(None, "a run, or a file of weights, that networks start from", path=True)
     ema: float | None = parameter(
         None, "decay of an average of the weights that is evaluated and saved instead", range="(0, 1)"
     )
@@ -64,7 +66,7 @@ def data_directory(given: str | None = None) -> Path:
     """Return where data lie: what was given, else ``NL_DATA_DIR``, else the user's cache directory."""
     chosen = given or os.environ.get("NL_DATA_DIR")
     if chosen:
-        return Path(chosen).expanduser()
+        return expand_home(chosen)
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("nlcore", appauthor=False))

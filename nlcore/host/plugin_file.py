@@ -11,12 +11,13 @@ from types import CodeType, ModuleType
 
 from nlcore.errors import PluginError
 from nlcore.host.hookspecs import BUILTIN
+from nlcore.textfiles import expand_home
 
 
 def plugin_files() -> tuple[str, ...]:
     """Return the files that ``NL_PLUGIN_PATH`` asks for, as absolute paths, each once."""
     given = os.environ.get("NL_PLUGIN_PATH", "").split(os.pathsep)
-    return tuple(dict.fromkeys(str(Path(file).expanduser().absolute()) for file in given if file))
+    return tuple(dict.fromkeys(str(expand_home(file).absolute()) for file in given if file))
 
 
 def load_file(file: str) -> ModuleType:

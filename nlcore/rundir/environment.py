@@ -75,7 +75,7 @@ def resolve_model(place: Path, recipe: Mapping[str, Any], files: Mapping[str, st
         UserError: as `resolve_run`.
 
     """
-    layer = flat_recipe(recipe)
+    layer = {key: value for key, value in flat_recipe(recipe).items() if key != "init"}
     for slot in ("noise", "labels"):
         layer = {key: value for key, value in layer.items() if key.partition(".")[0] != slot}
     try:

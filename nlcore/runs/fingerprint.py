@@ -79,8 +79,9 @@ def source_files(experiment: Experiment) -> list[Path]:
 
 
 def named_files(experiment: Experiment) -> dict[str, Path]:
-    """Return the files that parameters name, by ``slot.parameter``."""
-    found = {}
+    """Return the files that are named: by parameters, as ``slot.parameter``, and by settings."""
+    init = experiment.settings.init
+    found = {} if init is None else {"init": Path(init)}
     for slot, choice in experiment.deciding.items():
         for key, (part, name) in choice.addresses().items():
             value = part.params[name]
@@ -92,6 +93,8 @@ def named_files(experiment: Experiment) -> dict[str, Path]:
 def _config(experiment: Experiment) -> dict[str, Any]:
     """Return the configuration without the paths of files that are named by their content."""
     config = experiment.config()
+    if experiment.settings.init is not None:
+        config["init"] = "(by content)"
     for slot, choice in experiment.deciding.items():
         for key, (part, name) in choice.addresses().items():
             value = part.params[name]

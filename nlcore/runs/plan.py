@@ -23,7 +23,8 @@ def plan(experiment: Experiment, data: RunData, trainer: Trainer, run_dir: str) 
         "classes": _classes_in_words(data),
         "noise": f"{experiment['noise']}, noise seed {settings.noise_seed}: {data.noise_in_words}",
         "augmentation": str(experiment["augmentation"]) + (f"; strong: {strong}" if shown else ""),
-        "architecture": f"{experiment['architecture']}: {several}{trainer.num_weights:,} weights",
+        "architecture": f"{experiment['architecture']}: {several}{trainer.num_weights:,} weights"
+        + (f", starting from {settings.init}" if settings.init else ""),
         "loss": str(experiment["loss"]),
         "strategy": str(experiment["strategy"]),
         "training": _training_in_words(experiment),

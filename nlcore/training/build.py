@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,6 +32,7 @@ from nlcore.training.context import Context
 from nlcore.training.ema import WeightEMA
 from nlcore.training.evaluate import Evaluator
 from nlcore.training.hardware import Hardware, resolve_hardware, using_threads
+from nlcore.training.initial import read_weights
 from nlcore.training.threads import choose_threads
 from nlcore.training.trainer import Trainer
 
@@ -100,6 +102,7 @@ def wire(
         hardware,
         batches,
         report,
+        read_weights(Path(settings.init), report) if settings.init else None,
     )
     with using_threads(hardware.threads):
         components.strategy.setup(wrap(ctx))

@@ -18,6 +18,7 @@ from nlcore.data.seeds import generator, key
 from nlcore.training.bound_loss import BoundLoss, LossSetup
 from nlcore.training.ema import follow
 from nlcore.training.hardware import Hardware
+from nlcore.training.initial import InitialWeights
 from nlcore.training.networks import draw_network
 from nlcore.training.optimizers import Optimizers
 from nlcore.training.predict import in_batches
@@ -36,6 +37,7 @@ class Context:
         hardware: Hardware,
         batches: TrainingBatches | None = None,
         report: Callable[[str], None] = lambda text: None,
+        initial: InitialWeights | None = None,
     ) -> None:
         self.num_classes = data.num_classes
         self.num_samples = len(data)
@@ -59,6 +61,7 @@ class Context:
         self._make_optimizer = make_optimizer
         self._hardware = hardware
         self._batches = batches
+        self._initial = initial
 
     def declared_noise(self) -> NoiseInfo | None:
         """Return what the noise model declares. Asking marks the run as an oracle."""
@@ -67,9 +70,12 @@ class Context:
         return self._data.declared
 
     def network(self, *, spare: bool = False) -> nn.Module:
-        """Return a new network; its weights depend on the seed and on how many were made before."""
+        """Return a new network; its weights depend on the seed and on how many were made before, or are given."""
         name = "spare" if spare else f"network{len(self.networks) + 1}"
-        placed = self._hardware.place(self._draw(name))
+        drawn = self._draw(name)
+        if self._initial is not None and not spare:
+            self._initial.start(drawn, name)
+        placed = self._hardware.place(drawn)
         if not spare:
             self.revision += 1
             self.networks[name] = placed

@@ -45,7 +45,7 @@ def read_transition(path: str | Path, num_classes: int) -> NDArray[np.float64]:
     """
     import numpy as np
 
-    path, K = Path(path).expanduser(), num_classes
+    path, K = Path(path), num_classes
     array = _read(path)
     if array.dtype.kind not in "fiu":
         raise UserError(f"{path}: a transition matrix holds numbers, not {array.dtype}.")

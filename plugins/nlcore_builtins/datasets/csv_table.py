@@ -55,7 +55,7 @@ class CsvTable(OwnImages):
         """
         notes: list[str] = []
         train = self._list(self._table(), notes)
-        test = None if self.test is None else self._list(Path(self.test).expanduser(), notes)
+        test = None if self.test is None else self._list(Path(self.test), notes)
         both = {item.path for item in train} & {item.path for item in test or []}
         if both:
             notes.append(f"{len(both):,} images are in both tables: what is tested has been trained on")
@@ -69,13 +69,13 @@ class CsvTable(OwnImages):
             UserError: as `load`, for the tables.
 
         """
-        tables = [self._table(), *([] if self.test is None else [Path(self.test).expanduser()])]
+        tables = [self._table(), *([] if self.test is None else [Path(self.test)])]
         return [*tables, *(item.path for table in tables for item in self._list(table, []))]
 
     def _table(self) -> Path:
         if not self.train:
             raise UserError("csv: give the table of your images with --dataset.train PATH.")
-        return Path(self.train).expanduser()
+        return Path(self.train)
 
     def _separated_by(self) -> str:
         return {"tab": "\t", "\\t": "\t"}.get(self.separator or "", self.separator or "")

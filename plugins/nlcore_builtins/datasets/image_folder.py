@@ -78,14 +78,14 @@ class ImageFolder(OwnImages):
     def _folder(self) -> Path:
         if not self.folder:
             raise UserError("image_folder: give the folder of your images with --dataset.folder PATH.")
-        return Path(self.folder).expanduser()
+        return Path(self.folder)
 
     def _parts(self) -> tuple[Path, Path | None, list[str]]:
         """Return the folders to train and to test on, None where part is to be split off, and what to tell of them."""
         folder = self._folder()
         found = _parts_of(folder)
         if self.test_folder is not None:
-            tests = Path(self.test_folder).expanduser()
+            tests = Path(self.test_folder)
             if _parts_of(tests):
                 raise UserError(f"{tests} holds the parts of a dataset. Give the folder of the part to test on.")
             return (found["train"], tests, [f"trained is on {found['train']}"]) if found else (folder, tests, [])

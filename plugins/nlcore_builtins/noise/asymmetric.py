@@ -149,7 +149,7 @@ class Asymmetric:
         text = self.map
         if self.file is not None:
             try:
-                text = read_text(Path(self.file).expanduser())
+                text = read_text(Path(self.file))
             except FileNotFoundError:
                 raise UserError(f"There is no file {self.file}, so no map.") from None
             except (OSError, ValueError) as error:

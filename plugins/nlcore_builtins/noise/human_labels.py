@@ -65,7 +65,7 @@ class HumanLabels:
 
     def _path(self, file: str | None, data: NoiseContext) -> Path:
         if file is not None:
-            return Path(file).expanduser()
+            return Path(file)
         found = data.directory / self.name if data.directory else None
         if found is None or not found.is_file():
             looked = f" (looked in {data.directory})" if data.directory else ""

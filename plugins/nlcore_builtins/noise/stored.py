@@ -54,7 +54,7 @@ class Stored:
         """
         if data is None:
             raise UserError("stored: labels are looked up by sample id, so the samples must be given (data=...).")
-        path = Path(self.file).expanduser()
+        path = Path(self.file)
         if not self.file or not os.path.isfile(path):
             raise UserError(f"There is no file of labels {self.file!r}. Give one with --labels FILE.")
         if path.suffix.lower() == ".pt":  # it knows the true labels, too, and compares them

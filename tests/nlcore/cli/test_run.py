@@ -275,3 +275,19 @@ def test_the_plan_of_the_default_run(nl: Any, cifar10_dir: Path) -> None:
     training = ("20 epochs, batches of 128", "sgd with lr 0.1, momentum 0.9, weight decay 0.0005 (constant)")
     for said in (*data, "11,173,962 weights", *training):
         assert said in plan
+
+
+@pytest.mark.parametrize("words", [
+    ("run", "--dataset", "image_folder", "--dataset.folder", "~nobody-at-all/x"),
+    ("run", "--dataset", "digits", "--init", "~nobody-at-all/x"),
+    ("run", "--data-dir", "~nobody-at-all/x", "--no-download"),
+    ("run", "~nobody-at-all/recipe.toml"),
+    ("--plugin", "~nobody-at-all/x.py", "list-plugins"),
+    ("check", "~nobody-at-all/x.py"),
+    ("predict", "~nobody-at-all/x", "a.png"),
+    ("table", "~nobody-at-all/x"),
+])  # fmt: skip
+def test_the_home_of_an_unknown_user_is_a_place_that_is_not_there(nl: Any, words: tuple[str, ...]) -> None:
+    refused = nl(*words)
+    assert refused.code == 2
+    assert "nobody-at-all" in refused.err.replace("\n", "")

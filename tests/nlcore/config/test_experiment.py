@@ -288,6 +288,7 @@ CHANGES: dict[str, object] = {
     "clip_norm": 1.0,
     "class_balanced": True,
     "ema": 0.9,
+    "init": __file__,
     "validation": 0.1,
     "seed": 2,
     "noise_seed": 2,

@@ -1,0 +1,129 @@
+"""Networks that start from the weights of a run, or of a file: ``--init``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fuzzing import FUZZ, refused_or_read
+from helpers import TINY
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+import nlcore
+from nlcore.config.experiment import resolve
+from nlcore.runs.terminal import Terminal
+from nlcore.testing.same import equal
+from nlcore.training.build import build, load_data
+from nlcore.training.initial import read_weights
+
+
+def started(**changes: Any) -> tuple[dict[str, dict[str, Tensor]], list[str]]:
+    """Return the networks' tensors before the first step of a run, and what was said."""
+    said: list[str] = []
+    experiment = resolve({**TINY, **changes})
+    trainer = build(experiment, load_data(experiment, Terminal(quiet=True).line), report=said.append)
+    return {name: dict(one.state_dict()) for name, one in trainer.ctx.networks.items()}, said
+
+
+def network_of(file: Path, name: str = "network1") -> dict[str, Tensor]:
+    return {key.removeprefix(f"{name}."): value for key, value in load_file(file).items() if key.startswith(name)}
+
+
+@pytest.fixture
+def first() -> nlcore.Result:
+    """Return a run."""
+    return nlcore.run(**TINY, name="first", seed=5)
+
+
+@pytest.mark.parametrize("given", ["first", "runs/first", "runs/first/weights.safetensors", Path("runs/first")])
+def test_a_run_starts_from_another_by_name_folder_or_file(first: nlcore.Result, given: Any) -> None:
+    networks, said = started(init=given)
+    assert equal(networks["network1"], network_of(first.run_dir / "weights.safetensors"))
+    count, file = len(networks["network1"]), first.run_dir.absolute() / "weights.safetensors"
+    assert said == [f"network1 starts from {count} of {count} tensors of {file}"]
+
+
+def test_each_network_takes_its_own_of_a_run_and_the_first_where_there_is_but_one(first: nlcore.Result) -> None:
+    networks, _ = started(init="first", strategy="co_teaching")
+    assert equal(networks["network2"], network_of(first.run_dir / "weights.safetensors"))
+    two = nlcore.run(**TINY, name="two", strategy="co_teaching")
+    networks, _ = started(init="two", strategy="co_teaching")
+    for name in ("network1", "network2"):
+        assert equal(networks[name], network_of(two.run_dir / "weights.safetensors", name))
+
+
+def test_what_does_not_fit_is_drawn_as_without_and_said(first: nlcore.Result, tmp_path: Path) -> None:
+    weights = network_of(first.run_dir / "weights.safetensors")
+    head = [key for key in weights if key.startswith("head")]
+    weights["head.weight"], weights["extra"] = torch.zeros(7, 3), torch.zeros(1)
+    save_file(weights, tmp_path / "other.safetensors")
+    networks, said = started(init="other.safetensors")
+    drawn, _ = started()
+    for key, value in networks["network1"].items():
+        assert equal(value, drawn["network1"][key] if key == "head.weight" else weights[key])
+    count = len(networks["network1"])
+    assert "head.weight" in head
+    taken = f"network1 starts from {count - 1} of {count} tensors of {tmp_path}/other.safetensors"
+    assert said == [f"{taken}; drawn anew: head.weight; not used: extra"]
+
+
+@pytest.mark.parametrize("wrapped", [None, "state_dict", "model"])
+def test_a_file_of_torch_is_read(first: nlcore.Result, tmp_path: Path, wrapped: str | None) -> None:
+    weights = network_of(first.run_dir / "weights.safetensors")
+    torch.save({wrapped: weights, "epoch": 3} if wrapped else weights, tmp_path / "weights.pth")
+    networks, _ = started(init="weights.pth")
+    assert equal(networks["network1"], weights)
+
+
+class Evil:
+    """Runs code when it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        """Make a folder."""
+        return os.mkdir, ("executed",)
+
+
+def test_a_file_that_could_run_code_is_refused(tmp_path: Path) -> None:
+    torch.save({"weight": Evil()}, tmp_path / "evil.pt")
+    with pytest.raises(nlcore.UserError, match="could run code"):
+        nlcore.run(**TINY, init="evil.pt")
+    assert not (tmp_path / "executed").exists()
+
+
+@FUZZ
+@given(content=st.binary(max_size=200), ending=st.sampled_from([".pt", ".pth", ".safetensors", ""]))
+def test_whatever_is_in_a_file_it_is_read_or_refused(content: bytes, ending: str, tmp_path: Path) -> None:
+    file = tmp_path / f"fuzzed{ending}"
+    file.write_bytes(content)
+    with refused_or_read(tmp_path):
+        read_weights(file, print)
+
+
+def test_a_run_is_known_by_the_content_of_the_weights(first: nlcore.Result, tmp_path: Path) -> None:
+    shutil.copy(first.run_dir / "weights.safetensors", tmp_path / "one.safetensors")
+    shutil.copy(first.run_dir / "weights.safetensors", tmp_path / "two.safetensors")
+    one, two = (nlcore.run(**TINY, init=f"{name}.safetensors") for name in ("one", "two"))
+    assert one.run_dir == two.run_dir
+    stored = json.loads((one.run_dir / "environment.json").read_text())
+    assert "init" in stored["fingerprint"]["files_sha256"]
+    assert any("starts from" in note for note in stored["notes"])
+    save_file({"head.weight": torch.zeros(10, 32)}, tmp_path / "two.safetensors")
+    assert nlcore.run(**TINY, init="two.safetensors").run_dir != one.run_dir
+
+
+def test_parts_drawn_anew_are_drawn_not_started_again(first: nlcore.Result) -> None:
+    experiment = resolve({**TINY, "init": "first"})
+    ctx = build(experiment, load_data(experiment, print)).ctx
+    network = ctx.networks["network1"]
+    before = network.head.weight.detach().clone()  # type: ignore[union-attr,operator]
+    ctx.reset(network, network.head)  # type: ignore[arg-type]
+    assert not torch.equal(network.head.weight, before)  # type: ignore[union-attr,arg-type]
+    assert isinstance(ctx.network(spare=True), nn.Module)
