@@ -30,14 +30,27 @@ class Normalise:
         self._shift = (-m / s).float().to(device)
         self._scale = (1 / (255 * s)).float().to(device)
         self._unit_scale = (1 / s).float().to(device)
+        self._written_out: dict[torch.Size, tuple[Tensor, ...]] = {}
 
     def __call__(self, images: Tensor) -> Tensor:
         """Return normalised float32 images of the same layout."""
-        return torch.addcmul(self._shift, images.float(), self._scale)
+        shift, scale, _ = self._of(images)
+        return torch.addcmul(shift, images.float(), scale)
 
     def unit(self, images: Tensor) -> Tensor:
         """Return normalised images for float32 images within 0..1."""
-        return torch.addcmul(self._shift, images, self._unit_scale)
+        shift, _, scale = self._of(images)
+        return torch.addcmul(shift, images, scale)
+
+    def _of(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return the constants for each pixel of such images: on a CPU twice as fast as one for each channel."""
+        size = images.shape[1:]
+        if size not in self._written_out:
+            self._written_out[size] = tuple(
+                one.expand(1, *size).contiguous(memory_format=torch.channels_last)
+                for one in (self._shift, self._scale, self._unit_scale)
+            )
+        return self._written_out[size]
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@ Random crop and horizontal flip (He et al. 2016, arXiv:1512.03385, section 4.2).
 
     x ← the H × W window of x, padded with p zeros on each side, at a random place; then mirrored with probability 1/2
 
-For a whole training set on the device, padded images are looked at through a view of all their windows, (image, dy, dx,
-C, H, W), which copies nothing; one indexed read then crops the batch. For given draws the result equals torchvision's
+Padded images and their mirror images are looked at through a view of all their windows, (mirrored, image, dy, dx, C, H,
+W), which copies nothing; one indexed read then crops and flips the batch. For given draws the result equals torchvision's
 functional ``crop`` of the zero-padded image followed by ``hflip``, bit for bit.
 """
 
@@ -45,13 +45,15 @@ class CropFlip:
         return self.gather(self.prepare(images.permute(0, 2, 3, 1)), index, draws)
 
     def prepare(self, images: Tensor) -> Tensor:
-        """Return the view of all crops, (N, 2p+1, 2p+1, C, H, W), over a padded copy of uint8 (N, H, W, C)."""
+        """Return the view of all crops, (1 or 2, N, 2p+1, 2p+1, C, H, W), over padded copies of uint8 (N, H, W, C)."""
         _, height, width, _ = images.shape
         p = self.padding
-        return F.pad(images, (0, 0, p, p, p, p)).unfold(1, height, 1).unfold(2, width, 1)
+        padded = F.pad(images, (0, 0, p, p, p, p))
+        copies = torch.stack([padded, padded.flip(2)]) if self.flip else padded[None]
+        return copies.unfold(2, height, 1).unfold(3, width, 1)
 
     def gather(self, prepared: Tensor, index: Tensor, draws: Draws) -> Tensor:
         """Return the crops of the images at `index`, mirrored where drawn: uint8 (B, C, H, W)."""
         dy, dx, flip = (draws[name].to(index.device, non_blocking=True) for name in ("dy", "dx", "flip"))
-        crops = prepared[index, dy, dx].contiguous(memory_format=torch.channels_last)
-        return torch.where(flip.view(-1, 1, 1, 1) == 1, crops.flip(3), crops) if self.flip else crops
+        dx = torch.where(flip == 1, 2 * self.padding - dx, dx)  # a mirrored crop is a crop of the mirrored image
+        return prepared[flip, index, dy, dx].contiguous(memory_format=torch.channels_last)
