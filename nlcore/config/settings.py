@@ -40,8 +40,9 @@ class TrainingSettings:
     )
     class_balanced: bool = parameter(False, "draw as many images of each given class, the rare ones repeatedly")
     validation: float = parameter(0.0, "fraction of the noisy training set to hold out", range="[0, 1)")
+    trusted: int = parameter(0, "images whose true labels the method is told, apart from the others", range="[0, inf)")
     seed: int = parameter(1, "seed of weights, order and augmentation", range="[0, inf)")
-    noise_seed: int = parameter(1, "seed of the noise and of what is held out", range="[0, inf)")
+    noise_seed: int = parameter(1, "seed of the noise, and of what is held out or trusted", range="[0, inf)")
     device: str = parameter("auto", "auto, cpu, cuda or cuda:N")
     precision: Literal["auto", "fp32", "bf16"] = parameter(
         "auto", "auto takes bf16 where the hardware computes in it; weights stay fp32"

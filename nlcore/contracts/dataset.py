@@ -16,7 +16,17 @@ Labels: TypeAlias = "NDArray[np.int64]"
 
 
 class ImageStore(Protocol):
-    """Images of one size. An array of uint8 (N, H, W, C) is one too: it is wrapped by `nlcore.data.stores`."""
+    """
+    Images of one size. An array of uint8 (N, H, W, C) is one too: it is wrapped by `nlcore.data.stores`.
+
+    The next batch is fetched in another thread while one is trained on: one call at a time, but not from the main
+    thread.
+
+    Optional:
+        ``fetch_augmented(indices, rng) -> images``: like `fetch`, for the weak and strong views of training images:
+        what is drawn before an image has its final size, such as a random crop of a large photo. All draws come from
+        `rng`, a numpy Generator of this batch and view. The view's augmentations follow.
+    """
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -63,6 +73,8 @@ class Data:
         fingerprint: names the content, so that a run is never taken for one on other data; needed for stores that
             decode on demand only (of arrays it is computed).
         notes: what a user should know about the files, a sentence each: shown in the plan, stored with the run.
+        trusted: more samples to train on, whose labels are known to be right, where the dataset has such; used where a
+            run asks for them (``--trusted``).
 
     """
 
@@ -73,6 +85,7 @@ class Data:
     std: tuple[float, ...]
     fingerprint: str | None = None
     notes: tuple[str, ...] = ()
+    trusted: Split | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 VIEWS = ("weak", "strong", "plain")
+SOURCES = ("train", "trusted")
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,13 @@ class Pass:
         shuffle: whether the order is drawn anew.
         label: whatever the strategy wants to find in its batches, such as which network this pass trains; hashable, as
             steps of each value are captured for themselves.
+        source: ``train``, or ``trusted``: the images whose true labels the method is told (``--trusted``); `indices`
+            are positions among these then.
         paired: another pass, whose batches come along (`Batch.paired`) and which starts over, shuffled anew, when it is
             used up. Where it is empty, `Batch.paired` is None.
 
     Raises:
-        ValueError: views that are none, or indices that are not int64 positions.
+        ValueError: views or a source that are none, or indices that are not int64 positions.
 
     """
 
@@ -45,6 +48,7 @@ class Pass:
     shuffle: bool = True
     label: Any = None
     paired: Pass | None = None
+    source: str = "train"
 
     def __post_init__(self) -> None:
         if self.indices is not None:
@@ -53,6 +57,8 @@ class Pass:
         if unknown or not self.view_names:
             wrong = unknown[0] if unknown else self.views
             raise ValueError(f"Pass: there is no view {wrong!r}; views are {', '.join(VIEWS)}.")
+        if self.source not in SOURCES:
+            raise ValueError(f"Pass: there is no source {self.source!r}; sources are {', '.join(SOURCES)}.")
 
     @property
     def view_names(self) -> tuple[str, ...]:
@@ -67,8 +73,8 @@ class Batch:
 
     Attributes:
         views: normalised images, float32 (B, C, H, W), one tensor for each view that the pass asked for, in order.
-        targets: the given labels, int64 (B,).
-        index: positions in the training set, int64 (B,).
+        targets: the given labels, int64 (B,); the true ones of trusted images.
+        index: positions in the pass's source, int64 (B,).
         step: int64 (1,), counts the steps of this epoch from 0, over all its passes; see `row`.
         label: the pass's.
         paired: the batch of the pass that is paired with this one; its `step` is this one's.
@@ -100,6 +106,10 @@ class StrategyContext(Protocol):
     """
     What a strategy is given in ``setup``: the facts of the run, and the makers of everything that is trained.
 
+    ``num_trusted`` images with true labels, ``trusted_labels`` int64 (M,), stand apart from the ``num_samples``
+    training images where the run has them (``--trusted``); a method that needs them raises `nlcore.UserError` in
+    ``setup`` where ``num_trusted`` is 0.
+
     A trained model is loaded by the strategy's ``setup`` too, so that ``predict`` works: there are no training images
     then, and `predict` and `steps` raise RuntimeError; call them in ``begin_epoch``.
     """
@@ -109,6 +119,8 @@ class StrategyContext(Protocol):
     batch_size: int
     epochs: int
     given_labels: Tensor
+    num_trusted: int
+    trusted_labels: Tensor
     device: torch.device
 
     def declared_noise(self) -> NoiseInfo | None:
@@ -193,7 +205,12 @@ class StrategyContext(Protocol):
         """Do the second half of `minimise`: clip the gradients where the run does (``--clip-norm``), and step."""
 
     def predict(
-        self, network: Callable[[Tensor], Tensor], indices: Tensor | None = None, view: str = "plain", epoch: int = 0
+        self,
+        network: Callable[[Tensor], Tensor],
+        indices: Tensor | None = None,
+        view: str = "plain",
+        epoch: int = 0,
+        source: str = "train",
     ) -> Tensor:
         """
         Return what `network` gives for training images, without gradients, in evaluation mode: logits (M, K).
@@ -203,6 +220,7 @@ class StrategyContext(Protocol):
             indices: int64 (M,), which samples; all N where None.
             view: ``plain``, ``weak`` or ``strong``; the draws of the last two are keyed by `epoch`.
             epoch: of the draws.
+            source: ``train`` or ``trusted``, see `Pass`.
 
         The weights are those that are trained, not their average (``--ema``).
         """

@@ -1,72 +1,27 @@
-"""
-Cutting an epoch into batches.
-
-Images in memory are copied once to the training device as uint8 and every batch is gathered, augmented and normalised
-there. A store that decodes on demand hands over the same uint8 images batch by batch instead; from there on the two are
-treated alike and give the same numbers.
-"""
+"""Cutting an epoch into batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from nlcore.contracts import Batch, Draws, ImageStore, Pass
+from nlcore.contracts import Batch, Pass
+from nlcore.data.device_images import Asked, DeviceImages
 from nlcore.data.run_data import TrainingData
-from nlcore.data.seeds import generator
-from nlcore.data.stores import ArrayStore
-from nlcore.data.views import PLAIN, Normalise, View, Views, part_of
+from nlcore.data.seeds import generator, key
+from nlcore.data.views import PLAIN, Normalise, View, Views
+from nlcore.errors import RunError
 
 
-class DeviceImages:
-    """Images of one store as a network sees them, on one device: float32 (B, C, H, W) channels_last."""
+class _Source(NamedTuple):
+    """Where a pass takes its images from, and the labels that training is told."""
 
-    def __init__(self, store: ImageStore, normalise: Normalise, device: torch.device) -> None:
-        self._store = store
-        self._normalise = normalise
-        self._device = device
-        self._images = _tensor(store.images).to(device) if isinstance(store, ArrayStore) else None
-        self._prepared: dict[int, Any] = {}  # by the augmentation that asked for it
-
-    def __len__(self) -> int:
-        return len(self._store)
-
-    def views(self, index: Tensor, asked: Sequence[tuple[View, Sequence[Draws]]]) -> tuple[Tensor, ...]:
-        """Return the images at these positions in each view that is asked for; they are fetched once."""
-        fetched: Tensor | None = None
-        found = []
-        for view, draws in asked:
-            first = view.gathers
-            if first is not None and self._images is not None:
-                images = first.gather(self._prepare(first), index, draws[0])
-                found.append(view.finish(images, draws, self._normalise, done=1))
-                continue
-            fetched = self._fetch(index) if fetched is None else fetched
-            found.append(view.finish(fetched, draws, self._normalise))
-        return tuple(found)
-
-    def plain(self, index: Tensor) -> Tensor:
-        """Return the images at these positions as they are."""
-        return PLAIN.finish(self._fetch(index), (), self._normalise)
-
-    def _fetch(self, index: Tensor) -> Tensor:
-        if self._images is None:
-            images = _tensor(self._store.fetch(index.cpu().numpy())).to(self._device)
-        else:
-            images = self._images[index]
-        return images.permute(0, 3, 1, 2)
-
-    def _prepare(self, augmentation: Any) -> Any:
-        key = id(augmentation)
-        if key not in self._prepared:
-            self._prepared[key] = augmentation.prepare(self._images)
-        return self._prepared[key]
+    images: DeviceImages
+    labels: Tensor
 
 
 class TrainingBatches:
@@ -81,10 +36,15 @@ class TrainingBatches:
         device: torch.device,
         class_balanced: bool = False,
     ) -> None:
-        self.images = DeviceImages(data.images, Normalise(data.mean, data.std, device), device)
+        normalise = Normalise(data.mean, data.std, device)
+        self.images = DeviceImages(data.images, normalise, device)
         self.given = torch.from_numpy(data.given).to(device)
         self.views: dict[str, View] = {**views, "plain": PLAIN}
-        self._labels = data.given if class_balanced else None
+        self._sources = {"train": _Source(self.images, self.given)}
+        if data.trusted is not None:
+            labels = torch.from_numpy(data.trusted.labels).to(device)
+            self._sources["trusted"] = _Source(DeviceImages(data.trusted.images, normalise, device), labels)
+        self._class_balanced = class_balanced
         self._batch_size = batch_size
         self._seed = seed
         self._device = device
@@ -96,12 +56,27 @@ class TrainingBatches:
 
     def lengths(self, of: Pass) -> list[int]:
         """Return the size of each batch of a pass. A tail of one joins the batch before it."""
-        count = len(self.given) if of.indices is None else len(of.indices)
+        count = len(self.labels(of.source)) if of.indices is None else len(of.indices)
         size = of.batch_size or self._batch_size
         lengths = [size] * (count // size) + ([count % size] if count % size else [])
         if len(lengths) > 1 and lengths[-1] == 1:  # batch normalisation cannot take one sample
             lengths[-2:] = [lengths[-2] + 1]
         return lengths
+
+    def labels(self, source: str) -> Tensor:
+        """
+        Return the labels that training is told of a source, int64 (N,).
+
+        Raises:
+            RunError: there are no trusted images.
+
+        """
+        if source not in self._sources:
+            raise RunError(
+                "The strategy asks for images with trusted labels and there are none: --trusted 100 tells it the true "
+                "labels of 100."
+            )
+        return self._sources[source].labels
 
     def iterate(self, of: Pass, epoch: int, purpose: str, first_step: int = 0) -> Iterator[Batch]:
         """
@@ -122,16 +97,15 @@ class TrainingBatches:
             step = steps[number : number + 1]
             yield Batch(
                 views=views,
-                targets=self.given[index],
+                targets=self.labels(of.source)[index],
                 index=index,
                 step=step,
                 label=of.label,
                 paired=replace(next(paired), step=step) if paired else None,
             )
 
-    def seen_as(self, view: str, indices: Tensor, epoch: int, purpose: str, size: int) -> Iterator[Tensor]:
-        """Yield training images in one view, in the order of `indices`, in batches of `size`."""
-        of = Pass(indices=indices.cpu(), batch_size=size, views=(view,), shuffle=False)
+    def seen_as(self, of: Pass, epoch: int, purpose: str) -> Iterator[Tensor]:
+        """Yield the images of a pass in its only view."""
         for _, views in self._index_and_views(of, epoch, purpose):
             yield views[0]
 
@@ -144,30 +118,27 @@ class TrainingBatches:
     def _index_and_views(self, of: Pass, epoch: int, purpose: str) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
         """Draw a pass's order and augmentation ahead, then yield positions and views batch by batch."""
         random = generator(self._seed, f"pass/{purpose}", epoch)
-        indices = self._everything(random) if of.indices is None else of.indices.cpu()
-        if len(indices) and not (indices.min() >= 0 and indices.max() < len(self.given)):
-            raise ValueError(
-                f"Pass: indices from {indices.min()} to {indices.max()}; there are {len(self.given)} training samples."
-            )
+        count = len(self.labels(of.source))
+        indices = self._everything(of.source, random) if of.indices is None else of.indices.cpu()
+        if len(indices) and not (indices.min() >= 0 and indices.max() < count):
+            kind = "training samples" if of.source == "train" else "trusted ones"
+            raise ValueError(f"Pass: indices from {indices.min()} to {indices.max()}; there are {count} {kind}.")
         if of.shuffle:
             indices = indices[torch.randperm(len(indices), generator=random)]
-        asked = [(view, view.draw(len(indices), random)) for view in (self.views[name] for name in of.view_names)]
-        indices = indices.to(self._device)
-        start = 0
-        for length in self.lengths(of):
-            part = slice(start, start + length)
-            index = indices[part]
-            yield index, self.images.views(index, [(view, part_of(draws, part)) for view, draws in asked])
-            start += length
+        asked = [
+            Asked(
+                self.views[name],
+                self.views[name].draw(len(indices), random),
+                key(self._seed, f"store/{purpose}/{number}", epoch),
+            )
+            for number, name in enumerate(of.view_names)
+        ]
+        return self._sources[of.source].images.in_order(indices, self.lengths(of), asked)
 
-    def _everything(self, random: torch.Generator) -> Tensor:
+    def _everything(self, source: str, random: torch.Generator) -> Tensor:
         """Return N positions: each once, or, where classes are balanced, as many of each given class."""
-        if self._labels is None:
-            return torch.arange(len(self.given))
-        labels = torch.from_numpy(self._labels)
+        labels = self.labels(source).cpu()
+        if not self._class_balanced:
+            return torch.arange(len(labels))
         weights = 1.0 / torch.bincount(labels)[labels].double()
         return torch.multinomial(weights, len(labels), replacement=True, generator=random)
-
-
-def _tensor(images: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(np.require(images, requirements=["C", "W"]))  # torch warns of read-only arrays

@@ -1,5 +1,7 @@
 """
-From a dataset and a noise model to the samples of a run: subset (the dataset's own), then noise, then validation split.
+From a dataset and a noise model to the samples of a run: subset (the dataset's own), then noise, then splits.
+
+What is split off are the samples whose true labels are told (trusted) and those that are held out (validation).
 
 The labels that training sees and the true ones part here: `TrainingData` is what training is given, `Truth` is for the
 evaluator and the record of the run.
@@ -25,15 +27,20 @@ from nlcore.contracts import (
     NoiseModel,
     Split,
 )
-from nlcore.data import stores
+from nlcore.data import splits, stores
 from nlcore.data.repeats import find_repeats
 from nlcore.data.run_data import LabelledImages, RunData, Truth
-from nlcore.data.seeds import key
 from nlcore.errors import UserError
 
 
 def prepare(
-    dataset: Dataset, noise: NoiseModel, source: DatasetContext, *, noise_seed: int, validation: float = 0.0
+    dataset: Dataset,
+    noise: NoiseModel,
+    source: DatasetContext,
+    *,
+    noise_seed: int,
+    validation: float = 0.0,
+    trusted: int = 0,
 ) -> RunData:
     """
     Load, corrupt and split.
@@ -42,8 +49,10 @@ def prepare(
         dataset: where images and labels come from.
         noise: how labels are corrupted, with draws from ``np.random.default_rng(noise_seed)`` alone.
         source: where the dataset may look.
-        noise_seed: also draws which samples are held out.
+        noise_seed: also draws which samples are held out, and which are trusted.
         validation: the fraction of the noisy training set to hold out, 0 for none.
+        trusted: how many images training is told the true labels of, as many of each class as there are: of the
+            dataset's own trusted samples where it has such, else taken out of the training set.
 
     Raises:
         UserError: the data are not there or not what they should be.
@@ -52,8 +61,10 @@ def prepare(
     data = dataset.load(source)
     repeated, said = find_repeats(data)
     images, given, clean = _corrupt(data, noise, noise_seed, source)
-    held_out = _draw_held_out(given, validation, noise_seed)
-    kept = np.setdiff1d(np.arange(len(given)), held_out)
+    told, of_train = _draw_trusted(data, images, clean, trusted, noise_seed)
+    rest = np.setdiff1d(np.arange(len(given)), of_train)
+    held_out = rest[splits.held_out(given[rest], validation, noise_seed)]
+    kept = np.setdiff1d(rest, held_out)
 
     def part(chosen: Labels) -> tuple[LabelledImages, Labels | None]:
         whole = len(chosen) == len(given)  # which needs no copy
@@ -75,6 +86,7 @@ def prepare(
         fingerprint=data.fingerprint or _fingerprint(data),
         notes=(*data.notes, *said),
         repeated=tuple(repeated),
+        trusted=told,
     )
 
 
@@ -101,7 +113,7 @@ def _corrupt(
     data: Data, noise: NoiseModel, noise_seed: int, source: DatasetContext
 ) -> tuple[ImageStore, Labels, Labels | None]:
     """Return images, given labels and true labels (None where unknown) after label noise."""
-    for split in (data.train, data.test):
+    for split in (data.train, data.test, *([data.trusted] if data.trusted else [])):
         _check(split, data)
     images = stores.as_store(data.train.images)
     clean = data.train.clean
@@ -151,7 +163,7 @@ def _check(split: Split, data: Data) -> None:
 def _fingerprint(data: Data) -> str:
     """Return the SHA-256 over ids, labels and, where they lie in memory, images of train and test."""
     digest = hashlib.sha256()
-    for split in (data.train, data.test):
+    for split in (data.train, data.test, *([data.trusted] if data.trusted else [])):
         digest.update(repr(split.ids.tolist()).encode())
         digest.update(split.labels.tobytes())
         if isinstance(split.images, np.ndarray):
@@ -160,11 +172,24 @@ def _fingerprint(data: Data) -> str:
     return digest.hexdigest()
 
 
-def _draw_held_out(given: Labels, fraction: float, noise_seed: int) -> Labels:
-    """Return the sorted positions held out for validation: the same share of each given label, at random."""
-    rng = np.random.default_rng(key(noise_seed, "validation"))
-    held_out = []
-    for label in np.unique(given):
-        members = np.flatnonzero(given == label)
-        held_out.append(rng.permutation(members)[: round(fraction * len(members))])
-    return np.sort(np.concatenate(held_out))
+def _draw_trusted(
+    data: Data, images: ImageStore, clean: Labels | None, count: int, noise_seed: int
+) -> tuple[LabelledImages | None, Labels]:
+    """Return the samples whose true labels are told, and their positions in the training set where they are of it."""
+    nowhere = np.empty(0, np.int64)
+    if not count:
+        return None, nowhere
+    if data.trusted is not None:
+        store, labels, ids = stores.as_store(data.trusted.images), data.trusted.labels, data.trusted.ids
+    elif clean is None:
+        raise UserError(
+            f"trusted = {count}: the true labels of this dataset are not known, and it has no trusted samples of its "
+            "own. Leave --trusted out."
+        )
+    else:
+        store, labels, ids = images, clean, data.train.ids
+    chosen = splits.evenly(labels, count, noise_seed)
+    if len(chosen) < count:
+        raise UserError(f"trusted = {count}: there are only {len(chosen):,} images of known class. Give fewer.")
+    told = LabelledImages(stores.subset(store, chosen), labels[chosen], ids[chosen])
+    return told, nowhere if data.trusted is not None else chosen

@@ -25,7 +25,7 @@ class LabelledImages:
 
     Attributes:
         images: N images of one size.
-        labels: int64 (N,): the given ones of training and held-out samples, the true ones of test samples.
+        labels: int64 (N,): the given ones of training and held-out samples, the true ones of test and trusted samples.
         ids: (N,), the dataset's stable ids.
 
     """
@@ -41,7 +41,7 @@ class LabelledImages:
 @dataclass(frozen=True)
 class TrainingData:
     """
-    What training is given: it holds no true labels.
+    What training is given: it holds no true labels but those of trusted images.
 
     Attributes:
         images: the training images.
@@ -49,6 +49,7 @@ class TrainingData:
         num_classes: K.
         mean, std: per channel, of values scaled to 0..1.
         declared: what the noise model declares, None where it declares nothing or the dataset's own truth is unknown.
+        trusted: further images with their true labels, where the run tells the method some.
 
     """
 
@@ -58,6 +59,7 @@ class TrainingData:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     declared: NoiseInfo | None
+    trusted: LabelledImages | None = None
 
     def __len__(self) -> int:
         return len(self.given)
@@ -117,6 +119,7 @@ class RunData:
         fingerprint: names the content of the dataset, before any noise.
         notes: what a user should know about the data, a sentence each.
         repeated: where images occur that are in train and test, or under several labels.
+        trusted: images with their true labels that training is told, apart from `train`; or None.
 
     """
 
@@ -131,6 +134,7 @@ class RunData:
     fingerprint: str
     notes: tuple[str, ...] = ()
     repeated: tuple[Repeated, ...] = ()
+    trusted: LabelledImages | None = None
 
     @property
     def num_classes(self) -> int:
@@ -145,8 +149,8 @@ class RunData:
     @property
     def training(self) -> TrainingData:
         """What training is given."""
-        train = self.train
-        return TrainingData(train.images, train.labels, self.num_classes, self.mean, self.std, self.declared)
+        train, trusted = self.train, self.trusted
+        return TrainingData(train.images, train.labels, self.num_classes, self.mean, self.std, self.declared, trusted)
 
     @property
     def noise_in_words(self) -> str:

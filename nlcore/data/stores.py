@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,12 @@ class SubsetStore:
         """Return the images at these positions, uint8 (B, H, W, C)."""
         return self.store.fetch(self.positions[indices])
 
+    def fetch_augmented(self, indices: Labels, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """Return them as the store varies them, where it does."""
+        inner: Any = self.store
+        varied: NDArray[np.uint8] = inner.fetch_augmented(self.positions[indices], rng)
+        return varied
+
 
 @dataclass(frozen=True)
 class ReplacedStore:
@@ -68,7 +75,15 @@ class ReplacedStore:
 
     def fetch(self, indices: Labels) -> NDArray[np.uint8]:
         """Return the images at these positions, uint8 (B, H, W, C)."""
-        images = self.store.fetch(indices).copy()
+        return self._replaced(self.store.fetch(indices), indices)
+
+    def fetch_augmented(self, indices: Labels, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """Return them as the store varies them, where it does; those that replace others are as they are."""
+        inner: Any = self.store
+        return self._replaced(inner.fetch_augmented(indices, rng), indices)
+
+    def _replaced(self, images: NDArray[np.uint8], indices: Labels) -> NDArray[np.uint8]:
+        images = images.copy()
         rows = self.source[indices]
         images[rows >= 0] = self.replacements[rows[rows >= 0]]
         return images
@@ -77,6 +92,13 @@ class ReplacedStore:
 def as_store(images: NDArray[np.uint8] | ImageStore) -> ImageStore:
     """Wrap an array as a store; a store is returned as it is."""
     return ArrayStore(images) if isinstance(images, np.ndarray) else images
+
+
+def varies(store: ImageStore) -> bool:
+    """Tell whether a store varies training images itself (`ImageStore.fetch_augmented`)."""
+    while isinstance(store, (SubsetStore, ReplacedStore)):
+        store = store.store
+    return hasattr(store, "fetch_augmented")
 
 
 def subset(store: ImageStore, positions: Labels) -> ImageStore:

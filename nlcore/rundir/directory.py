@@ -153,8 +153,8 @@ class RunDirectory:
         """
         Write ``labels.npz``: the training samples in their order, then those held out; and ``noise.json``.
 
-        With the labels go `noise` as JSON text, the realised transition matrix (share of true class i given as j) and
-        their SHA-256.
+        Trusted samples are arrays of their own. With the labels go `noise` as JSON text, the realised transition matrix
+        (share of true class i given as j) and their SHA-256.
         """
         import numpy as np
 
@@ -163,6 +163,8 @@ class RunDirectory:
             parts.append((data.validation, data.truth.validation, True))
         true = [labels for _, labels, _ in parts if labels is not None]
         transition = data.truth.transition
+        told = data.trusted
+        trusted: dict[str, Any] = {"trusted_ids": told.ids, "trusted": told.labels} if told else {}
         content = io.BytesIO()
         np.savez_compressed(
             content,
@@ -174,6 +176,7 @@ class RunDirectory:
             transition=np.zeros((0, 0)) if transition is None else transition,
             noise=np.array(json.dumps(noise)),
             sha256=np.array(data.labels_sha256),
+            **trusted,
         )
         durable.write(self.path / "labels.npz", content.getbuffer())
         durable.write(self.path / "noise.json", as_text(describe(data, noise)).encode())

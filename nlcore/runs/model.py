@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nlcore.contracts import Labels, NoiseInfo, Strategy
 from nlcore.data.image_files import UnreadableError, read_image
-from nlcore.data.run_data import TrainingData
+from nlcore.data.run_data import LabelledImages, TrainingData
 from nlcore.data.views import Normalise
 from nlcore.errors import UserError
 from nlcore.host.boundary import attributed
@@ -171,7 +171,9 @@ def _load(folder: Path, about: ModelFile, device: str) -> TrainedModel:
         declared = NoiseInfo(about.declared["rate"], None if matrix is None else np.array(matrix))
     images = _NoImages(about.image_shape)
     given = np.arange(about.num_samples, dtype=np.int64) % K  # nobody's labels: a model is handed on without any
-    data = TrainingData(images, given, K, about.mean, about.std, declared)
+    count = experiment.settings.trusted
+    trusted = LabelledImages(images, np.arange(count) % K, np.arange(count)) if count else None
+    data = TrainingData(images, given, K, about.mean, about.std, declared, trusted)
     strategy, architecture = experiment["strategy"].create(), experiment["architecture"].create()
     components = Components(strategy, architecture, Idle, experiment["optimizer"].create(), {})
     with attributed(experiment.entries):

@@ -56,8 +56,9 @@ def speed_hints(experiment: Experiment, trainer: Trainer) -> tuple[str, ...]:
 def _data_in_words(experiment: Experiment, data: RunData) -> str:
     channels, height, width = data.image_shape
     held_out = f", {len(data.validation):,} held out for validation" if data.validation else ""
+    trusted = f", {len(data.trusted):,} with their true labels" if data.trusted else ""
     return (
-        f"{experiment['dataset']}: {len(data.train):,} training{held_out} and {len(data.test):,} test images, "
+        f"{experiment['dataset']}: {len(data.train):,} training{held_out}{trusted} and {len(data.test):,} test images, "
         f"{width}×{height}×{channels}"
     )
 

@@ -34,13 +34,17 @@ def declared_noise(num_classes: int = K) -> NoiseInfo:
 
 @dataclass(frozen=True)
 class Squares:
-    """Noisy 8×8 images of four classes, told apart by the quarter that is bright; 97 to train on, 80 to test."""
+    """
+    Noisy 8×8 images of four classes, told apart by the quarter that is bright.
+
+    97 to train on, 80 to test, and 20 more to train on whose labels are known to be right.
+    """
 
     clean: Labels | None = None  # the training set's true labels where others than the right ones are claimed
 
     def load(self, source: DatasetContext) -> Data:
         """Return train and test."""
-        train, test = _squares(97, 1), _squares(80, 2)
+        train, test, trusted = _squares(97, 1), _squares(80, 2), _squares(20, 3)
         clean = train[1] if self.clean is None else self.clean
         return Data(
             train=Split(train[0], train[1], np.arange(97), clean),
@@ -48,6 +52,7 @@ class Squares:
             classes=("top left", "top right", "bottom left", "bottom right"),
             mean=(0.4,),
             std=(0.25,),
+            trusted=Split(*trusted, np.arange(20), trusted[1]),
         )
 
 
@@ -147,7 +152,8 @@ class Plain:
 
 def prepared(clean: Labels | None = None) -> RunData:
     """Return the toy's data after its noise."""
-    return prepare(Squares(clean), SomeWrong(), DatasetContext(Path(), download=False), noise_seed=1)
+    source = DatasetContext(Path(), download=False)
+    return prepare(Squares(clean), SomeWrong(), source, noise_seed=1, trusted=20)
 
 
 def _squares(count: int, seed: int) -> tuple[NDArray[np.uint8], Labels]:

@@ -217,10 +217,14 @@ def load_data(
         DatasetContext(experiment.data_dir, not experiment.storage.no_download, report, progress),
         noise_seed=settings.noise_seed,
         validation=settings.validation,
+        trusted=settings.trusted,
     )
     data = normalised_for(experiment["architecture"], data)
     if not len(data.train):
-        raise UserError(f"validation = {settings.validation}: that leaves nothing to train on. Give a smaller share.")
+        asked = " and ".join(
+            f"{name} = {getattr(settings, name)}" for name in ("validation", "trusted") if getattr(settings, name)
+        )
+        raise UserError(f"{asked}: that leaves nothing to train on. Give a smaller share.")
     if settings.batch_size > len(data.train):
         raise UserError(
             f"batch_size = {settings.batch_size}: the training set has only {len(data.train):,} images. "

@@ -7,6 +7,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -44,12 +45,15 @@ class Context:
         self.batch_size = settings.batch_size
         self.epochs = settings.epochs
         self.given_labels = batches.given if batches else torch.from_numpy(data.given).to(hardware.device)
+        told = np.empty(0, np.int64) if data.trusted is None else data.trusted.labels
+        self.trusted_labels = torch.from_numpy(told).to(hardware.device)
+        self.num_trusted = len(told)
         self.device = hardware.device
         self.networks: dict[str, nn.Module] = {}
         self.modules: dict[str, nn.Module] = {}
         self.teachers: dict[str, nn.Module] = {}
         self.losses: list[BoundLoss] = []
-        self.oracles: list[str] = []
+        self.oracles = [f"{len(told):,} true labels"] if len(told) else []
         self.optimizers = Optimizers(hardware, settings.clip_norm)
         self.report = report
         self.revision = 0  # goes up with each network, loss or optimiser that is made
@@ -152,13 +156,19 @@ class Context:
                     follow(teacher, network, decay)
 
     def predict(
-        self, network: Callable[[Tensor], Tensor], indices: Tensor | None = None, view: str = "plain", epoch: int = 0
+        self,
+        network: Callable[[Tensor], Tensor],
+        indices: Tensor | None = None,
+        view: str = "plain",
+        epoch: int = 0,
+        source: str = "train",
     ) -> Tensor:
         """Return what `network` gives for training images in a view, in evaluation mode and without gradients."""
         batches = self._training_images()
-        chosen = torch.arange(self.num_samples) if indices is None else indices
+        chosen = torch.arange(len(batches.labels(source))) if indices is None else indices
+        of = Pass(indices=chosen, batch_size=500, views=(view,), shuffle=False, source=source)
         with self.evaluating():
-            return in_batches(network, batches.seen_as(view, chosen, epoch, f"predict/{view}", 500))
+            return in_batches(network, batches.seen_as(of, epoch, f"predict/{view}"))
 
     def generator(self, purpose: str, epoch: int = 0) -> torch.Generator:
         """Return a CPU generator for this purpose and epoch."""

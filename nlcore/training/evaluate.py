@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nlcore.contracts import Labels, Strategy
-from nlcore.data.batches import DeviceImages
+from nlcore.data.device_images import DeviceImages
 from nlcore.data.run_data import LabelledImages, RunData
 from nlcore.data.seeds import key
 from nlcore.data.views import Normalise
@@ -102,17 +101,11 @@ class Evaluator:
         return DeviceImages(images.images, normalise, self._ctx.device)
 
     def _classes(self, images: DeviceImages, positions: Labels | None) -> Labels:
-        """Return the predicted classes of these images, read from the device once."""
-        device = self._ctx.device
-        size = 2_000 if device.type == "cuda" else 500
-        index = torch.from_numpy(np.arange(len(images)) if positions is None else positions).to(device)
-
-        def batches() -> Iterator[Tensor]:
-            for start in range(0, len(index), size):
-                yield images.plain(index[start : start + size])
-
+        """Return the predicted classes of these images, all of them where no positions are given."""
+        size = 2_000 if self._ctx.device.type == "cuda" else 500
+        index = torch.from_numpy(np.arange(len(images)) if positions is None else positions)
         with self._ctx.evaluating():
-            classes = in_batches(lambda batch: self._strategy.predict(batch).argmax(1), batches())
+            classes = in_batches(lambda batch: self._strategy.predict(batch).argmax(1), images.plain(index, size))
         found: Labels = classes.cpu().numpy()
         return found
 

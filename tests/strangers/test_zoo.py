@@ -19,7 +19,7 @@ from nlcore.checks.suite import find
 from nlcore.host.registry import registry
 
 ZOO = Path(__file__).with_name("zoo.py")
-NAMES = ("divide_mix_short", "pes_short", "contrast")
+NAMES = ("divide_mix_short", "pes_short", "glc_short", "contrast")
 #: Few epochs, but enough for every phase.
 SETTINGS: dict[str, Any] = {
     "dataset": "digits",
@@ -36,6 +36,7 @@ SETTINGS: dict[str, Any] = {
 PHASES: dict[str, dict[str, Any]] = {
     "divide_mix_short": {"strategy.warm_up": 1},
     "pes_short": {"strategy.first": 1, "strategy.second": 2},
+    "glc_short": {"strategy.warm_up": 1, "trusted": 50},
     "contrast": {},
 }
 

@@ -1,8 +1,8 @@
 """
 A stranger's plugin in one file: methods that ask much of the contract, written from it alone.
 
-Not for use: short forms of DivideMix, of PES and of a contrastive head, that are trained, killed, resumed and loaded by
-`test_zoo`.
+Not for use: short forms of DivideMix, of PES, of GLC and of a contrastive head, that are trained, killed, resumed and
+loaded by `test_zoo`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nlcore import Component, hookimpl, parameter
+from nlcore import Component, UserError, hookimpl, parameter
 from nlcore.contracts import Batch, Pass, StrategyContext
 from nlcore.toolbox import beta, gmm_clean, mixup_pairs, prior_penalty, sharpen
 
@@ -24,10 +24,11 @@ NLCORE_API = 1
 
 @hookimpl
 def nl_strategies() -> list[Component]:
-    """Return three strategies."""
+    """Return the strategies."""
     return [
         Component("divide_mix_short", "zoo:DivideMixShort", "DivideMix, shortest form.", "arXiv:2002.07394"),
         Component("pes_short", "zoo:PESShort", "Progressive early stopping over parts.", "arXiv:2106.15853"),
+        Component("glc_short", "zoo:GLCShort", "Gold loss correction.", "arXiv:1802.05300"),
         Component("contrast", "zoo:Contrast", "Cross-entropy and agreement of two views' projections."),
     ]
 
@@ -217,6 +218,71 @@ class PESShort:
     def _parts(self, number: int) -> list[nn.Module]:
         stages: list[nn.Module] = self.network.stages()  # type: ignore[operator]
         return stages[-2:] if number == 1 else stages[-1:]
+
+
+@dataclass
+class GLCShort:
+    """
+    Gold loss correction: a matrix that is estimated on trusted images corrects the loss of all others.
+
+    Ĉ_ij = mean of p(ỹ = j | x) over trusted x of class i, of a network that was trained on the given labels; then the
+    loss is −log Σ_i Ĉ_iỹ p_i for given labels, and cross-entropy for trusted ones. Hendrycks et al. 2018, equation 1.
+    """
+
+    checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"warm_up": 1},)
+
+    warm_up: int = parameter(10, "epochs on the given labels", range="[1, inf)")
+
+    def setup(self, ctx: StrategyContext) -> None:
+        """Make a network."""
+        if not ctx.num_trusted:
+            raise UserError("glc_short needs images with trusted labels: --trusted 100 gives it 100.")
+        self.ctx = ctx
+        self.network = ctx.network()
+        self.loss = ctx.loss(self.network)
+        self.optimizer = ctx.optimizer(self.network, self.loss)
+        self.C = torch.eye(ctx.num_classes, device=ctx.device)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Estimate the matrix when the warm-up is over."""
+        self.correcting = epoch > self.warm_up
+        if epoch == self.warm_up + 1:
+            p = self.ctx.predict(self.network, source="trusted").softmax(1)
+            labels = self.ctx.trusted_labels
+            for i in range(self.ctx.num_classes):
+                if bool((labels == i).any()):
+                    self.C[i] = p[labels == i].mean(0)
+
+    def variant(self, epoch: int) -> bool:
+        """Return the phase."""
+        return self.correcting
+
+    def passes(self, epoch: int) -> list[Pass]:
+        """Return one pass, beside trusted images once the matrix is there."""
+        return [Pass(paired=Pass(source="trusted", batch_size=16) if self.correcting else None)]
+
+    def step(self, batch: Batch) -> Tensor:
+        """Descend on the corrected loss of given labels and the loss of trusted ones."""
+        logits = self.network(batch.images)
+        self.loss.observe(logits, batch.index)
+        if batch.paired is None:
+            return self.ctx.minimise(self.optimizer, self.loss(logits, batch.targets, batch.index).mean())
+        corrected = (logits.softmax(1) @ self.C).gather(1, batch.targets[:, None]).clamp_min(1e-8)
+        gold = F.cross_entropy(self.network(batch.paired.images), batch.paired.targets)
+        return self.ctx.minimise(self.optimizer, gold - corrected.log().mean())
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return logits (B, K)."""
+        logits: Tensor = self.network(images)
+        return logits
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the matrix."""
+        return {"C": self.C}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore it, in place."""
+        self.C.copy_(state["C"])
 
 
 @dataclass

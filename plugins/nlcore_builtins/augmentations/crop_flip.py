@@ -3,9 +3,9 @@ Random crop and horizontal flip (He et al. 2016, arXiv:1512.03385, section 4.2).
 
     x ← the H × W window of x, padded with p zeros on each side, at a random place; then mirrored with probability 1/2
 
-Padded images and their mirror images are looked at through a view of all their windows, (mirrored, image, dy, dx, C, H,
-W), which copies nothing; one indexed read then crops and flips the batch. For given draws the result equals torchvision's
-functional ``crop`` of the zero-padded image followed by ``hflip``, bit for bit.
+Padded images and their mirror images are looked at through a view of all their windows, (mirrored, image, dy, dx, C,
+H, W), which copies nothing; one indexed read then crops and flips the batch. For given draws the result equals
+torchvision's functional ``crop`` of the zero-padded image followed by ``hflip``, bit for bit.
 """
 
 from __future__ import annotations

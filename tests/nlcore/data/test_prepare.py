@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import AsGiven, OnDemand, SomeWrong, make_data, prepared, squares
+from helpers import AsGiven, FixedDataset, OnDemand, SomeWrong, make_data, prepared, squares
 from numpy.typing import NDArray
 
 from nlcore import UserError
-from nlcore.contracts import Data, Labels, NoiseContext, NoiseInfo, Split
+from nlcore.contracts import Data, DatasetContext, Labels, NoiseContext, NoiseInfo, Split
+from nlcore.data.prepare import prepare
 from nlcore.data.run_data import LabelledImages, RunData
 
 
@@ -122,7 +124,11 @@ def test_the_share_of_each_true_class_that_is_given_as_another() -> None:
 def test_what_training_is_given_are_the_given_labels_of_what_is_not_held_out() -> None:
     result = prepared(some_data(), SomeWrong(), validation=0.25)
     training = result.training
-    assert {field.name for field in fields(training)} == {"images", "given", "num_classes", "mean", "std", "declared"}
+    assert {field.name for field in fields(training)} == {
+        *("images", "given", "num_classes", "mean", "std", "declared"),
+        "trusted",  # and what the run tells on purpose
+    }
+    assert training.trusted is None
     np.testing.assert_array_equal(training.given, result.train.labels)
     np.testing.assert_array_equal(training.images.fetch(np.arange(150)), _images(some_data())[result.train.ids])
     assert (training.num_classes, training.image_shape, len(training)) == (4, (1, 8, 8), 150)
@@ -391,3 +397,53 @@ def test_noise_that_returns_no_labels_is_refused(returned: Callable[[Labels], An
 
     with pytest.raises(UserError, match=f"Wrong {match}|Wrong returned labels {match}"):
         prepared(some_data(20), Wrong())
+
+
+# ------------------------------------------------------------------------------------------------- trusted
+
+
+def with_trusted(data: Data, count: int, noise_seed: int = 1, validation: float = 0.0) -> RunData:
+    source = DatasetContext(Path("nowhere"), download=False)
+    options: dict[str, Any] = {"noise_seed": noise_seed, "validation": validation, "trusted": count}
+    return prepare(FixedDataset(data), SomeWrong(), source, **options)
+
+
+def test_trusted_samples_are_taken_out_of_training_with_their_true_labels() -> None:
+    data = some_data()
+    result, without = with_trusted(data, 20, validation=0.25), prepared(data, SomeWrong(), validation=0.25)
+    assert result.trusted is not None
+    assert result.validation is not None
+    told = result.trusted.ids
+    assert np.bincount(result.trusted.labels).tolist() == [5, 5, 5, 5]
+    np.testing.assert_array_equal(result.trusted.labels, data.train.labels[told])
+    ids = np.concatenate([told, result.train.ids, result.validation.ids])
+    assert sorted(ids.tolist()) == data.train.ids.tolist()
+    before = by_id(without)
+    assert by_id(result) == {key: label for key, label in before.items() if key not in told}  # the noise is the same
+    np.testing.assert_array_equal(result.trusted.images.fetch(np.arange(20)), _images(data)[told])
+    assert result.training.trusted is result.trusted
+
+
+def test_which_are_trusted_is_drawn_by_the_noise_seed() -> None:
+    one, again, other = (with_trusted(some_data(), 20, seed).trusted for seed in (1, 1, 2))
+    assert one is not None
+    assert again is not None
+    assert other is not None
+    assert one.ids.tolist() == again.ids.tolist() != other.ids.tolist()
+
+
+def test_a_dataset_may_bring_trusted_samples_of_its_own() -> None:
+    images, labels = squares(12, seed=7)
+    data = replace(some_data(truth_known=False), trusted=Split(images, labels, np.arange(12) + 1000, None))
+    result = with_trusted(data, 8)
+    assert result.trusted is not None
+    assert (result.trusted.ids >= 1000).all()
+    assert len(result.train) == 200
+    assert result.fingerprint != with_trusted(replace(data, trusted=None), 0).fingerprint
+
+
+def test_more_than_there_are_and_unknown_truth_are_refused() -> None:
+    with pytest.raises(UserError, match="trusted = 300: there are only 200"):
+        with_trusted(some_data(), 300)
+    with pytest.raises(UserError, match="trusted = 3: the true labels of this dataset are not known"):
+        with_trusted(some_data(truth_known=False), 3)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 import nlcore
 from nlcore.contracts import Draws
-from nlcore.data.batches import DeviceImages
+from nlcore.data.device_images import Asked, DeviceImages
 from nlcore.data.stores import ArrayStore
 from nlcore.data.views import Normalise, View
 
@@ -144,7 +144,7 @@ def test_crops_are_in_channels_last_before_and_after_normalising() -> None:
 
 def test_plain_images_are_in_channels_last() -> None:
     store = ArrayStore(some_images(4, 6, 5, 3).numpy())
-    plain = DeviceImages(store, Normalise((0.5,) * 3, (0.25,) * 3, CPU), CPU).plain(torch.tensor([2, 0]))
+    (plain,) = DeviceImages(store, Normalise((0.5,) * 3, (0.25,) * 3, CPU), CPU).plain(torch.tensor([2, 0]), 2)
     assert plain.shape == (2, 3, 6, 5)
     assert plain.is_contiguous(memory_format=torch.channels_last)
 
@@ -154,8 +154,8 @@ def test_images_are_padded_before_they_are_normalised() -> None:
     images = some_images(1, 6, 6, 3)
     on_device = DeviceImages(ArrayStore(images.numpy()), Normalise(mean, std, CPU), CPU)
     corner = {name: torch.tensor([0]) for name in ("dy", "dx", "flip")}
-    (views,) = on_device.views(torch.tensor([0]), [(View([crop_flip(2)], ["crop_flip"]), [corner])])
-    result = views[0]
+    ((_, views),) = on_device.in_order(torch.tensor([0]), [1], [Asked(View([crop_flip(2)], ["crop_flip"]), [corner])])
+    (result,) = views[0]
     for channel in range(3):
         black = (0 - mean[channel]) / std[channel]
         outside = torch.cat([result[channel, :2].flatten(), result[channel, :, :2].flatten()])
