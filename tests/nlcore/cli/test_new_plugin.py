@@ -22,6 +22,9 @@ SUMMARIES = {
     "noise": "Pair noise: a label is taken for the next class.",
     "architecture": "A small convolutional network: three layers and a linear head.",
     "loss": "Focal loss: cross-entropy in which samples that are fitted well count less.",
+    "augmentation": "Random greyscale: an image loses its colours with some probability.",
+    "optimizer": "Lion: steps of one size, in the sign of a running mean of gradients.",
+    "tracker": "A table of the metrics, progress.csv, in the run's directory.",
     "strategy": "Small-loss selection: one network, trained on the samples it finds easiest.",
 }
 KINDS = tuple(SUMMARIES)
@@ -64,6 +67,9 @@ def test_says_what_it_wrote_and_what_to_do_next(nl: Any, tmp_path: Path) -> None
         ("noise", "nl run --dataset digits --noise mine"),
         ("architecture", "nl run --dataset digits --architecture mine"),
         ("strategy", "nl run --dataset digits --strategy mine"),
+        ("augmentation", "nl run --dataset digits --augmentation mine"),
+        ("optimizer", "nl run --dataset digits --optimizer mine"),
+        ("tracker", "nl run --dataset digits --tracker mine"),
     ],
 )
 def test_the_last_command_trains_with_it(nl: Any, tmp_path: Path, kind: str, command: str) -> None:
@@ -117,7 +123,7 @@ def test_refuses_names_that_python_or_nlcore_has(nl: Any, tmp_path: Path, name: 
 
 
 def test_unknown_kind(nl: Any, tmp_path: Path) -> None:
-    done = nl("new-plugin", "optimizer", "mine")
+    done = nl("new-plugin", "preset", "mine")
     assert done.code == 2
     assert all(kind in done.err for kind in KINDS)
     assert not list(tmp_path.iterdir())
