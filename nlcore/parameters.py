@@ -48,7 +48,7 @@ class Interval:
 
 
 def parameter(
-    default: Any, help: str, *, range: str | None = None, path: bool = False, words: tuple[str, ...] = ()
+    default: Any, help: str, *, range: str | None = None, path: bool = False, keywords: tuple[str, ...] = ()
 ) -> Any:
     """
     Declare a field of a component's dataclass.
@@ -60,11 +60,13 @@ def parameter(
         range: the allowed interval, as in ``"[0, 1]"`` or ``"(0, inf)"``.
         path: whether text names a file: it is made absolute, so that the run means the same from everywhere. In a
             recipe it is relative to the recipe's folder.
-        words: with `path`, what may be given in place of a file; a file of such a name is ``./name``.
+        keywords: with `path`, what may be given in place of a file; a file of such a name is ``./name``.
 
     """
     interval = Interval(range) if range else None
-    return dataclasses.field(default=default, metadata={"help": help, "range": interval, "path": path, "words": words})
+    return dataclasses.field(
+        default=default, metadata={"help": help, "range": interval, "path": path, "keywords": keywords}
+    )
 
 
 #: Stands for a value that nobody gave, where None is a value.
@@ -83,15 +85,15 @@ class Parameter:
     choices: tuple[str, ...] = ()
     optional: bool = False
     path: bool = False
-    words: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
 
     @property
     def allowed(self) -> str:
         """What may be given, in words: ``"a number in [0, 1]"``."""
         if self.choices:
             words = " or ".join(self.choices) if len(self.choices) < 3 else "one of " + ", ".join(self.choices)
-        elif self.words:
-            words = ", ".join(self.words) + " or a file"
+        elif self.keywords:
+            words = ", ".join(self.keywords) + " or a file"
         else:
             words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[self.type]
         if self.interval:
@@ -126,7 +128,7 @@ class Parameter:
             raise wrong from None
         if (self.choices and result not in self.choices) or (self.interval and result not in self.interval):
             raise wrong
-        if not (self.path and result and result not in self.words):
+        if not (self.path and result and result not in self.keywords):
             return result
         folder = value.folder if isinstance(value, TextInFile) else Path()
         return str((folder / expand_home(result)).absolute())
@@ -224,8 +226,8 @@ def _declare(cls: type, name: str, hint: Any, default: Any, metadata: Mapping[st
         choices, hint = typing.get_args(hint), str
     if hint not in _READERS:
         raise TypeError(f"{cls.__name__}: parameter {name} is of no type that a command line can give")
-    interval, path, words = metadata.get("range"), metadata.get("path", False), metadata.get("words", ())
-    return Parameter(name, hint, default, metadata.get("help", ""), interval, choices, optional, path, words)
+    interval, path, keywords = metadata.get("range"), metadata.get("path", False), metadata.get("keywords", ())
+    return Parameter(name, hint, default, metadata.get("help", ""), interval, choices, optional, path, keywords)
 
 
 def _read_bool(value: object) -> bool:

@@ -96,8 +96,8 @@ def noise(ctx: click.Context, /, **options: Any) -> int:
         return 0
     images, classes = plural(len(data.train), "training image"), plural(data.num_classes, "class", "classes")
     strangers = data.truth.num_open_set
-    of_no_class = f"; {plural(strangers, 'image is', 'images are')} of no class" if strangers else ""
-    realised = f"noise seed {seed}: {data.noise_in_words}{of_no_class}"
+    open_set = f"; {plural(strangers, 'image is', 'images are')} of no class" if strangers else ""
+    realised = f"noise seed {seed}: {data.noise_in_words}{open_set}"
     print_plan({"data": f"{experiment['dataset']}: {images}, {classes}", "noise": f"{experiment['noise']}, {realised}"})
     if data.truth.transition is not None:
         click.echo()

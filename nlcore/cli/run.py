@@ -66,8 +66,8 @@ def run(ctx: click.Context, /, **options: Any) -> int:
     """
     Train a classifier on noisy labels and measure it.
 
-    RECIPE is a TOML file with the names below, and a table for each component. What stands on the command line goes
-    before it. With nothing given: cross-entropy on CIFAR-10, 2,000 images a class, 50 % symmetric noise.
+    RECIPE is a TOML file with the names below, and a table for each component. What is given on the command line
+    goes before it. With nothing given: cross-entropy on CIFAR-10, 2,000 images a class, 50 % symmetric noise.
     """
     if options["help"]:
         click.echo(ctx.get_help())
@@ -104,7 +104,7 @@ def report(result: Result, as_json: bool) -> int:
 
 
 def _layers(ctx: click.Context) -> list[Overrides]:
-    """Return the layers of settings that the command line names: its recipe, then what stands on it."""
+    """Return the layers of settings that the command line names: its recipe, then the options."""
     recipe = ctx.params["recipe"]
     settings = (item.name for cls in (TrainingSettings, Storage) for item in fields(cls))
     names = [*RunCommand.slots, *SHORT_NAMES, "preset", "labels", *settings]

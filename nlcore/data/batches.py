@@ -12,7 +12,7 @@ from torch import Tensor
 from nlcore.contracts import Batch, Pass
 from nlcore.data.device_images import Asked, DeviceImages
 from nlcore.data.run_data import TrainingData
-from nlcore.data.seeds import generator, key
+from nlcore.data.seeds import derive_seed, generator
 from nlcore.data.views import PLAIN, Normalise, View, Views
 from nlcore.errors import RunError
 
@@ -129,7 +129,7 @@ class TrainingBatches:
             Asked(
                 self.views[name],
                 self.views[name].draw(len(indices), random),
-                key(self._seed, f"store/{purpose}/{number}", epoch),
+                derive_seed(self._seed, f"store/{purpose}/{number}", epoch),
             )
             for number, name in enumerate(of.view_names)
         ]

@@ -162,7 +162,7 @@ class RunData:
 
     @functools.cached_property
     def labels_sha256(self) -> str:
-        """SHA-256 over ids and given labels of train and validation, sorted by id: which labels a result stands on."""
+        """SHA-256 over ids and given labels of train and validation, sorted by id: the labels that led to a result."""
         parts = [self.train, self.validation] if self.validation else [self.train]
         ids = np.concatenate([part.ids for part in parts])
         given = np.concatenate([part.labels for part in parts])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 
-def key(seed: int, purpose: str, epoch: int = 0) -> int:
+def derive_seed(seed: int, purpose: str, epoch: int = 0) -> int:
     """Return the 63-bit seed of the generator for this purpose and epoch."""
     digest = hashlib.sha256(f"{seed}/{purpose}/{epoch}".encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1
@@ -24,4 +24,4 @@ def generator(seed: int, purpose: str, epoch: int = 0) -> torch.Generator:
     """Return a CPU generator for this purpose and epoch."""
     import torch
 
-    return torch.Generator().manual_seed(key(seed, purpose, epoch))
+    return torch.Generator().manual_seed(derive_seed(seed, purpose, epoch))

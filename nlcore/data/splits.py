@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlcore.contracts import Labels
-from nlcore.data.seeds import key
+from nlcore.data.seeds import derive_seed
 
 
 def held_out(given: Labels, fraction: float, noise_seed: int) -> Labels:
     """Return the sorted positions held out for validation: the same share of each given label, at random."""
-    rng = np.random.default_rng(key(noise_seed, "validation"))
+    rng = np.random.default_rng(derive_seed(noise_seed, "validation"))
     found = []
     for label in np.unique(given):
         members = np.flatnonzero(given == label)
@@ -29,7 +29,7 @@ def evenly(labels: Labels, count: int, noise_seed: int) -> Labels:
         noise_seed: of the draws.
 
     """
-    rng = np.random.default_rng(key(noise_seed, "trusted"))
+    rng = np.random.default_rng(derive_seed(noise_seed, "trusted"))
     turns: list[NDArray[np.floating]] = [np.empty(0)]
     members = [np.empty(0, np.int64)]
     for label in np.unique(labels[labels >= 0]):

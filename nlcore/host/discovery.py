@@ -124,7 +124,7 @@ def discover(choice: str, files: Sequence[str]) -> tuple[Plugin, ...]:
         name, version = _owner(point)
         wanted = name == BUILTIN or (name not in blocked and (not allowed or name in allowed))
         plugins.append((Plugin(name, version, point.name, point.value, blocked=not wanted), point.load))
-    plugins.sort(key=lambda one: (one[0].distribution != BUILTIN, *_who(one[0])))
+    plugins.sort(key=lambda one: (one[0].distribution != BUILTIN, *_sort_key(one[0])))
     for file in files:
         stem = Path(file).stem
         plugins.append((Plugin(canonical_name(stem), "file", stem, stem, file), functools.partial(load_file, file)))
@@ -192,7 +192,7 @@ def _owner(point: metadata.EntryPoint) -> tuple[str, str]:
         return "unknown", "?"
 
 
-def _who(plugin: Plugin) -> tuple[str, str, str]:
+def _sort_key(plugin: Plugin) -> tuple[str, str, str]:
     return plugin.distribution, plugin.version, plugin.entry_point
 
 

@@ -37,7 +37,7 @@ class Result:
         num_weights: how many weights all networks have.
         per_class: of each class in the test set: its ``name``, the ``count`` of its images and their ``accuracy`` in
             the last epoch, None where there are no images.
-        labels_sha256: which given labels the result stands on.
+        labels_sha256: of the given labels that led to the result.
         seconds: of training and evaluation.
         images_per_second: of training, over the whole run.
         peak_memory: held at most, in GB (10⁹ bytes): of a GPU, else of the whole process.

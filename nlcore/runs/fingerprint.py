@@ -98,7 +98,7 @@ def _config(experiment: Experiment) -> dict[str, Any]:
     for slot, choice in experiment.deciding.items():
         for key, (part, name) in choice.addresses().items():
             value = part.params[name]
-            if part.declared[name].path and value is not None and value not in part.declared[name].words:
+            if part.declared[name].path and value is not None and value not in part.declared[name].keywords:
                 config[slot] = {**config[slot], key: "(by content)"}
     return config
 

@@ -15,7 +15,7 @@ from nlcore.config.settings import TrainingSettings
 from nlcore.contracts import Architecture, NoiseInfo, Optimizer, Pass
 from nlcore.data.batches import TrainingBatches
 from nlcore.data.run_data import TrainingData
-from nlcore.data.seeds import generator, key
+from nlcore.data.seeds import derive_seed, generator
 from nlcore.training.bound_loss import BoundLoss, LossSetup
 from nlcore.training.ema import follow
 from nlcore.training.hardware import Hardware
@@ -176,7 +176,7 @@ class Context:
 
     def seed(self, purpose: str, epoch: int = 0) -> int:
         """Return a seed below 2³² for this purpose and epoch."""
-        return key(self._settings.seed, purpose, epoch) % 2**32
+        return derive_seed(self._settings.seed, purpose, epoch) % 2**32
 
     def steps(self, of: Pass | None = None) -> int:
         """Return how many steps a pass takes; by default one over all samples."""

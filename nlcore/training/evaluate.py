@@ -12,7 +12,7 @@ from torch import Tensor
 from nlcore.contracts import Labels, Strategy
 from nlcore.data.device_images import DeviceImages
 from nlcore.data.run_data import LabelledImages, RunData
-from nlcore.data.seeds import key
+from nlcore.data.seeds import derive_seed
 from nlcore.data.views import Normalise
 from nlcore.errors import RunError
 from nlcore.training.context import Context
@@ -32,7 +32,7 @@ class Evaluator:
         self._test = self._on_device(data.test)
         self._validation = self._on_device(data.validation) if data.validation else None
         # The same samples for every seed, so that runs can be compared sample by sample.
-        rng = np.random.default_rng(key(0, "evaluation sample"))
+        rng = np.random.default_rng(derive_seed(0, "evaluation sample"))
         count = len(data.train)
         self._sample = np.sort(rng.permutation(count)[:SAMPLE])
         self.test_confusion = np.zeros((data.num_classes, data.num_classes), np.int64)

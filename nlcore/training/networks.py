@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nlcore.contracts import Architecture
-from nlcore.data.seeds import key
+from nlcore.data.seeds import derive_seed
 
 
 def draw_network(
@@ -17,7 +17,7 @@ def draw_network(
 ) -> nn.Module:
     """Return a network whose initial weights depend on seed and name alone; torch's generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(key(seed, name))
+        torch.manual_seed(derive_seed(seed, name))
         network = architecture.build(num_classes, image_shape)
     _count_no_batches(network)
     return network

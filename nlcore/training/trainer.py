@@ -28,7 +28,7 @@ from torch import Tensor
 from nlcore.config.settings import TrainingSettings
 from nlcore.contracts import Batch, Pass, Strategy
 from nlcore.data.batches import TrainingBatches
-from nlcore.data.seeds import key
+from nlcore.data.seeds import derive_seed
 from nlcore.errors import RunError
 from nlcore.training.capture import StepCapture
 from nlcore.training.context import Context
@@ -106,7 +106,7 @@ class Trainer:
 
     def train_epoch(self, epoch: int, observers: Sequence[Observer] = ()) -> tuple[float, int, float]:
         """Train one epoch; return its mean loss, the number of images it took, and its last learning rate."""
-        torch.manual_seed(key(self.settings.seed, "epoch", epoch))  # for dropout and the like
+        torch.manual_seed(derive_seed(self.settings.seed, "epoch", epoch))  # for dropout and the like
         self.batches.begin_epoch(epoch, self.settings.epochs)
         self.ctx.begin_epoch(epoch)
         if hasattr(self.strategy, "begin_epoch"):

@@ -352,7 +352,7 @@ def test_builtins_say_what_each_parameter_is_and_accept_their_defaults_as_typed(
 class FileOrWord:
     """A file, or one of two words in its place."""
 
-    source: str = parameter("guess", "where it comes from", path=True, words=("guess", "ask"))
+    source: str = parameter("guess", "where it comes from", path=True, keywords=("guess", "ask"))
 
 
 def test_a_word_in_place_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

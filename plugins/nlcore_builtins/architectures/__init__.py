@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nlcore import Component, hookimpl
-from nlcore_builtins import references
+from nlcore_builtins.references import bibtex
 
 NLCORE_API = 1
 
@@ -17,7 +17,7 @@ def nl_architectures() -> list[Component]:
             f"nlcore_builtins.architectures.resnet:ResNet{depth}",
             f"ResNet-{depth} with a stem for small images, any size and width.",
             "arXiv:1512.03385",
-            references.HE_2016,
+            bibtex("he2016deep"),
         )
         for depth in (18, 34, 50, 101, 152)
     ]
@@ -28,41 +28,41 @@ def nl_architectures() -> list[Component]:
             "nlcore_builtins.architectures.airbench:Airbench",
             "Seven plain convolutions that learn CIFAR-10 in few steps, any size and width.",
             "arXiv:2404.00498",
-            references.JORDAN_2024,
+            bibtex("jordan2024cifar"),
         ),
         Component(
             "preact_resnet18",
             "nlcore_builtins.architectures.preact_resnet:PreActResNet18",
             "PreAct ResNet-18 with a stem for small images, any size and width.",
             "arXiv:1603.05027",
-            references.HE_2016_IDENTITY,
+            bibtex("he2016identity"),
         ),
         Component(
             "wide_resnet",
             "nlcore_builtins.architectures.wide_resnet:WideResNet",
             "Wide residual network, WRN-28-10 by default, any image size.",
             "arXiv:1605.07146",
-            references.ZAGORUYKO_2016,
+            bibtex("zagoruyko2016wide"),
         ),
         Component(
             "cnn8",
             "nlcore_builtins.architectures.cnn8:CNN8",
             "The robust-loss papers' network: six convolutions, two dense layers.",
             "arXiv:1908.06112",
-            references.WANG_2019,
+            bibtex("wang2019symmetric"),
         ),
         Component(
             "cnn9",
             "nlcore_builtins.architectures.cnn9:CNN9",
             "Co-teaching's network: nine convolutions, one dense layer, dropout.",
             "arXiv:1804.06872",
-            references.HAN_2018,
+            bibtex("han2018coteaching"),
         ),
         Component(
             "torchvision",
             "nlcore_builtins.architectures.torchvision:Torchvision",
             "Any classification model of torchvision by its name, weights drawn anew.",
             "https://github.com/pytorch/vision",
-            references.TORCHVISION_2016,
+            bibtex("torchvision2016"),
         ),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nlcore import Component, hookimpl
-from nlcore_builtins import references
+from nlcore_builtins.references import bibtex
 
 NLCORE_API = 1
 
@@ -19,14 +19,14 @@ def nl_augmentations() -> list[Component]:
             f"{package}.crop_flip:CropFlip",
             "Shifts by a few pixels, and mirror images.",
             "arXiv:1512.03385",
-            references.HE_2016,
+            bibtex("he2016deep"),
         ),
         Component(
             "progressive",
             f"{package}.progressive:Progressive",
             "Smaller images in the first epochs, which take less time.",
             "arXiv:2104.00298",
-            references.TAN_LE_2021,
+            bibtex("tan2021efficientnetv2"),
         ),
         Component("flip", f"{package}.flip:Flip", "Horizontal flips."),
         Component(
@@ -34,41 +34,41 @@ def nl_augmentations() -> list[Component]:
             f"{package}.resized_crop:ResizedCrop",
             "Boxes of random size and place, enlarged to the image's size.",
             "arXiv:1409.4842",
-            references.SZEGEDY_2015,
+            bibtex("szegedy2015going"),
         ),
         Component(
             "randaugment",
             f"{package}.randaugment:RandAugment",
             "RandAugment: n random operations of one magnitude.",
             "arXiv:1909.13719",
-            references.CUBUK_2020,
+            bibtex("cubuk2020randaugment"),
         ),
         Component(
             "autoaugment_cifar10",
             f"{package}.autoaugment_cifar10:AutoAugmentCIFAR10",
             "AutoAugment: the pairs of operations found on CIFAR-10.",
             "arXiv:1805.09501",
-            references.CUBUK_2019,
+            bibtex("cubuk2019autoaugment"),
         ),
         Component(
             "trivial_augment",
             f"{package}.trivial_augment:TrivialAugment",
             "TrivialAugment: one random operation of random magnitude.",
             "arXiv:2103.10158",
-            references.MULLER_HUTTER_2021,
+            bibtex("muller2021trivialaugment"),
         ),
         Component(
             "cutout",
             f"{package}.cutout:Cutout",
             "Cutout: a square at a random place is covered.",
             "arXiv:1708.04552",
-            references.DEVRIES_TAYLOR_2017,
+            bibtex("devries2017improved"),
         ),
         Component(
             "simclr",
             f"{package}.simclr:SimCLR",
             "SimCLR's crops, flips and changes of colour.",
             "arXiv:2002.05709",
-            references.CHEN_2020,
+            bibtex("chen2020simple"),
         ),
     ]

@@ -50,7 +50,7 @@ class ForwardCorrection:
         "estimated",
         "T: estimated; known, from the noise model, an oracle; or a .npy, .npz or .csv",
         path=True,
-        words=("estimated", "known"),
+        keywords=("estimated", "known"),
     )
     warm_up: int = parameter(5, "epochs of cross-entropy before T is estimated", range="[0, inf)")
     percentile: float = parameter(

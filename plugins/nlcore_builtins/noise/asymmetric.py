@@ -111,7 +111,7 @@ class Asymmetric:
         """
         targets = self._targets(num_classes, classes)
         if targets is None:
-            moved = len(self._text().split(",")) if self.map != "auto" or self.file else 5  # of either map of ten
+            moved = len(self._map_text().split(",")) if self.map != "auto" or self.file else 5  # of either map of ten
             return NoiseInfo(self.rate * moved / num_classes)
         T = flipping(targets, self.rate)
         return NoiseInfo(float(1 - np.trace(T) / num_classes), T)
@@ -137,14 +137,14 @@ class Asymmetric:
                 )
             pairs: Mapping[int, int] | None = MAPS[name][1]
         else:
-            pairs = _parse(self._text(), self.file or "noise.map", num_classes, classes)
+            pairs = _parse(self._map_text(), self.file or "noise.map", num_classes, classes)
         if pairs is None:
             return None
         targets = np.arange(num_classes)
         targets[list(pairs)] = list(pairs.values())
         return targets
 
-    def _text(self) -> str:
+    def _map_text(self) -> str:
         """Return the map as text, its entries separated by commas."""
         text = self.map
         if self.file is not None:

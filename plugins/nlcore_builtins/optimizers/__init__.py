@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nlcore import Component, hookimpl
-from nlcore_builtins import references
+from nlcore_builtins.references import bibtex
 
 NLCORE_API = 1
 
@@ -19,27 +19,27 @@ def nl_optimizers() -> list[Component]:
             f"{package}.adam:Adam",
             "Steps scaled by running means of gradients and of their squares.",
             "arXiv:1412.6980",
-            references.KINGMA_BA_2015,
+            bibtex("kingma2015adam"),
         ),
         Component(
             "adamw",
             f"{package}.adamw:AdamW",
             "Adam with weight decay apart from the gradients.",
             "arXiv:1711.05101",
-            references.LOSHCHILOV_HUTTER_2019,
+            bibtex("loshchilov2019decoupled"),
         ),
         Component(
             "muon",
             f"{package}.muon:Muon",
             "Orthogonal steps for convolutions, SGD for the rest.",
             "https://kellerjordan.github.io/posts/muon/",
-            references.JORDAN_2024_MUON,
+            bibtex("jordan2024muon"),
         ),
         Component(
             "sam",
             f"{package}.sam:SAM",
             "Sharpness-aware minimisation around another optimiser, at twice the cost.",
             "arXiv:2010.01412",
-            references.FORET_2021,
+            bibtex("foret2021sharpness"),
         ),
     ]

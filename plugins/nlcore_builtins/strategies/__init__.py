@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nlcore import Component, hookimpl
-from nlcore_builtins import references
+from nlcore_builtins.references import bibtex
 
 NLCORE_API = 1
 
@@ -19,13 +19,13 @@ def nl_strategies() -> list[Component]:
             f"{package}.mixup:Mixup",
             "Trains on convex combinations of pairs of images and of their losses.",
             "arXiv:1710.09412",
-            references.ZHANG_2018,
+            bibtex("zhang2018mixup"),
         ),
         Component(
             "co_teaching",
             f"{package}.co_teaching:CoTeaching",
             "Two networks that pick small-loss samples for each other.",
             "arXiv:1804.06872",
-            references.HAN_2018,
+            bibtex("han2018coteaching"),
         ),
     ]

@@ -9,7 +9,7 @@ import sys
 
 import torch
 
-from nlcore.data.seeds import generator, key
+from nlcore.data.seeds import derive_seed, generator
 
 
 def test_the_same_arguments_give_the_same_stream() -> None:
@@ -24,23 +24,23 @@ def test_any_other_argument_gives_another_stream() -> None:
 
 
 def test_arguments_do_not_run_into_each_other() -> None:
-    assert key(1, "2", 3) != key(12, "", 3)
-    assert key(1, "pass/1", 1) != key(1, "pass", 11)
-    assert key(1, "pass/1", 1) != key(1, "pass/1/1", 0)
+    assert derive_seed(1, "2", 3) != derive_seed(12, "", 3)
+    assert derive_seed(1, "pass/1", 1) != derive_seed(1, "pass", 11)
+    assert derive_seed(1, "pass/1", 1) != derive_seed(1, "pass/1/1", 0)
 
 
 def test_a_key_fits_an_int64_that_is_not_negative() -> None:
-    keys = [key(seed, "purpose", epoch) for seed in range(50) for epoch in range(50)]
+    keys = [derive_seed(seed, "purpose", epoch) for seed in range(50) for epoch in range(50)]
     assert min(keys) >= 0
     assert max(keys) < 2**63
     assert max(keys) > 2**61  # and fills it
 
 
 def test_keys_are_the_same_in_every_process() -> None:
-    code = "from nlcore.data.seeds import key; print(key(7, 'weights', 2))"
+    code = "from nlcore.data.seeds import derive_seed; print(derive_seed(7, 'weights', 2))"
     environment = {**os.environ, "PYTHONHASHSEED": "12345"}
     printed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert int(printed.stdout) == key(7, "weights", 2)
+    assert int(printed.stdout) == derive_seed(7, "weights", 2)
 
 
 def test_the_global_generator_is_left_alone() -> None:

@@ -1,4 +1,4 @@
-"""What a run stands on besides its own file: modules that a method shares with others, and files that it reads."""
+"""What a run depends on besides its own file: modules that a method shares with others, and files that it reads."""
 
 from __future__ import annotations
 
