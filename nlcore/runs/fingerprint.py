@@ -115,7 +115,7 @@ def _flat(config: dict[str, Any]) -> dict[str, Any]:
 
 def _components(parts: tuple[Selected, ...]) -> list[dict[str, Any]]:
     return [
-        {"name": part.entry.full_name, "version": part.entry.version, "source_sha256": _source_sha256(part.cls)}
+        {"name": part.entry.full_name, "version": part.entry.version, "source_sha256": source_sha256(part.cls)}
         for part in parts
     ]
 
@@ -130,7 +130,7 @@ def _files_sha256(experiment: Experiment) -> dict[str, str]:
 
 
 @functools.lru_cache(maxsize=64)
-def _source_sha256(cls: type) -> str | None:
+def source_sha256(cls: type) -> str | None:
     """Return the hash of a component's source: its own file, then the others of its package that it uses."""
     sources = [file.read_bytes() for file in _sources(cls)]
     return hashlib.sha256(b"".join(sources)).hexdigest() if sources else None

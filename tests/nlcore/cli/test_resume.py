@@ -13,15 +13,15 @@ from nlcore.training.trainer import Trainer
 def test_goes_on_to_the_same_numbers(nl: Any, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     words = (*tiny, "--epochs", "2")
     straight = nl("run", *words, "--name", "straight", "--json").json
-    epoch = Trainer._epoch
+    train_epoch = Trainer.train_epoch
 
-    def stop_in_the_second(self: Trainer, number: int, watcher: Any) -> Any:
+    def stop_in_the_second(self: Trainer, number: int, observers: Any = ()) -> Any:
         if number == 2:
             raise KeyboardInterrupt
-        return epoch(self, number, watcher)
+        return train_epoch(self, number, observers)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_epoch", stop_in_the_second)
+        patch.setattr(Trainer, "train_epoch", stop_in_the_second)
         stopped = nl("run", *words, "--name", "stopped")
     assert stopped.code == 130
     assert "nl resume runs/stopped" in stopped.err

@@ -47,7 +47,7 @@ def _toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def run(**settings: object) -> Path:
     """Run as a new process would, which reads every source anew."""
-    fingerprint._source_sha256.cache_clear()
+    fingerprint.source_sha256.cache_clear()
     return nlcore.run(quiet=True, **{**toy.SETTINGS, **settings}).run_dir
 
 
