@@ -48,7 +48,13 @@ class Interval:
 
 
 def parameter(
-    default: Any, help: str, *, range: str | None = None, path: bool = False, keywords: tuple[str, ...] = ()
+    default: Any,
+    help: str,
+    *,
+    range: str | None = None,
+    path: bool = False,
+    keywords: tuple[str, ...] = (),
+    epochs: bool = False,
 ) -> Any:
     """
     Declare a field of a component's dataclass.
@@ -61,12 +67,12 @@ def parameter(
         path: whether text names a file: it is made absolute, so that the run means the same from everywhere. In a
             recipe it is relative to the recipe's folder.
         keywords: with `path`, what may be given in place of a file; a file of such a name is ``./name``.
+        epochs: whether it counts epochs: ``--scale`` shortens it with the run.
 
     """
     interval = Interval(range) if range else None
-    return dataclasses.field(
-        default=default, metadata={"help": help, "range": interval, "path": path, "keywords": keywords}
-    )
+    about = {"help": help, "interval": interval, "path": path, "keywords": keywords, "epochs": epochs}
+    return dataclasses.field(default=default, metadata=about)
 
 
 #: Stands for a value that nobody gave, where None is a value.
@@ -86,6 +92,7 @@ class Parameter:
     optional: bool = False
     path: bool = False
     keywords: tuple[str, ...] = ()
+    epochs: bool = False
 
     @property
     def allowed(self) -> str:
@@ -226,8 +233,8 @@ def _declare(cls: type, name: str, hint: Any, default: Any, metadata: Mapping[st
         choices, hint = typing.get_args(hint), str
     if hint not in _READERS:
         raise TypeError(f"{cls.__name__}: parameter {name} is of no type that a command line can give")
-    interval, path, keywords = metadata.get("range"), metadata.get("path", False), metadata.get("keywords", ())
-    return Parameter(name, hint, default, metadata.get("help", ""), interval, choices, optional, path, keywords)
+    about = {key: metadata[key] for key in ("interval", "path", "keywords", "epochs") if key in metadata}
+    return Parameter(name, hint, default, metadata.get("help", ""), choices=choices, optional=optional, **about)
 
 
 def _read_bool(value: object) -> bool:

@@ -12,13 +12,17 @@ import click
 
 from nlcore.cli.options import ComponentCommand, HelpRows, flag, help_rows, option
 from nlcore.config.experiment import resolve
-from nlcore.config.recipe import Overrides, read_recipe
+from nlcore.config.recipe import SHORTHANDS, Overrides, read_recipe
 from nlcore.config.settings import SHORT_NAMES, Storage, TrainingSettings
 from nlcore.rundir.result import Result
 
 if TYPE_CHECKING:
     from nlcore.config.experiment import Experiment
 
+_PRESETS = {
+    "preset NAME": "start from a recipe that ships with a package: 'nl presets' lists them",
+    "scale FLOAT": "shorten the run and all that counts epochs by this factor, for a trial  [1]",
+}
 _FLAGS = {
     "dry_run": "print the plan, with an estimate of the time, and do nothing else",
     "fresh": "start over in a new directory, whatever is there",
@@ -38,7 +42,7 @@ class RunCommand(ComponentCommand):
     def sections(self, experiment: Experiment) -> list[tuple[str, HelpRows]]:
         """Return how it is trained, where things lie, and what the command does."""
         return [
-            ("Presets", [("--preset NAME", "start from a recipe that ships with a package: 'nl presets' lists them")]),
+            ("Presets", [(f"--{name}", text) for name, text in _PRESETS.items()]),
             ("Training", help_rows(TrainingSettings, experiment.settings)),
             ("Storage", help_rows(Storage, experiment.storage)),
             ("This command", [(f"--{flag(name)}", text) for name, text in _FLAGS.items()]),
@@ -54,8 +58,8 @@ def _options() -> Iterator[click.Parameter]:
     for cls in (TrainingSettings, Storage):
         for item in fields(cls):
             yield option(cls, item.name)
-    yield click.Option(["--preset"])
-    yield click.Option(["--labels"])
+    for name in SHORTHANDS:
+        yield click.Option([f"--{name}"])
     for name in _FLAGS:
         yield click.Option([f"--{flag(name)}", *(["-h"] if name == "help" else []), name], is_flag=True)
 
@@ -107,7 +111,7 @@ def _layers(ctx: click.Context) -> list[Overrides]:
     """Return the layers of settings that the command line names: its recipe, then the options."""
     recipe = ctx.params["recipe"]
     settings = (item.name for cls in (TrainingSettings, Storage) for item in fields(cls))
-    names = [*RunCommand.slots, *SHORT_NAMES, "preset", "labels", *settings]
+    names = [*RunCommand.slots, *SHORT_NAMES, *SHORTHANDS, *settings]
     given = {name: ctx.params[name] for name in names if ctx.params[name] is not None}
     return [*([read_recipe(recipe)] if recipe else []), {**given, **ctx.obj}]
 

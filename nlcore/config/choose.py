@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nlcore.config.recipe import Overrides, check_names
+from nlcore.config.recipe import SHORTHANDS, Overrides, check_names
 from nlcore.config.settings import SHORT_NAMES
 from nlcore.errors import ParameterError
 from nlcore.host.discovery import Entry
@@ -177,7 +177,7 @@ def _address(
 
 def expand_short(layer: Overrides) -> Overrides:
     """Return a layer with what is short for something else written out."""
-    long = {SHORT_NAMES.get(key, key): value for key, value in layer.items() if key not in ("labels", "preset")}
+    long = {SHORT_NAMES.get(key, key): value for key, value in layer.items() if key not in SHORTHANDS}
     if type(layer.get("threads")) is int:
         long["threads"] = str(layer["threads"])
     if "labels" in layer:

@@ -10,6 +10,7 @@ from typing import Any
 from nlcore.config.choose import Finder, expand_short, names_of, require_text, select, suggestions
 from nlcore.config.initial import weights_file
 from nlcore.config.recipe import Overrides, check_names, read_preset
+from nlcore.config.scale import asked_scale, shortened
 from nlcore.config.settings import Storage, TrainingSettings, data_directory
 from nlcore.errors import ParameterError, UserError
 from nlcore.host.discovery import Entry
@@ -28,12 +29,16 @@ class Experiment:
         selections: what fills each slot, in order; ``experiment["loss"]`` is short for one.
         settings: how it is trained.
         storage: where things are stored.
+        preset: the preset that it was made from, or None.
+        notes: what a user should know of how it came to be, a sentence each.
 
     """
 
     selections: Mapping[str, Selection]
     settings: TrainingSettings
     storage: Storage
+    preset: str | None = None
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, slot: str) -> Selection:
         return self.selections[slot]
@@ -105,10 +110,21 @@ def resolve(*layers: Overrides) -> Experiment:
     """
     for layer in layers:
         check_names(layer)
-    presets = [layer["preset"] for layer in layers if "preset" in layer]
+    presets = [require_text("preset", layer["preset"]) for layer in layers if "preset" in layer]
     if presets:
-        layers = (read_preset(require_text("preset", presets[-1])), *layers)
+        layers = (read_preset(presets[-1]), *layers)
+    scale = asked_scale(layers)
     layers = tuple(expand_short(layer) for layer in layers)
+    experiment = replace(_resolved(layers), preset=presets[-1] if presets else None)
+    if scale < 1:
+        shorter, said = shortened(experiment.selections, experiment.settings, scale)
+        experiment = replace(_resolved((*layers, shorter)), preset=experiment.preset, notes=(said,))
+    _refuse(experiment.selections)
+    return experiment
+
+
+def _resolved(layers: Sequence[Overrides]) -> Experiment:
+    """Return the experiment of layers in which nothing stands for something else any more."""
     finder = Finder(registry())
     suggested = suggestions(finder, layers)
     names = names_of(finder, (*suggested, *layers))
@@ -117,9 +133,7 @@ def resolve(*layers: Overrides) -> Experiment:
     settings, storage = _settings(TrainingSettings, every), _settings(Storage, every)
     if settings.init is not None:
         settings = replace(settings, init=str(weights_file(settings.init, storage.runs_dir)))
-    experiment = Experiment(selections, settings, storage)
-    _refuse(selections)
-    return experiment
+    return Experiment(selections, settings, storage)
 
 
 def refusal(loss: Any, strategy: Any) -> str | None:

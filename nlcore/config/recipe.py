@@ -19,6 +19,9 @@ from nlcore.textfiles import TextInFile, expand_home, read_text
 #: A layer of settings by flat name: ``{"loss": "gce", "loss.q": 0.7, "epochs": 5}``.
 Overrides: TypeAlias = Mapping[str, object]
 
+#: What stands for other settings.
+SHORTHANDS = ("labels", "preset", "scale")
+
 #: Settings that name folders; which parameters of a component do is known when the component is.
 _FOLDERS = ("data_dir", "runs_dir")
 
@@ -126,8 +129,7 @@ def check_names(layer: Overrides) -> None:
     settings = [
         *(field.name for cls in (TrainingSettings, Storage) for field in fields(cls)),
         *SHORT_NAMES,
-        "labels",
-        "preset",
+        *SHORTHANDS,
     ]
     for key in layer:
         if key not in settings and key.partition(".")[0] not in slots():

@@ -25,14 +25,14 @@ RESUMABLE = ("epochs", "device", "init", "data_dir", "no_download", "checkpoint_
 class TrainingSettings:
     """How a run is trained: what decides its numbers."""
 
-    epochs: int = parameter(20, "passes over the training set", range="[1, inf)")
+    epochs: int = parameter(20, "passes over the training set", range="[1, inf)", epochs=True)
     batch_size: int = parameter(128, "images per step; the last, smaller batch is kept", range="[2, inf)")
     lr_schedule: Literal["constant", "step", "cosine", "linear", "one_cycle"] = parameter(
         "constant", "how the learning rate changes over the run; step divides it by 10 at each milestone"
     )
     lr_milestones: str = parameter("0.5,0.75", "for step: shares of the run, separated by commas")
     lr_min: float = parameter(0.0, "for cosine and linear: the learning rate at the end", range="[0, inf)")
-    lr_warmup: float = parameter(0.0, "epochs over which the learning rate rises from 0", range="[0, inf)")
+    lr_warmup: float = parameter(0.0, "epochs over which the learning rate rises from 0", range="[0, inf)", epochs=True)
     clip_norm: float | None = parameter(None, "largest norm of all gradients of a step together", range="(0, inf)")
     init: str | None = parameter(None, "a run, or a file of weights, that networks start from", path=True)
     ema: float | None = parameter(

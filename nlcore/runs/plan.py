@@ -34,8 +34,8 @@ def plan(experiment: Experiment, data: RunData, trainer: Trainer, run_dir: str) 
     }
     if trainer.ctx.oracles:
         found["oracle"] = f"{', '.join(trainer.ctx.oracles)} (told to the method; unknown in practice)"
-    if data.notes:
-        found["note"] = " ".join(data.notes)
+    if experiment.notes or data.notes:
+        found["note"] = " ".join([*experiment.notes, *data.notes])
     return found
 
 

@@ -56,7 +56,9 @@ class Session(Observer):
         experiment, trainer = self.experiment, self.trainer
         self.directory.write_config(experiment.config())
         about = environment(experiment, trainer.hardware) | {"fingerprint": fingerprint}
-        self.directory.write_json("environment.json", about | {"notes": [*self.data.notes, *self.notes]})
+        self.directory.write_json(
+            "environment.json", about | {"notes": [*experiment.notes, *self.data.notes, *self.notes]}
+        )
         noise = {"model": experiment.config()["noise"], "noise_seed": experiment.settings.noise_seed}
         self.directory.write_labels(self.data, noise)
         self.directory.write_repeats(self.data.repeated)

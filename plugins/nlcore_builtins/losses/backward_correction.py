@@ -58,7 +58,7 @@ class BackwardCorrection:
         path=True,
         keywords=("estimated", "known"),
     )
-    warm_up: int = parameter(5, "epochs of cross-entropy before T is estimated", range="[0, inf)")
+    warm_up: int = parameter(5, "epochs of cross-entropy before T is estimated", range="[0, inf)", epochs=True)
     percentile: float = parameter(
         97.0, "where a class's anchor point stands among all images; 100: the most likely one", range="[0, 100]"
     )

@@ -46,9 +46,9 @@ class CORES:
     capturable: ClassVar[bool] = True
 
     beta: float = parameter(2.0, "β, the weight of the regulariser in the end", range="[0, inf)")
-    warm_up: int = parameter(10, "epochs without the regulariser", range="[0, inf)")
-    ramp: int = parameter(30, "epochs in which β grows after the warm-up", range="[2, inf)")
-    sieve: int = parameter(31, "epochs without the sieve", range="[0, inf)")
+    warm_up: int = parameter(10, "epochs without the regulariser", range="[0, inf)", epochs=True)
+    ramp: int = parameter(30, "epochs in which β grows after the warm-up", range="[2, inf)", epochs=True)
+    sieve: int = parameter(31, "epochs without the sieve", range="[0, inf)", epochs=True)
 
     def setup(self, ctx: LossContext) -> None:
         """Make π, float32 (K,), and the epoch's coefficients: β, a scalar, and whether to sieve, bool."""

@@ -51,8 +51,8 @@ class Peer:
     capturable: ClassVar[bool] = True
 
     alpha: float = parameter(5.0, "α, the weight of the peer term in the end", range="[0, inf)")
-    warm_up: int = parameter(20, "epochs without the peer term", range="[0, inf)")
-    ramp: int = parameter(320, "epochs in which α grows after the warm-up", range="[1, inf)")
+    warm_up: int = parameter(20, "epochs without the peer term", range="[0, inf)", epochs=True)
+    ramp: int = parameter(320, "epochs in which α grows after the warm-up", range="[1, inf)", epochs=True)
 
     def setup(self, ctx: LossContext) -> None:
         """Make α, a scalar, and the random labels, int64 (N,)."""

@@ -38,8 +38,8 @@ class TruncatedGCE:
 
     q: float = parameter(0.7, "towards 0: cross-entropy; 1: mean absolute error", range="(0, 1]")
     k: float = parameter(0.5, "the probability below which a label is left out", range="[0, 1)")
-    start: int = parameter(40, "the first epoch in which labels are left out", range="[1, inf)")
-    every: int = parameter(10, "epochs until labels are judged again", range="[1, inf)")
+    start: int = parameter(40, "the first epoch in which labels are left out", range="[1, inf)", epochs=True)
+    every: int = parameter(10, "epochs until labels are judged again", range="[1, inf)", epochs=True)
 
     def setup(self, ctx: LossContext) -> None:
         """Trust all labels: w, bool (N,)."""

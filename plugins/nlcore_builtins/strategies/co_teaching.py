@@ -40,7 +40,7 @@ class CoTeaching:
     forget_rate: float | None = parameter(
         None, "τ, the share forgotten in the end; none: the declared noise rate, an oracle", range="[0, 1)"
     )
-    num_gradual: int = parameter(10, "T_k, the epochs until τ is reached", range="[1, inf)")
+    num_gradual: int = parameter(10, "T_k, the epochs until τ is reached", range="[1, inf)", epochs=True)
 
     def setup(self, ctx: StrategyContext) -> None:
         """
