@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from nlcore.config.published import published_or_none
 from nlcore.errors import UserError, plural
 from nlcore.parameters import show_value
 from nlcore.rundir.find import run_names, short_name
@@ -30,6 +31,8 @@ _NUMBERS: _Cells = {
     "last": lambda run: _percent(run.test_accuracy.get("last")),
     "last 10": lambda run: _percent(run.test_accuracy.get("mean_last_10")),
     "selected": lambda run: _percent(run.test_accuracy.get("selected")),
+    "published": lambda run: _published(run),
+    "difference": lambda run: _difference(run),
     "memorised": lambda run: _percent(run.memorisation.get("memorised")),
 }
 _WIDE: _Cells = {
@@ -56,9 +59,11 @@ def table(runs: Path, wide: bool, as_json: bool) -> None:
     "parameters" are those that differ from their defaults.
 
     Accuracies are on the test set: of the last epoch, the mean of the last ten, and of the epoch selected on held-out
-    noisy data. "memorised" is the share of the wrong labels that the model has learnt by heart. --wide adds the best
-    of all epochs (an oracle, and so is a method that was told the noise rate), the share of the mislabelled images
-    that the model classifies correctly, time, speed, memory, and a sign that is the same for the same given labels.
+    noisy data. Of runs with a preset that is a paper's setting, "published" is the paper's figure and "difference" how
+    many points the mean of the last ten epochs is above it. "memorised" is the share of the wrong labels that the
+    model predicts. --wide adds the best of all epochs (an oracle, and so is a method that was told the noise rate),
+    the share of the mislabelled images that the model classifies correctly, time, speed, memory, and a sign that is
+    the same for the same given labels.
     """
     if not runs.is_dir():
         raise UserError(f"There is no folder {runs}. 'nl run' makes it; or name another one: nl table FOLDER.")
@@ -129,7 +134,24 @@ def _listed(parameters: Mapping[str, str], but: Mapping[str, str]) -> str:
 
 def _remarks(run: Result) -> str:
     status = [] if run.status == "done" else [run.status]
-    return ", ".join([*status, *(f"oracle: {oracle}" for oracle in run.oracles)])
+    unlike = run.preset.get("unlike", ()) if _published(run) else ()
+    other = [f"not as published: {', '.join(unlike)}"] if unlike else []
+    return ", ".join([*status, *other, *(f"oracle: {oracle}" for oracle in run.oracles)])
+
+
+def _published(run: Result) -> str:
+    """Return the figure that the run's preset cites."""
+    found = published_or_none(run.preset["name"]) if run.preset else None
+    return "" if found is None else _percent(found.figure)
+
+
+def _difference(run: Result) -> str:
+    """Return in points how far the last epoch, or the mean of the last ten where there are as many, is above it."""
+    found = published_or_none(run.preset["name"]) if run.preset else None
+    ours = run.test_accuracy.get("mean_last_10" if run.epochs >= 20 else "last")
+    if found is None or found.figure is None or ours is None:
+        return ""
+    return f"{100 * (ours - found.figure):+.2f}"
 
 
 def _percent(value: float | None) -> str:

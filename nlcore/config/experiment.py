@@ -19,6 +19,11 @@ from nlcore.host.registry import registry
 from nlcore.host.selection import Selection
 from nlcore.parameters import UNSAID, parameters_of
 
+#: Settings that make no other protocol of a preset.
+_HARMLESS = {"seed", "noise_seed", "device", "precision", "threads", "deterministic", "cuda_graphs"} | {
+    item.name for item in fields(Storage)
+}
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -30,6 +35,7 @@ class Experiment:
         settings: how it is trained.
         storage: where things are stored.
         preset: the preset that it was made from, or None.
+        unlike_preset: the settings that are others than the preset's, of those that decide what it stands for.
         notes: what a user should know of how it came to be, a sentence each.
 
     """
@@ -38,6 +44,7 @@ class Experiment:
     settings: TrainingSettings
     storage: Storage
     preset: str | None = None
+    unlike_preset: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __getitem__(self, slot: str) -> Selection:
@@ -111,16 +118,32 @@ def resolve(*layers: Overrides) -> Experiment:
     for layer in layers:
         check_names(layer)
     presets = [require_text("preset", layer["preset"]) for layer in layers if "preset" in layer]
-    if presets:
-        layers = (read_preset(presets[-1]), *layers)
+    preset = presets[-1] if presets else None
+    unlike: tuple[str, ...] = ()
+    if preset is not None:
+        recipe = read_preset(preset)
+        unlike = _unlike(recipe, layers)
+        layers = (recipe, *layers)
     scale = asked_scale(layers)
     layers = tuple(expand_short(layer) for layer in layers)
-    experiment = replace(_resolved(layers), preset=presets[-1] if presets else None)
+    experiment = _resolved(layers)
+    notes: tuple[str, ...] = ()
     if scale < 1:
         shorter, said = shortened(experiment.selections, experiment.settings, scale)
-        experiment = replace(_resolved((*layers, shorter)), preset=experiment.preset, notes=(said,))
+        experiment, notes = _resolved((*layers, shorter)), (said,)
+    experiment = replace(experiment, preset=preset, unlike_preset=unlike, notes=notes)
     _refuse(experiment.selections)
     return experiment
+
+
+def _unlike(recipe: Overrides, layers: Sequence[Overrides]) -> tuple[str, ...]:
+    """Return the names of what layers say otherwise than a preset, but for seeds, hardware and storage."""
+    of_preset = expand_short(recipe)
+    found: list[str] = []
+    for layer in layers:
+        said = {**expand_short(layer), **{key: layer[key] for key in ("scale",) if key in layer}}
+        found += [key for key, value in said.items() if str(of_preset.get(key)) != str(value)]
+    return tuple(key for key in dict.fromkeys(found) if key not in _HARMLESS)
 
 
 def _resolved(layers: Sequence[Overrides]) -> Experiment:

@@ -79,6 +79,8 @@ def flat_recipe(content: Mapping[str, object]) -> dict[str, object]:
         if name in layer:
             raise UserError(f"{name} is given twice, once with - and once with _.")
         if isinstance(value, dict):
+            if name == "published":  # what a preset reports, no setting
+                continue
             if name not in slots():
                 raise UserError(f"there is no table [{key}].{did_you_mean(name, slots())} Tables are {_tables()}.")
             layer |= dict(_table(name, value))

@@ -131,6 +131,8 @@ def slots() -> dict[str, tuple[Slot, Kind]]:
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z")
+_RECIPE_NAME = re.compile(r"[a-z][a-z0-9_]*(-[a-z0-9_]+)*\Z")  # of a preset, such as divide_mix-cifar10-sym50
+_RECIPE = re.compile(r"[A-Za-z_][\w.]*:[\w.-]+\.toml\Z")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,8 +141,8 @@ class Component:
     What a plugin says about one component without importing it.
 
     Attributes:
-        name: what users type; lower-case letters, digits and underscores.
-        target: ``"module:Class"``, imported only when the component is used.
+        name: what users type; lower-case letters, digits and underscores, and hyphens in the name of a preset.
+        target: ``"module:Class"``, imported only when the component is used; of a preset ``"package:file.toml"``.
         summary: one line for lists.
         paper: where it is defined (``"arXiv:1412.6596"``, a DOI, a URL), or empty.
         bibtex: the paper's whole BibTeX entry (``"@article{...}"``), or empty.
@@ -160,9 +162,10 @@ class Component:
         for field in dataclasses.fields(self):
             if not isinstance(getattr(self, field.name), str):
                 raise ValueError(f"Component: {field.name} must be a string, not {getattr(self, field.name)!r}")
-        if not _NAME.match(self.name):
+        recipe = bool(_RECIPE.match(self.target))
+        if not (_RECIPE_NAME if recipe else _NAME).match(self.name):
             raise ValueError(f"Component: the name {self.name!r} is not made of a-z, 0-9 and _")
-        if not _TARGET.match(self.target):
+        if not (recipe or _TARGET.match(self.target)):
             raise ValueError(f"Component {self.name}: the target {self.target!r} is not 'module:Class'")
         if not self.summary.strip() or "\n" in self.summary:
             raise ValueError(f"Component {self.name}: the summary must be one line of text")

@@ -34,6 +34,7 @@ class Result:
         memorisation: ``clean_accuracy``, ``memorised`` and ``corrected`` over the whole training set at the end.
         options: the components' parameters that differ from their defaults, as ``{"loss.q": 0.3}``.
         oracles: what the method was told that a user could not know.
+        preset: the preset that the run was made from: its ``name``, and what is ``unlike`` it; empty of any other.
         num_weights: how many weights all networks have.
         per_class: of each class in the test set: its ``name``, the ``count`` of its images and their ``accuracy`` in
             the last epoch, None where there are no images.
@@ -56,6 +57,7 @@ class Result:
     memorisation: Mapping[str, float | None] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     oracles: Sequence[str] = ()
+    preset: Mapping[str, Any] = field(default_factory=dict)
     num_weights: int | None = None
     per_class: Sequence[Mapping[str, Any]] = ()
     labels_sha256: str | None = None

@@ -50,11 +50,14 @@ class Session(Observer):
     saved_epoch: int = 0
     saved_at: float = 0.0
     saved_steps: int = 0
+    _preset: dict[str, Any] = field(default_factory=dict)
 
     def begin(self, fingerprint: Mapping[str, Any]) -> None:
         """Write all that is known before training."""
         experiment, trainer = self.experiment, self.trainer
         self.directory.write_config(experiment.config())
+        if experiment.preset is not None:
+            self._preset = {"name": experiment.preset, "unlike": list(experiment.unlike_preset)}
         about = environment(experiment, trainer.hardware) | {"fingerprint": fingerprint}
         self.directory.write_json(
             "environment.json", about | {"notes": [*experiment.notes, *self.data.notes, *self.notes]}
@@ -72,6 +75,7 @@ class Session(Observer):
             self.rows = json.loads(state["rows"])
             self.seconds_before = state["seconds"]
             self.saved_epoch = len(self.rows)
+        self._preset = dict(Result.read(self.directory.path).preset)
         self.directory.write_metrics(self.rows)
         self._write_status("running")
         self._say(f"{self.directory.path}: going on after epoch {len(self.rows)}")
@@ -235,6 +239,7 @@ class Session(Observer):
             test_accuracy=accuracies(self.rows),
             options=experiment.options(),
             oracles=tuple(trainer.ctx.oracles),
+            preset=self._preset,
             num_weights=trainer.num_weights,
             labels_sha256=self.data.labels_sha256,
             seconds=self._seconds(),
