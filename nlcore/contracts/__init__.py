@@ -10,6 +10,7 @@ are there. Any component may have ``defaults``, a mapping of the settings that i
 from nlcore.contracts.architecture import Architecture, Network
 from nlcore.contracts.augmentation import Augmentation, Draws
 from nlcore.contracts.dataset import Data, Dataset, DatasetContext, ImageStore, Labels, Split
+from nlcore.contracts.estimator import Estimate, Estimator, Evidence
 from nlcore.contracts.loss import Loss, LossContext
 from nlcore.contracts.noise import NoiseContext, NoiseInfo, NoiseModel
 from nlcore.contracts.optimizer import Optimizer
@@ -24,6 +25,9 @@ __all__ = [
     "Dataset",
     "DatasetContext",
     "Draws",
+    "Estimate",
+    "Estimator",
+    "Evidence",
     "ImageStore",
     "Labels",
     "Loss",

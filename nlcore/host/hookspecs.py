@@ -114,6 +114,7 @@ KINDS: dict[str, Kind] = {
             chains=True,
             decides=False,
         ),
+        Kind("estimator", "nl_estimators", ("estimate",)),
         Kind("preset", "nl_presets", ()),
     )
 }
@@ -246,6 +247,15 @@ def nl_trackers() -> list[Component]:  # type: ignore[empty-body]
     Trackers: who else is told how a run goes.
 
     The target is a class with ``start``, ``epoch`` and ``end``; see `nlcore.contracts.Tracker`.
+    """
+
+
+@hookspec
+def nl_estimators() -> list[Component]:  # type: ignore[empty-body]
+    """
+    Estimators: from out-of-sample predictions to the noise rate and the transition matrix.
+
+    The target is a class with ``estimate(evidence) -> Estimate``; see `nlcore.contracts.Estimator`.
     """
 
 
