@@ -61,7 +61,8 @@ def parameter(
 
     Args:
         default: the value where none is given. The field's annotation gives the type: ``bool``, ``int``, ``float``,
-            ``str``, a ``Literal`` of strings, or one of these ``| None``.
+            ``str``, a ``Literal`` of strings, or one of these ``| None``; a number may have words beside it,
+            ``float | Literal["auto"]``.
         help: a few words for ``--help`` and ``nl show``, with units where there are any.
         range: the allowed interval, as in ``"[0, 1]"`` or ``"(0, inf)"``.
         path: whether text names a file: it is made absolute, so that the run means the same from everywhere. In a
@@ -99,12 +100,14 @@ class Parameter:
         """What may be given, in words: ``"a number in [0, 1]"``."""
         if self.choices:
             words = " or ".join(self.choices) if len(self.choices) < 3 else "one of " + ", ".join(self.choices)
-        elif self.keywords:
+        elif self.path and self.keywords:
             words = ", ".join(self.keywords) + " or a file"
         else:
             words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[self.type]
         if self.interval:
             words += f" in {self.interval}" if str(self.interval)[0] in "[(" else f" {self.interval}"
+        if self.keywords and not self.path:
+            words += f", or {', '.join(self.keywords)}"
         return words + (", or none" if self.optional else "")
 
     def convert(self, value: object, label: str, otherwise: object = UNSAID) -> Any:
@@ -127,6 +130,8 @@ class Parameter:
             if self.optional:
                 return None
             raise wrong
+        if not self.path and isinstance(value, str) and value in self.keywords:
+            return str(value)
         if self.path and isinstance(value, os.PathLike):
             value = os.fspath(value)
         try:
@@ -224,9 +229,13 @@ def _hints(cls: type, owner: Any) -> dict[str, Any]:
 
 def _declare(cls: type, name: str, hint: Any, default: Any, metadata: Mapping[str, Any]) -> Parameter:
     optional = False
+    keywords: tuple[str, ...] = ()
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         arms = [arm for arm in typing.get_args(hint) if arm is not type(None)]
         optional = len(arms) < len(typing.get_args(hint))
+        named = [arm for arm in arms if typing.get_origin(arm) is typing.Literal] if len(arms) > 1 else []
+        keywords = tuple(word for arm in named for word in typing.get_args(arm))
+        arms = [arm for arm in arms if arm not in named]
         hint = arms[0] if len(arms) == 1 else None
     choices: tuple[str, ...] = ()
     if typing.get_origin(hint) is typing.Literal:
@@ -234,6 +243,7 @@ def _declare(cls: type, name: str, hint: Any, default: Any, metadata: Mapping[st
     if hint not in _READERS:
         raise TypeError(f"{cls.__name__}: parameter {name} is of no type that a command line can give")
     about = {key: metadata[key] for key in ("interval", "path", "keywords", "epochs") if key in metadata}
+    about["keywords"] = about.get("keywords", ()) + keywords
     return Parameter(name, hint, default, metadata.get("help", ""), choices=choices, optional=optional, **about)
 
 

@@ -14,6 +14,7 @@ import click
 
 from nlcore.cli.check import check
 from nlcore.cli.doctor import doctor
+from nlcore.cli.estimate import estimate
 from nlcore.cli.list_plugins import list_plugins
 from nlcore.cli.new_plugin import new_plugin
 from nlcore.cli.noise import noise
@@ -76,7 +77,7 @@ def cli(plugins: tuple[Path, ...]) -> None:
         os.environ["NL_PLUGIN_PATH"] = os.pathsep.join(filter(None, asked))
 
 
-for command in (run, resume, table, predict, noise, list_plugins, presets, show, doctor, new_plugin, check):
+for command in (run, resume, table, predict, noise, estimate, list_plugins, presets, show, doctor, new_plugin, check):
     cli.add_command(command)
 
 

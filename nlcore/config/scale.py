@@ -64,5 +64,5 @@ def _counted(
             yield setting.name, declared[setting.name], getattr(settings, setting.name)
     for slot, selection in selections.items():
         for key, (part, name) in selection.addresses().items():
-            if part.declared[name].epochs and part.params[name] is not None:
+            if part.declared[name].epochs and isinstance(part.params[name], (int, float)):
                 yield f"{slot}.{key}", part.declared[name], part.params[name]

@@ -35,6 +35,8 @@ class Loss(Protocol):
         gives its network's logits (N, K) on the unaugmented training images, computed when it is called.
         ``observe(logits, index)``: the network's predictions for these training samples, once a step, before the loss
         of that step; where a loss keeps a memory of past predictions, it is updated here.
+        ``corrected(logits, targets, index) -> (B, K)``: the predictions as probabilities, corrected by what the loss
+        has learned of the labels; for strategies that hold predictions to something, as SOP+ does.
         ``penalty(network) -> scalar``: added to the objective once a step.
         ``param_groups() -> list[dict]``: learned tensors, for the network's optimiser; each may set its own ``lr``,
         which follows the run's schedule unless it also sets ``"scheduled": False``.

@@ -126,6 +126,15 @@ class StrategyContext(Protocol):
     def declared_noise(self) -> NoiseInfo | None:
         """Return what the noise model declares, None where it declares nothing. Asking marks the run as an oracle."""
 
+    def estimated_noise(self) -> NoiseInfo:
+        """
+        Return noise rate and matrix as they are estimated without the truth.
+
+        That is by the confident joint (Northcutt et al. 2021), from predictions of networks that hold samples out: the
+        first time it takes some epochs of training. The estimate is kept with the run; a run that goes on, and a model
+        that is loaded, have it from there.
+        """
+
     def report(self, text: str) -> None:
         """Tell the user something, below the plan or between two epochs. It is kept with the run, as its notes."""
 

@@ -1,4 +1,4 @@
-"""Which samples are taken out of a training set, held out for validation or trusted, drawn by the noise seed."""
+"""Which samples are taken out of a training set: held out for validation, trusted, or a part of several in turn."""
 
 from __future__ import annotations
 
@@ -17,6 +17,26 @@ def held_out(given: Labels, fraction: float, noise_seed: int) -> Labels:
         members = np.flatnonzero(given == label)
         found.append(rng.permutation(members)[: round(fraction * len(members))])
     return np.sort(np.concatenate(found)) if found else np.empty(0, np.int64)
+
+
+def k_folds(given: Labels, folds: int, seed: int) -> list[Labels]:
+    """
+    Return the sorted positions of each of `folds` parts of a training set, drawn with the same shares of given labels.
+
+    Args:
+        given: int64 (N,), the given labels.
+        folds: 2 or more; parts may be empty where there are fewer samples than that.
+        seed: of the draws.
+
+    """
+    rng = np.random.default_rng(derive_seed(seed, f"{folds} folds"))
+    part = np.empty(len(given), np.int64)
+    turn = 0
+    for label in np.unique(given):
+        members = rng.permutation(np.flatnonzero(given == label))
+        part[members] = (np.arange(len(members)) + turn) % folds
+        turn += len(members)  # so that the parts are of one size, too
+    return [np.flatnonzero(part == number) for number in range(folds)]
 
 
 def evenly(labels: Labels, count: int, noise_seed: int) -> Labels:

@@ -12,11 +12,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nlcore.contracts import NoiseInfo
 from nlcore.errors import UserError
 from nlcore.rundir import durable
 
 NAME = "model.json"
 _FORMAT = 1
+
+
+def as_json(noise: NoiseInfo | None) -> dict[str, Any] | None:
+    """Return what is declared or estimated of the noise as JSON values."""
+    if noise is None:
+        return None
+    return {"rate": noise.rate, "transition": None if noise.transition is None else noise.transition.tolist()}
+
+
+def from_json(content: Mapping[str, Any] | None) -> NoiseInfo | None:
+    """Return what `as_json` was given."""
+    import numpy as np
+
+    if content is None:
+        return None
+    matrix = content["transition"]
+    return NoiseInfo(content["rate"], None if matrix is None else np.array(matrix))
 
 
 @dataclass(frozen=True)
@@ -33,6 +51,7 @@ class ModelFile:
         recipe: the experiment, every parameter written out.
         plugin_files: the single files that brought components, by slot.
         versions: of the components' distributions, by slot.
+        estimated: the noise that was estimated, as `declared`.
 
     """
 
@@ -45,6 +64,7 @@ class ModelFile:
     recipe: Mapping[str, Any]
     plugin_files: Mapping[str, str]
     versions: Mapping[str, str]
+    estimated: Mapping[str, Any] | None = None
 
     def write(self, directory: Path) -> None:
         """Write it into a run's directory."""

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nlcore.contracts import Labels, NoiseInfo, Strategy
+from nlcore.contracts import Labels, Strategy
 from nlcore.data.image_files import UnreadableError, read_image
 from nlcore.data.run_data import LabelledImages, TrainingData
 from nlcore.data.views import Normalise
@@ -19,7 +19,7 @@ from nlcore.errors import UserError
 from nlcore.host.boundary import attributed
 from nlcore.host.discovery import reason
 from nlcore.rundir.environment import resolve_model
-from nlcore.rundir.model_file import NAME, ModelFile
+from nlcore.rundir.model_file import NAME, ModelFile, from_json
 from nlcore.rundir.result import Result
 from nlcore.training.build import Components, Idle, wire_for_prediction
 from nlcore.training.predict import in_batches
@@ -165,10 +165,7 @@ def _load(folder: Path, about: ModelFile, device: str) -> TrainedModel:
 
     experiment = resolve_model(folder, about.recipe, about.plugin_files)
     K = len(about.classes)
-    declared = None
-    if about.declared is not None:
-        matrix = about.declared["transition"]
-        declared = NoiseInfo(about.declared["rate"], None if matrix is None else np.array(matrix))
+    declared, estimated = from_json(about.declared), from_json(about.estimated)
     images = _NoImages(about.image_shape)
     given = np.arange(about.num_samples, dtype=np.int64) % K  # nobody's labels: a model is handed on without any
     count = experiment.settings.trusted
@@ -177,7 +174,9 @@ def _load(folder: Path, about: ModelFile, device: str) -> TrainedModel:
     strategy, architecture = experiment["strategy"].create(), experiment["architecture"].create()
     components = Components(strategy, architecture, Idle, experiment["optimizer"].create(), {})
     with attributed(experiment.entries):
-        ctx = wire_for_prediction(components, experiment.settings, data, load_file(folder / _WEIGHTS), device)
+        tensors = load_file(folder / _WEIGHTS)
+        estimate = None if estimated is None else lambda: estimated
+        ctx = wire_for_prediction(components, experiment.settings, data, tensors, device, estimate)
     normalise = Normalise(about.mean, about.std, ctx.device)
     read = getattr(experiment["dataset"].create(), "read", read_image)
     return TrainedModel(strategy, ctx.saved, about.classes, about.image_shape, normalise, ctx.device, read)

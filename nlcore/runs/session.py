@@ -22,7 +22,7 @@ from nlcore.host.discovery import reason
 from nlcore.rundir import checkpoint, plots
 from nlcore.rundir.directory import RunDirectory
 from nlcore.rundir.environment import environment, with_files
-from nlcore.rundir.model_file import ModelFile
+from nlcore.rundir.model_file import ModelFile, as_json
 from nlcore.rundir.result import Result, accuracies, per_class
 from nlcore.rundir.selection_file import write_selection
 from nlcore.runs.plan import plan, speed_hints
@@ -59,9 +59,8 @@ class Session(Observer):
         if experiment.preset is not None:
             self._preset = {"name": experiment.preset, "unlike": list(experiment.unlike_preset)}
         about = environment(experiment, trainer.hardware) | {"fingerprint": fingerprint}
-        self.directory.write_json(
-            "environment.json", about | {"notes": [*experiment.notes, *self.data.notes, *self.notes]}
-        )
+        about |= {"notes": [*experiment.notes, *self.data.notes, *self.notes]}
+        self.directory.write_json("environment.json", about | {"estimated_noise": as_json(trainer.ctx.estimated)})
         noise = {"model": experiment.config()["noise"], "noise_seed": experiment.settings.noise_seed}
         self.directory.write_labels(self.data, noise)
         self.directory.write_repeats(self.data.repeated)
@@ -184,15 +183,14 @@ class Session(Observer):
 
     def _model_file(self) -> ModelFile:
         data, experiment = self.data, self.experiment
-        declared = data.declared
-        matrix = None if declared is None or declared.transition is None else declared.transition.tolist()
         return ModelFile(
             classes=data.classes,
             image_shape=data.image_shape,
             mean=tuple(map(float, data.mean)),
             std=tuple(map(float, data.std)),
             num_samples=len(data.train),
-            declared=None if declared is None else {"rate": declared.rate, "transition": matrix},
+            declared=as_json(data.declared),
+            estimated=as_json(self.trainer.ctx.estimated),
             recipe=experiment.config(),
             plugin_files=experiment.plugin_files(),
             versions={slot: choice.parts[0].entry.version for slot, choice in experiment.deciding.items()},

@@ -26,6 +26,7 @@ from nlcore.rundir.environment import packages, resolve_run
 from nlcore.rundir.lock import locked
 from nlcore.rundir.result import Result
 from nlcore.runs.estimate import seconds_of_run
+from nlcore.runs.estimation import estimating
 from nlcore.runs.fingerprint import differences, digest, fingerprint, named_files, source_files
 from nlcore.runs.interrupt import stoppable
 from nlcore.runs.plan import plan
@@ -51,7 +52,7 @@ def plan_only(experiment: Experiment, terminal: Terminal) -> dict[str, str]:
     offline = replace(experiment, storage=replace(experiment.storage, no_download=True))
     with attributed(experiment.entries):
         data = load_data(offline, terminal.line, terminal.progress_of)
-        trainer = build(experiment, data, report=terminal.line)
+        trainer = build(experiment, data, report=terminal.line, estimate=estimating(experiment, data, None, terminal))
         run_dir = experiment.run_dir(digest(fingerprint(experiment, data)))
         found = plan(experiment, data, trainer, str(run_dir))
         terminal.line("Timing the first steps ...")
@@ -103,7 +104,8 @@ def execute(
     directory.check_place()
     notes: list[str] = []
     with attributed(experiment.entries):
-        trainer = build(experiment, data, report=_kept(notes, terminal))
+        estimate = estimating(experiment, data, None, terminal)
+        trainer = build(experiment, data, report=_kept(notes, terminal), estimate=estimate)
     directory.create()
     with locked(directory.path, terminal.line):
         if directory.exists:  # made by another process in the meantime
@@ -220,7 +222,8 @@ def _go_on(
         threads = min(environment["threads"], available_cpus())
         notes: list[str] = []
         with attributed(experiment.entries):
-            trainer = build(experiment, data, environment["precision"], str(threads), _kept(notes, terminal))
+            estimate = estimating(experiment, data, environment.get("estimated_noise"), terminal)
+            trainer = build(experiment, data, environment["precision"], str(threads), _kept(notes, terminal), estimate)
         for line in _no_longer_so(environment, trainer.hardware):
             terminal.line(f"{line}: the numbers may differ in their last bits")
         watching = [terminal, *_trackers(experiment, directory, terminal), *observers]

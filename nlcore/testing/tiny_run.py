@@ -12,7 +12,7 @@ from nlcore.data.run_data import RunData
 from nlcore.data.views import View
 from nlcore.errors import RunError
 from nlcore.host.registry import registry
-from nlcore.testing.toy import CrossEntropy, TinyArchitecture, prepared
+from nlcore.testing.toy import CrossEntropy, TinyArchitecture, declared_noise, prepared
 from nlcore.training.build import Components, Idle, wire, wire_for_prediction
 from nlcore.training.context import Context
 from nlcore.training.hardware import resolve_hardware
@@ -73,7 +73,7 @@ class TinyRun:
         hardware = resolve_hardware("cpu", precision, "1")
         self.strategy = strategy
         self._data = data or prepared()
-        self.trainer = wire(components, settings, self._data, hardware, wrap=wrap)
+        self.trainer = wire(components, settings, self._data, hardware, wrap=wrap, estimate=declared_noise)
         self.ctx = self.trainer.ctx
 
     def train(self, after_epoch: Callable[[], object] = lambda: None, done: int = 0) -> list[Row]:
@@ -94,7 +94,8 @@ class TinyRun:
         }
         optimizer = registry().create("optimizer", "sgd")
         components = Components(strategy, TinyArchitecture(), Idle, optimizer, {})
-        wire_for_prediction(components, self.trainer.settings, self._data.training, tensors, "cpu")
+        settings = self.trainer.settings
+        wire_for_prediction(components, settings, self._data.training, tensors, "cpu", declared_noise)
         return strategy
 
     def train_epoch(self, epoch: int) -> float:

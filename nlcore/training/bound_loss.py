@@ -43,6 +43,11 @@ class BoundLoss:
         if self.observing and hasattr(self.loss, "observe"):
             self.loss.observe(logits.detach(), index)
 
+    @property
+    def corrected(self) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
+        """What corrects predictions by what the loss has learned of the labels, None where it has no such thing."""
+        return getattr(self.loss, "corrected", None)
+
     def begin_epoch(self, epoch: int, epochs: int, predict: Callable[[], Tensor]) -> None:
         """Announce an epoch."""
         if hasattr(self.loss, "begin_epoch"):

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from nlcore.config.experiment import Experiment
 from nlcore.config.settings import TrainingSettings
-from nlcore.contracts import Architecture, DatasetContext, Optimizer, Strategy
+from nlcore.contracts import Architecture, DatasetContext, NoiseInfo, Optimizer, Strategy
 from nlcore.data.batches import TrainingBatches
 from nlcore.data.prepare import prepare
 from nlcore.data.run_data import RunData, TrainingData
@@ -76,6 +76,7 @@ def wire(
     *,
     report: Callable[[str], None] = lambda text: None,
     wrap: Callable[[Context], Any] = lambda ctx: ctx,
+    estimate: Callable[[], NoiseInfo] | None = None,
 ) -> Trainer:
     """
     Make networks, losses and optimisers, and return what trains them.
@@ -87,6 +88,7 @@ def wire(
         hardware: to compute on.
         report: takes what components have to say to the user.
         wrap: what the strategy is given in place of the context, for looking over its shoulder.
+        estimate: estimates the noise for strategies that ask.
 
     """
     training = data.training
@@ -103,6 +105,7 @@ def wire(
         batches,
         report,
         read_weights(Path(settings.init), report) if settings.init else None,
+        estimate,
     )
     with using_threads(hardware.threads):
         components.strategy.setup(wrap(ctx))
@@ -127,7 +130,12 @@ class Idle:
 
 
 def wire_for_prediction(
-    components: Components, settings: TrainingSettings, data: TrainingData, tensors: Mapping[str, Tensor], device: str
+    components: Components,
+    settings: TrainingSettings,
+    data: TrainingData,
+    tensors: Mapping[str, Tensor],
+    device: str,
+    estimate: Callable[[], NoiseInfo] | None = None,
 ) -> Context:
     """
     Make networks without anything that trains them, load their weights, and return their context.
@@ -138,10 +146,12 @@ def wire_for_prediction(
         data: without images: nobody asks for them.
         tensors: names prefixed by network, as in ``weights.safetensors``.
         device: as ``--device``.
+        estimate: gives the noise that was estimated for the run.
 
     """
     hardware = resolve_hardware(device, "fp32", "auto")
-    ctx = Context(settings, data, components.architecture, Idle, components.make_optimizer, hardware)
+    how = (components.architecture, Idle, components.make_optimizer, hardware)
+    ctx = Context(settings, data, *how, estimate=estimate)
     components.strategy.setup(ctx)
     for name, network in ctx.saved.items():
         prefix = f"{name}."
@@ -156,6 +166,7 @@ def build(
     precision: str | None = None,
     threads: str | None = None,
     report: Callable[[str], None] = lambda text: None,
+    estimate: Callable[[], NoiseInfo] | None = None,
 ) -> Trainer:
     """
     Return what trains an experiment.
@@ -165,6 +176,7 @@ def build(
         data: its data.
         precision, threads: what an earlier part of the run was computed with, to go on in the same way.
         report: takes what components have to say to the user.
+        estimate: estimates the noise for strategies that ask.
 
     Raises:
         UserError: a strategy that cannot do with what it is given.
@@ -189,7 +201,7 @@ def build(
             network = components.architecture.build(data.num_classes, data.image_shape)
             images = settings.epochs * len(data.train)
             hardware = replace(hardware, threads=choose_threads(network, data.image_shape, images, hardware))
-        return wire(components, settings, data, hardware, report=report)
+        return wire(components, settings, data, hardware, report=report, estimate=estimate)
 
 
 def load_data(

@@ -39,6 +39,7 @@ class Context:
         batches: TrainingBatches | None = None,
         report: Callable[[str], None] = lambda text: None,
         initial: InitialWeights | None = None,
+        estimate: Callable[[], NoiseInfo] | None = None,
     ) -> None:
         self.num_classes = data.num_classes
         self.num_samples = len(data)
@@ -66,12 +67,22 @@ class Context:
         self._hardware = hardware
         self._batches = batches
         self._initial = initial
+        self._estimate = estimate
+        self.estimated: NoiseInfo | None = None
 
     def declared_noise(self) -> NoiseInfo | None:
         """Return what the noise model declares. Asking marks the run as an oracle."""
         if self._data.declared is not None and "noise rate" not in self.oracles:
             self.oracles.append("noise rate")
         return self._data.declared
+
+    def estimated_noise(self) -> NoiseInfo:
+        """Return what is estimated of the noise, without the truth; it is made once."""
+        if self.estimated is None:
+            if self._estimate is None:
+                raise RuntimeError("There is nothing here to estimate the noise from.")
+            self.estimated = self._estimate()
+        return self.estimated
 
     def network(self, *, spare: bool = False) -> nn.Module:
         """Return a new network; its weights depend on the seed and on how many were made before, or are given."""

@@ -365,3 +365,23 @@ def test_a_word_in_place_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert declared.allowed == "guess, ask or a file"
     with pytest.raises(ParameterError, match=r"x\.source = 3: must be guess, ask or a file \(default: guess\)"):
         declared.convert(3, "x.source")
+
+
+@dataclass
+class WithAWord:
+    """A number, or a word."""
+
+    rate: float | Literal["auto", "all"] | None = parameter(None, "how many", range="[0, 1)")
+
+
+@pytest.mark.parametrize(
+    ("given", "read"), [("auto", "auto"), ("all", "all"), ("0.25", 0.25), (0.5, 0.5), ("none", None), (None, None)]
+)
+def test_a_number_may_have_words_beside_it(given: object, read: object) -> None:
+    assert parameters_of(WithAWord)["rate"].convert(given, "x.rate") == read
+
+
+@pytest.mark.parametrize("wrong", ["automatic", 1.5, True, ""])
+def test_other_words_than_those_are_refused(wrong: object) -> None:
+    with pytest.raises(ParameterError, match=r"must be a number in \[0, 1\), or auto, all, or none"):
+        parameters_of(WithAWord)["rate"].convert(wrong, "x.rate")

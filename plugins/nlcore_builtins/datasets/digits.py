@@ -31,6 +31,9 @@ class Digits:
         "architecture.width": 16,
         "augmentation.padding": 1,
         "augmentation.flip": False,
+        "strong.size": 2,  # a square of 16, as on CIFAR-10, would cover these images of 8 pixels
+        "strong.n": 1,
+        "strong.m": 5,
     }
 
     def load(self, source: DatasetContext) -> Data:

@@ -71,11 +71,20 @@ class SOP:
             raise RuntimeError("SOP learns numbers for each sample: call setup(ctx) first and give index.")
         p = F.softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=1)
         y, z = distributions(targets, p), distributions(p.argmax(1), p)
-        U = (self.u[index].to(p.dtype) ** 2).clamp(max=1) * y
-        V = (self.v[index].to(p.dtype) ** 2).clamp(max=1) * (1 - y)
-        s = (p + U - V.detach()).clamp(min=_EPSILON)
-        s_y = (s / s.sum(1, keepdim=True)).gather(1, targets[:, None]).squeeze(1)
+        U, V = self._learned(y, index)
+        s_y = _s(p, U, V).gather(1, targets[:, None]).squeeze(1)
         return -torch.log(s_y.clamp(min=_EPSILON)) + ((z + U - V - y) ** 2).sum(1)
+
+    def corrected(self, logits: Tensor, targets: Tensor, index: Tensor) -> Tensor:
+        """Return s, the predictions that explain the given labels, (B, K), rows sum to 1; V is held fixed in it."""
+        p = F.softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=1)
+        return _s(p, *self._learned(distributions(targets, p), index))
+
+    def _learned(self, y: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Return U and V, (B, K) each, of one-hot labels y."""
+        U = (self.u[index].to(y.dtype) ** 2).clamp(max=1) * y
+        V = (self.v[index].to(y.dtype) ** 2).clamp(max=1) * (1 - y)
+        return U, V
 
     def param_groups(self) -> list[dict[str, Any]]:
         """Return u and v, each with its learning rate."""
@@ -91,3 +100,8 @@ class SOP:
         """Restore u and v."""
         self.u.copy_(state["u"])
         self.v.copy_(state["v"])
+
+
+def _s(p: Tensor, U: Tensor, V: Tensor) -> Tensor:
+    s = (p + U - V.detach()).clamp(min=_EPSILON)
+    return s / s.sum(1, keepdim=True)

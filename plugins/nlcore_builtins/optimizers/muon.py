@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from nlcore import parameter
+from nlcore_builtins.optimizers.sgd import FusedSGD
 
 _A, _B, _C = 3.4445, -4.7750, 2.0315  # Jordan et al.: steepest at 0 while singular values end between 0.7 and 1.2
 _STEPS = 3  # as in airbench94_muon
@@ -52,7 +53,7 @@ class Muon:
         return OrthogonalSGD(groups, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, fused=True)
 
 
-class OrthogonalSGD(torch.optim.SGD):
+class OrthogonalSGD(FusedSGD):
     """SGD that is given, for the filters of convolutions, orthogonal steps in place of gradients."""
 
     def __init__(self, groups: Iterable[dict[str, Any]], **options: Any) -> None:

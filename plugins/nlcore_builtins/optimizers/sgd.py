@@ -14,6 +14,24 @@ import torch
 from nlcore import parameter
 
 
+class FusedSGD(torch.optim.SGD):
+    """
+    Torch's SGD, which takes weights that get their first gradient later than others of their group.
+
+    Its fused step expects a momentum of either all weights or none, as a head that is idle in a warm-up would have it.
+    """
+
+    def step(self, closure: Any = None) -> Any:
+        """Do a step; a weight without momentum starts from 0, which is what its first step would be anyway."""
+        for group in self.param_groups:
+            with_gradient = [p for p in group["params"] if p.grad is not None] if group["momentum"] else []
+            new = [p for p in with_gradient if self.state[p].get("momentum_buffer") is None]
+            if len(new) < len(with_gradient):
+                for p in new:
+                    self.state[p]["momentum_buffer"] = torch.zeros_like(p)
+        return super().step(closure)
+
+
 @dataclass
 class SGD:
     """
@@ -40,7 +58,7 @@ class SGD:
 
     def make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         """Return torch's SGD over these groups."""
-        return torch.optim.SGD(
+        return FusedSGD(
             groups,
             lr=self.lr,
             momentum=self.momentum,

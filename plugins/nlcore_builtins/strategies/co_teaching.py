@@ -6,24 +6,25 @@ Co-teaching (Han et al. 2018, arXiv:1804.06872, algorithm 1).
     f descends on the mean loss over D̄_g, g on that over D̄_f
 
 The forget rate τ defaults to the *declared* fraction of wrong labels, which nobody knows in practice: the run is then
-marked as an oracle. Deviations from the authors' code: it divides the loss of the kept samples by their number twice
-and trains with Adam; here the mean is taken once and the optimiser is the run's. There R moves by τ / (T_k − 1) an
-epoch, from 1 − τ / (T_k − 1) in the first to 1 − τ in epoch T_k − 1; here by the paper's τ / T_k, to 1 − τ in epoch
-T_k. Predictions are the first network's, as a published accuracy is one
-network's. A loss with a memory has one for each network, of that network's predictions for all samples of the batch;
-samples are ranked by the whole loss.
+marked as an oracle; ``auto`` has it estimated. Deviations from the authors' code: it divides the loss of the kept
+samples by their number twice and trains with Adam; here the mean is taken once and the optimiser is the run's. There R
+moves by τ / (T_k − 1) an epoch, from 1 − τ / (T_k − 1) in the first to 1 − τ in epoch T_k − 1; here by the paper's
+τ / T_k, to 1 − τ in epoch T_k. Predictions are the first network's, as a published accuracy is one network's. A loss
+with a memory has one for each network, of that network's predictions for all samples of the batch; samples are ranked
+by the whole loss.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from nlcore import UserError, parameter
+from nlcore import parameter
 from nlcore.contracts import Batch, StrategyContext
+from nlcore_builtins.strategies.rates import resolve_rate
 
 
 @dataclass
@@ -37,7 +38,7 @@ class CoTeaching:
 
     capturable: ClassVar[bool] = True
 
-    forget_rate: float | None = parameter(
+    forget_rate: float | Literal["auto"] | None = parameter(
         None, "τ, the share forgotten in the end; none: the declared noise rate, an oracle", range="[0, 1)"
     )
     num_gradual: int = parameter(10, "T_k, the epochs until τ is reached", range="[1, inf)", epochs=True)
@@ -51,7 +52,7 @@ class CoTeaching:
 
         """
         self.ctx = ctx
-        self.tau = self._resolve_forget_rate(ctx)
+        self.tau = resolve_rate(self.forget_rate, ctx, "forget_rate")
         self.networks = [ctx.network() for _ in range(2)]
         self.losses = [ctx.loss(network) for network in self.networks]
         self.optimizers = [ctx.optimizer(*pair) for pair in zip(self.networks, self.losses, strict=True)]
@@ -96,14 +97,3 @@ class CoTeaching:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Restore which samples each network picked last."""
         self.kept.copy_(state["kept"])
-
-    def _resolve_forget_rate(self, ctx: StrategyContext) -> float:
-        if self.forget_rate is not None:
-            return self.forget_rate
-        declared = ctx.declared_noise()
-        if declared is None:
-            raise UserError(
-                "strategy.forget_rate: the fraction of wrong labels is not declared here; "
-                "say how many samples to forget, for example --strategy.forget_rate 0.2."
-            )
-        return declared.rate

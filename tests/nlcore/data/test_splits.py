@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nlcore.data.splits import evenly
+from nlcore.data.splits import evenly, k_folds
 
 LABELS = np.repeat(np.arange(4), [50, 50, 50, 3])
 
@@ -31,3 +31,13 @@ def test_every_sample_of_a_class_is_as_likely_as_any_other() -> None:
     counts = np.bincount(drawn, minlength=len(LABELS))[:50]
     assert counts.sum() == 2_000
     assert abs(counts - 40).max() < 5 * np.sqrt(40)
+
+
+def test_folds_have_the_same_shares_of_given_labels_and_each_sample_once() -> None:
+    folds = k_folds(LABELS, 5, 1)
+    assert np.sort(np.concatenate(folds)).tolist() == list(range(len(LABELS)))
+    for fold in folds:
+        assert np.bincount(LABELS[fold], minlength=4)[:3].tolist() == [10, 10, 10]
+    assert {len(fold) for fold in folds} == {30, 31}
+    assert any((one != other).any() for one, other in zip(folds[:3], k_folds(LABELS, 5, 2)[:3], strict=True))
+    assert [len(fold) for fold in k_folds(np.array([0, 1]), 3, 1)] == [1, 1, 0]

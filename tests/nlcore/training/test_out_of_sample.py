@@ -1,0 +1,56 @@
+"""Every training sample is predicted by a network that has not seen it, nor the truth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import TINY
+
+from nlcore.config.experiment import resolve
+from nlcore.data.run_data import RunData
+from nlcore.training import out_of_sample as module
+from nlcore.training.build import build, load_data
+from nlcore.training.out_of_sample import out_of_sample, warm_up_epochs
+from nlcore.training.trainer import Trainer
+
+
+def test_each_part_is_predicted_by_a_network_that_learnt_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = resolve({**TINY, "strategy": "co_teaching", "loss": "gce", "ema": 0.9})
+    data = load_data(experiment, print)
+    trained: list[RunData] = []
+
+    def watched(experiment: Any, part: RunData) -> Trainer:
+        assert experiment["strategy"].name == "standard"
+        assert experiment["loss"].name == "cross_entropy"
+        assert experiment["architecture"].params["width"] == 4
+        trained.append(part)
+        return build(experiment, part)
+
+    monkeypatch.setattr(module, "build", watched)
+    evidence = out_of_sample(experiment, data, 3, 1)
+    assert evidence.probabilities.shape == (1442, 10)
+    np.testing.assert_allclose(evidence.probabilities.sum(1), 1)
+    assert evidence.features is not None
+    assert evidence.features.shape[0] == 1442
+    assert abs(evidence.features).sum(1).min() > 0
+    np.testing.assert_array_equal(evidence.given, data.train.labels)
+    held = [set(data.train.ids.tolist()) - set(part.train.ids.tolist()) for part in trained]
+    assert sum(map(len, held)) == 1442
+    assert set.union(*held) == set(data.train.ids.tolist())
+    assert all(part.truth.train is None for part in trained)
+
+
+def test_the_same_again() -> None:
+    experiment = resolve(TINY)
+    data = load_data(experiment, print)
+    one, other = (out_of_sample(experiment, data, 2, 1) for _ in range(2))
+    np.testing.assert_array_equal(one.probabilities, other.probabilities)
+
+
+@pytest.mark.parametrize(
+    ("samples", "folds", "batch", "epochs"), [(50_000, 5, 128, 10), (1442, 5, 128, 34), (10, 2, 128, 300)]
+)
+def test_a_warm_up_is_ten_epochs_or_three_hundred_steps(samples: int, folds: int, batch: int, epochs: int) -> None:
+    assert warm_up_epochs(samples, folds, batch) == epochs
