@@ -3,8 +3,8 @@ What a plugin may use besides `nlcore` and its contracts: pieces that many metho
 
     from nlcore.toolbox import gmm_clean, mixup_pairs, sharpen
 
-Choosing samples, mixtures of two components, targets and mixing, penalties on predictions, ramps; and from the inside
-of nlcore what datasets and messages need. Importing this package does not import torch.
+Choosing samples, mixtures of two components, targets and mixing, MixMatch, penalties on predictions, ramps; and from
+the inside of nlcore what datasets and messages need. Importing this package does not import torch.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from nlcore.toolbox.mixmatch import guess, mix_halves, repeated, soft_cross_entropy, squared_error
 from nlcore.toolbox.mixtures import bmm_noisy, gmm_clean
 from nlcore.toolbox.regularisers import neg_entropy, prior_penalty
 from nlcore.toolbox.schedules import rampup, sigmoid_rampup
@@ -30,12 +31,14 @@ __all__ = [
     "collected_warnings",
     "did_you_mean",
     "gmm_clean",
+    "guess",
     "keep_smallest",
     "knn_votes",
     "left_out_in_words",
     "list_folders",
     "list_images",
     "mix",
+    "mix_halves",
     "mixup_pairs",
     "mixup_pairs_within",
     "neg_entropy",
@@ -44,9 +47,12 @@ __all__ = [
     "rampup",
     "read_image",
     "read_text",
+    "repeated",
     "sharpen",
     "show_value",
     "sigmoid_rampup",
+    "soft_cross_entropy",
+    "squared_error",
     "visible",
 ]
 
