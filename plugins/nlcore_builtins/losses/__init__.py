@@ -191,4 +191,25 @@ def nl_losses() -> list[Component]:
             "arXiv:2202.14026",
             bibtex("liu2022robust"),
         ),
+        Component(
+            "pencil",
+            f"{package}.pencil:Pencil",
+            "Learns a distribution over labels for each sample beside the network.",
+            "arXiv:1903.07788",
+            bibtex("yi2019probabilistic"),
+        ),
+        Component(
+            "vol_min_net",
+            f"{package}.vol_min_net:VolMinNet",
+            "Learns the transition matrix beside the network, as the one of smallest volume.",
+            "arXiv:2102.02400",
+            bibtex("li2021provably"),
+        ),
+        Component(
+            "importance_reweighting",
+            f"{package}.importance_reweighting:ImportanceReweighting",
+            "Cross-entropy weighted by how much likelier a label is as a true than as a given one.",
+            "arXiv:1411.7718",
+            bibtex("liu2016classification"),
+        ),
     ]

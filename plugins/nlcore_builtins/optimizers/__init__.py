@@ -42,4 +42,11 @@ def nl_optimizers() -> list[Component]:
             "arXiv:2010.01412",
             bibtex("foret2021sharpness"),
         ),
+        Component(
+            "cdr",
+            f"{package}.cdr:CDR",
+            "SGD in which only critical weights follow the gradient, and the others decay.",
+            "https://openreview.net/forum?id=Eql5b1_hTE4",
+            bibtex("xia2021robust"),
+        ),
     ]

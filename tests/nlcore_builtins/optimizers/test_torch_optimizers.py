@@ -42,7 +42,7 @@ def test_steps_are_those_of_torch(
         torch.testing.assert_close(mine, other_one, atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "muon", "sam"])
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "muon", "sam", "cdr"])
 def test_a_groups_own_options_go_before_and_unknown_ones_are_kept(name: str) -> None:
     tensor = torch.zeros(3, requires_grad=True)
     component = nlcore.create("optimizer", name)
