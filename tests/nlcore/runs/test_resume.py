@@ -238,7 +238,7 @@ def test_an_edited_method_never_gets_an_old_result(tmp_path: Path, monkeypatch: 
     first = nlcore.run(quiet=True, **toy.SETTINGS).run_dir
     assert nlcore.run(quiet=True, **toy.SETTINGS).run_dir == first
 
-    monkeypatch.setattr(fingerprint, "_source_sha256", lambda cls: "edited")
+    monkeypatch.setattr(fingerprint, "source_sha256", lambda cls: "edited")
     assert nlcore.run(quiet=True, **toy.SETTINGS).run_dir != first
     with pytest.raises(nlcore.UserError, match="source code of the loss"):
         nlcore.resume(first, quiet=True)
