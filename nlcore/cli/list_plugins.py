@@ -21,17 +21,22 @@ def list_plugins(pattern: str | None, kind: str | None, wide: bool, as_json: boo
     """
     List all components and presets.
 
-    PATTERN shows only names like it: 'resnet*', or 'my-plugin/*' for all of one plugin.
+    PATTERN shows only names like it: 'resnet*', or 'my-plugin/*' for all of one plugin. Presets that are papers'
+    settings are counted; 'nl presets' lists them.
     """
     known = registry()
     kinds = [kind] if kind else list(KINDS)
     entries = [entry for one in kinds for entry in known.of_kind(one)]
     if pattern is not None:
         entries = _matching(entries, pattern, kind)
-    rows = [_row(known, entry) for entry in entries]
     if as_json:
-        click.echo(json.dumps(rows))
+        click.echo(json.dumps([_row(known, entry) for entry in entries]))
         return
+    protocols = 0
+    if pattern is None and kind is None:  # more than a hundred lines that nobody reads
+        shown = [entry for entry in entries if not (entry.kind == "preset" and "-" in entry.name)]
+        protocols, entries = len(entries) - len(shown), shown
+    rows = [_row(known, entry) for entry in entries]
     from nlcore.cli.output import print_table
 
     columns = ["kind", "name", "summary"]
@@ -40,6 +45,8 @@ def list_plugins(pattern: str | None, kind: str | None, wide: bool, as_json: boo
     if wide:
         columns.append("paper")
     print_table(columns, [[row[column] for column in columns] for row in rows])
+    if protocols:
+        click.echo(f"\n{protocols} more presets are papers' settings: 'nl presets' lists them.")
 
 
 def _matching(entries: list[Entry], pattern: str, kind: str | None) -> list[Entry]:

@@ -31,15 +31,20 @@ KINDS = {
         "torchvision",
         "wide_resnet",
     ],
-    "optimizer": ["adam", "adamw", "muon", "sam", "sgd"],
+    "optimizer": ["adam", "adamw", "cdr", "muon", "sam", "sgd"],
     "loss": [
         *("ael", "agce", "anl_ce", "aul", "backward_correction", "cores", "cross_entropy", "elr", "focal"),
-        *("forward_correction", "gce", "hard_bootstrap", "jensen_shannon", "label_smoothing", "mae"),
-        *("nce_agce", "nce_mae", "nce_rce", "nfl_rce", "peer", "sce", "selc", "soft_bootstrap", "sop"),
-        *("taylor_ce", "truncated_gce"),
+        *("forward_correction", "gce", "hard_bootstrap", "importance_reweighting", "jensen_shannon"),
+        *("label_smoothing", "mae", "nce_agce", "nce_mae", "nce_rce", "nfl_rce", "peer", "pencil", "sce", "selc"),
+        *("soft_bootstrap", "sop", "taylor_ce", "truncated_gce", "vol_min_net"),
     ],
-    "strategy": ["co_teaching", "mixup", "standard"],
+    "strategy": [
+        *("co_teaching", "co_teaching_plus", "decoupling", "disc", "divide_mix", "dynamic_bootstrap", "elr_plus"),
+        *("jocor", "joint_optimisation", "mentor_mix", "mixup", "ncr", "pes", "pes_semi", "promix", "rrm"),
+        *("selc_plus", "ssr", "standard", "t_revision", "two_views", "unicon"),
+    ],
     "tracker": ["tensorboard"],
+    "estimator": ["agreement", "anchors", "bmm", "confident_joint", "dual_t", "gmm", "hoc"],
     "preset": ["best", "quick"],
 }
 
@@ -57,8 +62,9 @@ def test_lists_every_component_and_with_wide_its_paper_and_plugin(nl: Any) -> No
 
 def test_it_fits_80_columns(nl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    lines = nl("list-plugins").out.splitlines()
-    assert max(map(len, lines)) <= 80
+    *lines, _, protocols = nl("list-plugins").out.splitlines()
+    assert "more presets are papers' settings" in protocols
+    assert max(map(len, (*lines, protocols))) <= 80
     starts = [line.split()[:2] for line in lines if not line.startswith(" ")][1:]
     assert [name for kind, name in starts if kind in KINDS] == [name for names in KINDS.values() for name in names]
 

@@ -23,7 +23,7 @@ def test_lists_them(nl: Any) -> None:
     assert all(row["summary"] and row["plugin"].startswith("nlcore ") for row in rows)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["best", "quick", "sop_plus-cifar100-asym40"])
 def test_a_printed_preset_is_a_recipe_for_the_same(name: str, nl: Any) -> None:
     printed = nl("presets", name)
     assert printed.code == 0
