@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from benchmarks import rows_cpu, rows_gpu, rows_training
+from benchmarks import rows_cpu, rows_gpu, rows_strategies, rows_training
 from benchmarks.bench import Bench
 from benchmarks.measure import Figure
 
@@ -50,6 +51,12 @@ def _strategy(name: str, goal: float) -> Row:
     return Row(f"strategy_{name}", f"time of a step with {name} / with standard training", goal, False, "any", measure)
 
 
+def _passes(name: str, **settings: Any) -> Row:
+    measure = partial(rows_strategies.strategy, name, **settings)
+    text = f"time of an epoch with {name} / of the passes through its networks alone"
+    return Row(f"passes_{name}", text, 1.1, False, "any", measure)
+
+
 ROWS = [
     Row("memory", "peak memory of the default run, in a process of its own", 3, False, "cpu", rows_cpu.memory, " GB"),
     Row("augmentation", "speed of crop, flip and normalise on one core / by PIL on one core", 20, True, "cpu",
@@ -63,6 +70,11 @@ ROWS = [
     *(_loss(name) for name in ("soft_bootstrap", "hard_bootstrap", "gce", "elr")),
     _strategy("mixup", 1.05),
     _strategy("co_teaching", 2.1),
+    _passes("jocor"),
+    _passes("two_views"),
+    _passes("elr_plus"),
+    _passes("ssr", **{"strategy.k": 20}),
+    _passes("divide_mix", **{"strategy.warm_up": 1}),
     Row("optimizer_muon", "time of a step with Muon / with SGD", 1.35, False, "any",
         partial(rows_training.cost, "Muon", "SGD", optimizer="muon")),
     Row("preset_quick", "time of the course loop's 20 epochs / of a run with --preset quick", 20, True, "cpu bf16",

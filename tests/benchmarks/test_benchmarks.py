@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 ON_CPU = {
     "memory", "augmentation", "augmentation_share", "cpu_bare_step", "loss_soft_bootstrap", "loss_hard_bootstrap",
     "loss_gce", "loss_elr", "strategy_mixup", "strategy_co_teaching", "optimizer_muon", "setup",
+    "passes_jocor", "passes_two_views", "passes_elr_plus", "passes_ssr", "passes_divide_mix",
 }  # fmt: skip
 WHERE_IT_CAN = {"cpu_course_loop", "preset_quick", "threads_auto"}  # needs bf16, and several processors
 ON_GPU = {"gpu_course_loop", "gpu_tuned_loop", "gpu_bare_step", "gpu_flops", "gpu_flops_512"}
