@@ -49,6 +49,12 @@ class TrainingBatches:
         self._seed = seed
         self._device = device
 
+    @property
+    def strong_is_weak(self) -> bool:
+        """Whether the strong view varies images as the weak one does."""
+        weak, strong = (self.views.get(name, PLAIN).augmentations for name in ("weak", "strong"))
+        return list(weak) == list(strong)
+
     def begin_epoch(self, epoch: int, epochs: int) -> None:
         """Announce an epoch to the augmentations."""
         for view in self.views.values():

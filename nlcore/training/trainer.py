@@ -82,6 +82,7 @@ class Trainer:
     def __post_init__(self) -> None:
         """Make the schedule, which checks what it is made of."""
         self._schedule = schedule(self.settings, self.lr)
+        self._told_of_views = False
 
     def run(self, observers: Sequence[Observer], done: int = 0) -> None:
         """
@@ -209,6 +210,9 @@ class Trainer:
                 f"The strategy {type(self.strategy).__name__} has nothing to train on in epoch {epoch}: its passes "
                 "have no samples."
             )
+        if not self._told_of_views and self.batches.strong_is_weak and any(map(_asks_for_strong, passes)):
+            self._told_of_views = True
+            _tell(observers, f"epoch {epoch}: the strong view is the weak one; --strong gives it other augmentations")
         for number, length in enumerate(lengths, start=1):
             if not length:
                 _tell(observers, f"epoch {epoch}: pass {number} of {len(passes)} has no samples")
@@ -224,6 +228,10 @@ class Trainer:
 def _tell(observers: Sequence[Observer], text: str) -> None:
     for observer in observers:
         observer.line(text)
+
+
+def _asks_for_strong(one: Pass) -> bool:
+    return "strong" in one.view_names or (one.paired is not None and _asks_for_strong(one.paired))
 
 
 def _images(batch: Batch) -> int:

@@ -95,7 +95,7 @@ class DivideMix:
         self.w = torch.ones(2, ctx.num_samples, device=ctx.device)
         self.predicted = ctx.given_labels.clone()
         self.divisions = 0
-        self.told = False
+        self.told = self.told_of_classes = False
         if ctx.epochs <= self.warm_up:
             ctx.report(f"divide_mix: {ctx.epochs} epochs are all warm-up; it never divides the samples.")
 
@@ -191,6 +191,10 @@ class DivideMix:
                 )
             self.told = True
             return Pass(label=k)
+        missing = self.ctx.num_classes - len(self.ctx.given_labels[labelled].unique())
+        if missing and not self.told_of_classes:
+            self.ctx.report(f"divide_mix: no label of {missing} of the classes was trusted for one of the networks.")
+            self.told_of_classes = True
         count = self.half * -(-len(labelled) // self.half)
         views = ("weak", "weak") if self.views == "weak" else ("weak", "weak", "strong", "strong")
         half = partial(Pass, batch_size=self.half, views=views, shuffle=False, label=k)

@@ -592,3 +592,12 @@ def test_images_are_normalised_as_the_network_wants(monkeypatch: pytest.MonkeyPa
     torch.testing.assert_close(seen[0], (torch.from_numpy(images).permute(0, 3, 1, 2) / 255 - 0.25) / 0.5)
     with pytest.raises(nlcore.UserError, match="wants images of 3 channels"):
         nlcore.run(**{**settings, "architecture": "coloured"})
+
+
+def test_a_strong_view_that_is_the_weak_one_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = {**TINY, "strategy": "two_views", "epochs": 2}
+    nlcore.run(**asked, strong="crop_flip", **{"strong.padding": 1, "strong.flip": False})
+    assert capsys.readouterr().err.count("the strong view is the weak one") == 1
+    nlcore.run(**asked, strong="crop_flip+cutout")
+    nlcore.run(**{**TINY, "strategy": "standard"}, strong="crop_flip", **{"strong.padding": 1, "strong.flip": False})
+    assert "the strong view" not in capsys.readouterr().err

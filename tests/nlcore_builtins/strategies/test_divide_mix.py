@@ -271,10 +271,13 @@ def test_where_too_few_are_trusted_a_network_warms_up_and_says_so_once(bench: Ca
 @pytest.mark.parametrize("classes", [2, 3])
 def test_two_classes_or_a_missing_one_do_no_harm(bench: Callable[..., Any], classes: int) -> None:
     b = bench(create(), samples=24, batch_size=8, classes=classes)
+    said: list[str] = []
+    b.ctx.report = said.append
     b.ctx.given_labels[b.ctx.given_labels == 2] = 0  # of three classes the last one is missing
     for k in (0, 1):
         plant(b, k, list(range(0, 24, 2)))
     assert all(b.strategy.step(batch).isfinite() for batch in batches_of(b, 1))
+    assert ["no label of 1 of the classes was trusted" in text for text in said] == ([True] if classes == 3 else [])
 
 
 def test_the_sum_of_both_networks_predicts(bench: Callable[..., Any]) -> None:
