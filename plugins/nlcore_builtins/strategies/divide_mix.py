@@ -191,7 +191,7 @@ class DivideMix:
                 )
             self.told = True
             return Pass(label=k)
-        missing = self.ctx.num_classes - len(self.ctx.given_labels[labelled].unique())
+        missing = int((torch.bincount(self.ctx.given_labels[labelled], minlength=self.ctx.num_classes) == 0).sum())
         if missing and not self.told_of_classes:
             self.ctx.report(f"divide_mix: no label of {missing} of the classes was trusted for one of the networks.")
             self.told_of_classes = True

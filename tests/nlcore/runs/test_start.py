@@ -596,8 +596,9 @@ def test_images_are_normalised_as_the_network_wants(monkeypatch: pytest.MonkeyPa
 
 def test_a_strong_view_that_is_the_weak_one_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     asked = {**TINY, "strategy": "two_views", "epochs": 2}
-    nlcore.run(**asked, strong="crop_flip", **{"strong.padding": 1, "strong.flip": False})
+    same: dict[str, Any] = {"strong": "crop_flip", "strong.padding": 1, "strong.flip": False}
+    nlcore.run(**asked, **same)
     assert capsys.readouterr().err.count("the strong view is the weak one") == 1
     nlcore.run(**asked, strong="crop_flip+cutout")
-    nlcore.run(**{**TINY, "strategy": "standard"}, strong="crop_flip", **{"strong.padding": 1, "strong.flip": False})
+    nlcore.run(**{**TINY, "strategy": "standard", **same})
     assert "the strong view" not in capsys.readouterr().err
