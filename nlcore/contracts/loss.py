@@ -30,6 +30,8 @@ class Loss(Protocol):
 
     Optional, for a loss that keeps state (one instance for each network):
         ``soft_targets = True``: it also takes float targets (B, K).
+        ``views``: the number of views of an image that it judges together: where the strategy can give them, logits
+        are (B, V, K), else (B, K).
         ``setup(ctx: LossContext)``: make the state; once, before the first epoch.
         ``begin_epoch(epoch, epochs, predict)``: write this epoch's coefficients into device tensors. ``predict()``
         gives its network's logits (N, K) on the unaugmented training images, computed when it is called.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -151,6 +151,11 @@ class RunData:
         """What training is given."""
         train, trusted = self.train, self.trusted
         return TrainingData(train.images, train.labels, self.num_classes, self.mean, self.std, self.declared, trusted)
+
+    @property
+    def untold(self) -> RunData:
+        """The data without anything of the truth, nor what is held out: all that may be within a method's reach."""
+        return replace(self, validation=None, trusted=None, truth=Truth(None, None, None, None))
 
     @property
     def noise_in_words(self) -> str:

@@ -81,13 +81,14 @@ def estimating(
         terminal: follows.
 
     """
+    untold = data.untold  # a strategy's context leads here
 
     def estimate() -> NoiseInfo:
         stored = from_json(known)
         if stored is not None:
             return stored
-        epochs = warm_up_epochs(len(data.train), FOLDS, experiment.settings.batch_size)
-        evidence = out_of_sample(experiment, data, FOLDS, epochs, terminal.progress_of)
+        epochs = warm_up_epochs(len(untold.train), FOLDS, experiment.settings.batch_size)
+        evidence = out_of_sample(experiment, untold, FOLDS, epochs, terminal.progress_of)
         found: Estimate = registry().create("estimator", ESTIMATOR).estimate(evidence)
         assert found.rate is not None  # the confident joint always has one
         return NoiseInfo(found.rate, found.transition)

@@ -44,6 +44,11 @@ class BoundLoss:
             self.loss.observe(logits.detach(), index)
 
     @property
+    def views(self) -> int:
+        """How many views of an image the loss judges together."""
+        return int(getattr(self.loss, "views", 1))
+
+    @property
     def corrected(self) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
         """What corrects predictions by what the loss has learned of the labels, None where it has no such thing."""
         return getattr(self.loss, "corrected", None)

@@ -15,7 +15,7 @@ from nlcore.config.recipe import flat_recipe
 from nlcore.contracts import Evidence, ImageStore
 from nlcore.data import stores
 from nlcore.data.device_images import DeviceImages
-from nlcore.data.run_data import LabelledImages, RunData, Truth
+from nlcore.data.run_data import LabelledImages, RunData
 from nlcore.data.splits import k_folds
 from nlcore.data.views import Normalise
 from nlcore.training.build import build
@@ -100,4 +100,4 @@ def _only(data: RunData, positions: NDArray[np.int64]) -> RunData:
     """Return the data of a run with a part of its training samples, and nothing of the truth."""
     train = data.train
     kept = LabelledImages(stores.subset(train.images, positions), train.labels[positions], train.ids[positions])
-    return replace(data, train=kept, validation=None, trusted=None, truth=Truth(None, None, None, None))
+    return replace(data.untold, train=kept)

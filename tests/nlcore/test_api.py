@@ -104,7 +104,7 @@ def test_paths_may_be_text(tmp_path: Path) -> None:
         ({"loss.beta": 1}, "loss 'cross_entropy' has no parameter 'beta'"),
         ({"loss_q": 0.7}, r"Did you mean 'loss\.q' \(in Python: \*\*\{'loss\.q': \.\.\.\}\)"),
         ({"learning_rate": 0.7}, "Did you mean 'lr'"),
-        ({"alpha": 0.2}, r"parameter of components: .*'strategy\.alpha' .* of mixup"),
+        ({"alpha": 0.2}, r"parameter of components: .*'strategy\.alpha' .* of .*mixup"),
         ({"loss": {"name": "gce", "q": 0.7}}, r"loss='gce', \*\*\{'loss\.q': 0\.7\}"),
         ({"loss": nlcore.create("loss", "gce")}, r"loss: give its name.*docs/plugins\.md"),
         ({"noise": 0.4}, "noise: give its name"),

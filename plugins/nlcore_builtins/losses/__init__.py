@@ -212,4 +212,11 @@ def nl_losses() -> list[Component]:
             "arXiv:1411.7718",
             bibtex("liu2016classification"),
         ),
+        Component(
+            "gjs",
+            f"{package}.gjs:GJS",
+            "Jensen-Shannon divergence of a label and the predictions for several views.",
+            "arXiv:2105.04522",
+            bibtex("englesson2021generalized"),
+        ),
     ]

@@ -67,7 +67,8 @@ def nl_strategies() -> list[Component]:
             "disc",
             f"{package}.disc:DISC",
             "Selects and corrects labels by a threshold for each sample that follows the network's confidence.",
-            "CVPR 2023, pages 24070-24079",
+            "https://openaccess.thecvf.com/content/CVPR2023/html/"
+            "Li_DISC_Learning_From_Noisy_Labels_via_Dynamic_Instance-Specific_Selection_and_CVPR_2023_paper.html",
             bibtex("li2023disc"),
         ),
         Component(

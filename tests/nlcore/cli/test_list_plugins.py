@@ -34,7 +34,7 @@ KINDS = {
     "optimizer": ["adam", "adamw", "cdr", "muon", "sam", "sgd"],
     "loss": [
         *("ael", "agce", "anl_ce", "aul", "backward_correction", "cores", "cross_entropy", "elr", "focal"),
-        *("forward_correction", "gce", "hard_bootstrap", "importance_reweighting", "jensen_shannon"),
+        *("forward_correction", "gce", "gjs", "hard_bootstrap", "importance_reweighting", "jensen_shannon"),
         *("label_smoothing", "mae", "nce_agce", "nce_mae", "nce_rce", "nfl_rce", "peer", "pencil", "sce", "selc"),
         *("soft_bootstrap", "sop", "taylor_ce", "truncated_gce", "vol_min_net"),
     ],

@@ -40,7 +40,7 @@ def test_what_is_meant_by_an_unknown_word(nl: Any, words: str, said: str) -> Non
 
 def test_a_parameter_without_its_kind_is_said_to_be_one(nl: Any) -> None:
     said = nl("run", "--alpha", "0.2").err
-    assert "--strategy.alpha of mixup" in said
+    assert "--strategy.alpha of disc, divide_mix" in said
     assert "Did you mean" not in said
     said = nl("noise", "--beta", "0.2").err  # this command has no losses
     assert "--loss.beta" not in said

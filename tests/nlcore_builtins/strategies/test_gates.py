@@ -7,7 +7,7 @@ three standard deviations of the mean, and are never loosened.
 
     measured    CE 92.0 ± 2.4 %, with Adam 84.7 ± 4.0 %      divide_mix 94.2 ± 0.6, AUC .996      ssr 95.1 ± 0.7, .986
                 elr_plus 92.1 ± 3.4, .989      pes_semi 91.7 ± 2.0, .993      rrm 93.5 ± 2.1, .967
-                disc 96.4 ± 1.4, .987      sop_plus 94.7 ± 2.5      dynamic_bootstrap 76.0 ± 6.7, .965 (half of its run is plain mixup)
+                disc 96.4 ± 1.4, .987      sop_plus 94.7 ± 2.5      dynamic_bootstrap 76.0 ± 6.7, .965
                 co_teaching_plus 90.4 ± 3.8, .915      jocor 92.0 ± 3.2, .932      (the last two with Adam)
 """
 
