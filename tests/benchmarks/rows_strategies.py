@@ -15,6 +15,10 @@ from nlcore.data import stores
 from nlcore.data.run_data import LabelledImages, RunData
 from nlcore.training.build import build
 from nlcore.training.hardware import using_threads
+from nlcore.training.trainer import Trainer
+
+#: How many images, whether they go back, whether the network is in training mode.
+Passed = tuple[int, bool, bool]
 
 EPOCH = 2  # after a warm-up of one
 BATCHES = 6  # of the training set that is left for these rows
@@ -25,22 +29,24 @@ def strategy(name: str, bench: Bench, **settings: Any) -> Figure:
     """
     Return the time of a strategy's epoch over that of a bare loop which does the same passes through the networks.
 
-    The passes are counted in an epoch of the method's last phase: how many images go through a network at once, and
-    whether they go back. The bare loop does them on images that stay where they are, with an optimiser's step after
-    each that goes back, and nothing else: no data, no method.
+    The passes are noted in each epoch that is timed, of the method's last phase: how many images go through a network
+    at once, whether they go back, and in which mode the network is. The bare loop does the same on images that stay
+    where they are, with an optimiser's step after each pass that goes back, and nothing else: no data, no method.
     """
     small = replace(bench, width=min(WIDTH, bench.width), data=_first(bench.data, BATCHES * bench.batch_size))
     trainer = build(small.experiment(strategy=name, epochs=10, **settings), small.data)
     for epoch in range(1, EPOCH):
         trainer.train_epoch(epoch)
-    passes = _count(trainer)
+    passes = _watched(trainer)
     bare = _Bare(small, passes, trainer.hardware.precision == "bf16")
 
     def ours() -> None:
+        passes.clear()  # a method that divides its samples takes other steps each time
         with using_threads(trainer.hardware.threads):
             trainer.train_epoch(EPOCH)
 
-    images = sum(size for size, _ in passes)
+    ours()
+    images = sum(size for size, *_ in passes)
     sides = [Side(name, ours, images), Side("bare passes", bare.run, images)]
     return interleaved(sides, bench.rounds, bench.device, bench.say).cost(name, "bare passes")
 
@@ -48,18 +54,18 @@ def strategy(name: str, bench: Bench, **settings: Any) -> Figure:
 class _Bare:
     """The passes alone."""
 
-    def __init__(self, bench: Bench, passes: list[tuple[int, bool]], bf16: bool) -> None:
+    def __init__(self, bench: Bench, passes: list[Passed], bf16: bool) -> None:
         self._network = bench.new_network().to(bench.device).to(memory_format=torch.channels_last)
         self._optimizer = torch.optim.SGD(self._network.parameters(), lr=0.01, momentum=0.9, fused=True)
-        most = max(size for size, _ in passes)
+        most = 8 * bench.batch_size  # more than any method passes at once
         self._images = torch.randn(most, 3, 32, 32).to(bench.device, memory_format=torch.channels_last)
         self._labels = torch.randint(10, (most,)).to(bench.device)
         self._passes, self._bf16 = passes, bf16
 
     def run(self) -> None:
         """Do all of them."""
-        for size, back in self._passes:
-            self._network.train(back)
+        for size, back, training in self._passes:
+            self._network.train(training)
             with torch.set_grad_enabled(back), torch.autocast(self._images.device.type, torch.bfloat16, self._bf16):
                 logits = self._network(self._images[:size])
             if back:
@@ -69,20 +75,16 @@ class _Bare:
                 self._optimizer.step()
 
 
-def _count(trainer: Any) -> list[tuple[int, bool]]:
-    """Return size and direction of every pass of an epoch through a network."""
-    found: list[tuple[int, bool]] = []
+def _watched(trainer: Trainer) -> list[Passed]:
+    """Return a list that every pass through a network is added to from now on."""
+    found: list[Passed] = []
 
     def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        found.append((len(inputs[0]), torch.is_grad_enabled()))
+        found.append((len(inputs[0]), torch.is_grad_enabled(), module.training))
 
-    hooks = []
     for network in [*trainer.ctx.networks.values(), *trainer.ctx.teachers.values()]:
         first = next(part for part in network.modules() if isinstance(part, nn.Conv2d))
-        hooks.append(first.register_forward_pre_hook(note))
-    trainer.train_epoch(EPOCH)
-    for hook in hooks:
-        hook.remove()
+        first.register_forward_pre_hook(note)
     return found
 
 
