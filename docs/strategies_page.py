@@ -44,7 +44,7 @@ def _row(entry: Entry, losses: list[Any]) -> list[str]:
     opinions = [word for name, word in _OPINIONS if hasattr(cls, name)]
     return [
         f"`{entry.name}`",
-        entry.component.paper,
+        f"[paper]({paper})" if (paper := entry.component.paper).startswith("http") else paper,
         str(networks) + (f" and {len(run.ctx.teachers)} averages" if run.ctx.teachers else ""),
         ", ".join(views),
         f"{cost:.1f}",
