@@ -68,7 +68,8 @@ def _print(found: dict[str, Any]) -> None:
     print_table(("estimator", "wrong labels", "note and assumption"), rows, ("wrong labels",))
     if found["true_rate"] is not None:
         click.echo(f"\nin truth: {found['true_rate']:.2%}")
-    first = next((one for one in found["estimates"] if one["transition"] is not None), None)
+    with_matrix = [one for one in found["estimates"] if one["transition"] is not None]
+    first = min(with_matrix, key=lambda one: one["name"] != "confident_joint", default=None)  # what a run would ask
     if first is not None and len(found["classes"]) <= SHOWN_CLASSES:
         click.echo(f"\n{first['name']}: how often each true class (row) is given as which, in %\n")
         lines = [
