@@ -11,6 +11,7 @@ import torch
 from helpers import LinearArchitecture, make_context, make_data, prepared, squares
 from nlcore_builtins.losses.pencil import Pencil
 from numpy.typing import NDArray
+from resuming import copied
 from scipy.special import log_softmax, softmax
 
 from nlcore.testing.same import equal
@@ -208,15 +209,6 @@ def test_a_run_can_be_resumed_in_each_stage(done: int) -> None:
     assert equal(resumed.trainer.state_dict(), straight.trainer.state_dict())
     y = [state["losses"][0]["state"]["y"] for state in saved]
     assert [torch.equal(a, b) for a, b in itertools.pairwise(y)] == [False, False, True]
-
-
-def copied(state: Any) -> Any:
-    """Return a state with tensors of its own."""
-    if isinstance(state, dict):
-        return {key: copied(value) for key, value in state.items()}
-    if isinstance(state, list):
-        return [copied(value) for value in state]
-    return state.clone() if isinstance(state, torch.Tensor) else state
 
 
 def test_without_setup_or_index() -> None:

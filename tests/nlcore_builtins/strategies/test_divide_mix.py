@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from resuming import copied
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -301,15 +302,6 @@ def test_resumed_after_any_epoch_it_ends_with_the_same_bits() -> None:
         resumed.train(done=done)
         assert equal(resumed.trainer.state_dict(), straight.trainer.state_dict())
         assert equal(resumed.strategy.clean_probability(), straight.strategy.clean_probability())
-
-
-def copied(state: Any) -> Any:
-    """Return a state as it is now."""
-    if isinstance(state, dict):
-        return {key: copied(value) for key, value in state.items()}
-    if isinstance(state, (list, tuple)):
-        return [copied(value) for value in state]
-    return state.clone() if isinstance(state, Tensor) else state
 
 
 def test_draws_are_keyed_by_seed_and_epoch(bench: Callable[..., Any]) -> None:

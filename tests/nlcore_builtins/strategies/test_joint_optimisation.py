@@ -11,6 +11,7 @@ import torch
 from helpers import same_tensors
 from nlcore_builtins.strategies.joint_optimisation import JointOptimisation
 from numpy.typing import NDArray
+from resuming import copied
 from scipy.special import softmax
 from torch.nn import functional as F
 
@@ -185,15 +186,6 @@ def test_a_run_can_be_resumed_in_each_phase(done: int) -> None:
     resumed.train(done=done)
     assert equal(resumed.trainer.state_dict(), straight.trainer.state_dict())
     assert same_tensors([resumed.strategy.clean_probability()], [straight.strategy.clean_probability()])
-
-
-def copied(state: Any) -> Any:
-    """Return a state with tensors of its own."""
-    if isinstance(state, dict):
-        return {key: copied(value) for key, value in state.items()}
-    if isinstance(state, list):
-        return [copied(value) for value in state]
-    return state.clone() if isinstance(state, torch.Tensor) else state
 
 
 def test_it_refuses_losses_that_take_no_distribution() -> None:

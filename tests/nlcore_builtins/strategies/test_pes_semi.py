@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 from helpers import make_data, make_trainer, prepared, squares
+from resuming import assert_resumes
 from torch import Tensor
 from torch.nn import functional as F
 
 import nlcore
 from nlcore.contracts import Batch
-from nlcore.testing.same import equal
 from nlcore.testing.tiny_run import TinyRun
 
 
@@ -229,22 +229,7 @@ def test_resumed_after_any_epoch_it_ends_with_the_same_bits() -> None:
     def make() -> TinyRun:
         return TinyRun(create(second=2), epochs=5)
 
-    straight, saved = make(), []
-    straight.train(lambda: saved.append(copied(straight.trainer.state_dict())))
-    for done, state in enumerate(saved[:-1], start=1):
-        resumed = make()
-        resumed.trainer.load_state_dict(state)
-        resumed.train(done=done)
-        assert equal(resumed.trainer.state_dict(), straight.trainer.state_dict())
-
-
-def copied(state: Any) -> Any:
-    """Return a state as it is now."""
-    if isinstance(state, dict):
-        return {key: copied(value) for key, value in state.items()}
-    if isinstance(state, (list, tuple)):
-        return [copied(value) for value in state]
-    return state.clone() if isinstance(state, Tensor) else state
+    assert_resumes(make)
 
 
 def test_a_run_that_ends_before_samples_are_chosen_is_told(bench: Callable[..., Any]) -> None:

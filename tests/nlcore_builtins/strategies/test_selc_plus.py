@@ -10,6 +10,7 @@ import pytest
 import torch
 from nlcore_builtins.strategies.selc_plus import SELCPlus
 from numpy.typing import NDArray
+from resuming import copied
 from scipy.special import log_softmax, softmax
 
 import nlcore
@@ -190,15 +191,6 @@ def test_a_run_can_be_resumed_in_each_phase(done: int) -> None:
     resumed.train(done=done)
     assert equal(resumed.trainer.state_dict(), straight.trainer.state_dict())
     assert torch.equal(resumed.strategy.suggested_labels(), straight.strategy.suggested_labels())
-
-
-def copied(state: Any) -> Any:
-    """Return a state with tensors of its own."""
-    if isinstance(state, dict):
-        return {key: copied(value) for key, value in state.items()}
-    if isinstance(state, list):
-        return [copied(value) for value in state]
-    return state.clone() if isinstance(state, torch.Tensor) else state
 
 
 def test_it_refuses_losses_that_take_no_distribution() -> None:

@@ -12,6 +12,7 @@ from nlcore_builtins.losses.importance_reweighting import ImportanceReweighting
 from nlcore_builtins.losses.vol_min_net import VolMinNet
 from nlcore_builtins.strategies.t_revision import TRevision
 from numpy.typing import NDArray
+from resuming import copied
 from scipy.special import softmax
 
 import nlcore
@@ -213,15 +214,6 @@ def test_a_run_can_be_resumed_in_each_stage(done: int) -> None:
     resumed.train(done=done)
     assert equal(resumed.trainer.state_dict(), straight.trainer.state_dict())
     assert torch.equal(resumed.strategy.clean_probability(), straight.strategy.clean_probability())
-
-
-def copied(state: Any) -> Any:
-    """Return a state with tensors of its own."""
-    if isinstance(state, dict):
-        return {key: copied(value) for key, value in state.items()}
-    if isinstance(state, list):
-        return [copied(value) for value in state]
-    return state.clone() if isinstance(state, torch.Tensor) else state
 
 
 def test_it_refuses_losses_that_correct_labels_themselves() -> None:
