@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nlcore.config.experiment import Experiment
+from nlcore.config.published import published_or_none
 from nlcore.data.run_data import RunData
 from nlcore.host.hookspecs import slots
 from nlcore.training.trainer import Trainer
@@ -32,6 +33,8 @@ def plan(experiment: Experiment, data: RunData, trainer: Trainer, run_dir: str) 
         f"{hardware.precision}, {_plural(hardware.threads, 'thread')}{', CUDA graphs' if trainer.capture else ''}",
         "run": run_dir,
     }
+    if experiment.preset is not None:
+        found["preset"] = _preset_in_words(experiment)
     if trainer.ctx.oracles:
         found["oracle"] = f"{', '.join(trainer.ctx.oracles)} (told to the method; unknown in practice)"
     if experiment.notes or data.notes:
@@ -51,6 +54,15 @@ def speed_hints(experiment: Experiment, trainer: Trainer) -> tuple[str, ...]:
     if "per_class" in experiment["dataset"].params:
         options.append("--dataset.per_class 500")
     return (*options, "a machine with a GPU")
+
+
+def _preset_in_words(experiment: Experiment) -> str:
+    """Return the preset, what was published for it, and what is otherwise here."""
+    assert experiment.preset is not None
+    cited = published_or_none(experiment.preset)
+    words = experiment.preset if cited is None else f"{experiment.preset}, published {cited} ({cited.source})"
+    unlike = ", ".join(experiment.unlike_preset)
+    return f"{words}; otherwise here: {unlike}" if unlike else words
 
 
 def _data_in_words(experiment: Experiment, data: RunData) -> str:

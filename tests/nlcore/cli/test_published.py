@@ -73,7 +73,9 @@ def test_a_printed_preset_is_a_recipe_with_its_figure_left_alone(nl: Any) -> Non
 
 
 def test_a_run_is_shown_beside_the_figure(nl: Any) -> None:
-    assert nl("run", "--preset", "ce-digits-sym50", "--seed", "2", "--name", "mine").code == 0
+    done = nl("run", "--preset", "ce-digits-sym50", "--seed", "2", "--name", "mine")
+    assert done.code == 0
+    assert "ce-digits-sym50, published 57.90% (best 79.40%) (A 2020, table 1)\n" in done.err
     result = nlcore.Result.read(Path("runs/mine"))
     assert result.preset == {"name": "ce-digits-sym50", "unlike": []}
     last = result.test_accuracy["last"]
