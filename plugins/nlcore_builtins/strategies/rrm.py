@@ -9,8 +9,8 @@ in turns: a few epochs of descent on θ with u fixed (u = 0 at first), then with
     u ← μ u* + (1 − μ) u
 
 Where the share C' of wrong labels is known or guessed, γ is the (1 − C')-quantile of the c_i minus c_min, with μ = 1.
-C' defaults to the *declared* one, which nobody knows in practice: the run is then marked as an oracle. Robust losses
-may lose: the paper reports that mean absolute error gets worse.
+C' defaults to the *declared* one, which nobody knows in practice: the run is then marked as an oracle; ``auto`` has it
+estimated. Robust losses may lose: the paper reports that mean absolute error gets worse.
 
 Deviation: the paper gives the freed mass to the samples whose loss is c_min, evenly. Unless losses tie, that is one
 sample, with a weight of up to N times its share, and its next augmented view throws the network off. Here it goes to as
@@ -22,13 +22,14 @@ unless more than half of the samples are dropped. The losses are those of unaugm
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from nlcore import UserError, parameter
 from nlcore.contracts import Batch, StrategyContext
+from nlcore_builtins.strategies.rates import resolve_rate
 
 
 @dataclass
@@ -45,7 +46,7 @@ class RRM:
         {"every": 1, "gamma": 0.5, "mu": 0.5},
     )
 
-    contamination: float | None = parameter(
+    contamination: float | Literal["auto"] | None = parameter(
         None, "C', the share to drop; none: the declared noise rate, an oracle, unless γ is given", range="[0, 1)"
     )
     gamma: float | None = parameter(
@@ -63,7 +64,7 @@ class RRM:
 
         """
         self.ctx = ctx
-        self.share = self._resolve_contamination(ctx) if self.gamma is None else 0.0
+        self.share = resolve_rate(self.contamination, ctx, "contamination") if self.gamma is None else 0.0
         if self.gamma is not None and self.contamination is not None:
             raise UserError(
                 "strategy.gamma and strategy.contamination both say how much to drop; give one of them, "
@@ -123,14 +124,3 @@ class RRM:
         weights = (losses <= threshold).float()
         weights[losses.argsort(stable=True)[:receiving]] += dropped / receiving
         return weights
-
-    def _resolve_contamination(self, ctx: StrategyContext) -> float:
-        if self.contamination is not None:
-            return self.contamination
-        declared = ctx.declared_noise()
-        if declared is None:
-            raise UserError(
-                "strategy.contamination: the fraction of wrong labels is not declared here; "
-                "say how many samples to drop, for example --strategy.contamination 0.2."
-            )
-        return declared.rate
