@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from nlcore.config.published import Published, published
+from nlcore.config.published import Published, published, published_or_none
 from nlcore.errors import UserError
 from nlcore.host.registry import Entry, registry
 
@@ -37,7 +37,9 @@ def presets(name: str | None, wide: bool, as_json: bool) -> None:
     entries = [one for one in known.of_kind("preset") if name is None or fnmatch.fnmatchcase(one.name, name)]
     if not entries and name is not None:
         raise UserError(f"There is no preset like {name!r}. 'nl presets' without it lists all.")
-    found = [(entry, published(known.display_name(entry))) for entry in entries]
+    found = [
+        (entry, published_or_none(known.display_name(entry))) for entry in entries
+    ]  # one that is broken hides none
     if as_json:
         click.echo(json.dumps([_row(known.display_name(entry), entry, cited) for entry, cited in found]))
         return

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
 
-from nlcore.config.published import published_or_none
+from nlcore.config.published import Published, published_or_none
 from nlcore.errors import UserError, plural
 from nlcore.parameters import show_value
 from nlcore.rundir.find import run_names, short_name
@@ -75,6 +76,7 @@ def table(runs: Path, wide: bool, as_json: bool) -> None:
             results.append(Result.read(runs if one else runs / name))
         except UserError as error:  # one damaged run is no reason to hide the others
             click.echo(f"left out: {error}", err=True)
+    _read_once.cache_clear()
     finished = [result for result in results if result.status in ("done", "diverged")]
     if as_json:
         click.echo(json.dumps([result.to_json() for result in finished]))
@@ -139,15 +141,22 @@ def _remarks(run: Result) -> str:
     return ", ".join([*status, *other, *(f"oracle: {oracle}" for oracle in run.oracles)])
 
 
+def _cited(run: Result) -> Published | None:
+    """Return the figure that the run's preset cites; the preset's file is read once."""
+    return _read_once(run.preset["name"]) if run.preset else None
+
+
+_read_once = functools.lru_cache(published_or_none)
+
+
 def _published(run: Result) -> str:
-    """Return the figure that the run's preset cites."""
-    found = published_or_none(run.preset["name"]) if run.preset else None
+    found = _cited(run)
     return "" if found is None else _percent(found.figure)
 
 
 def _difference(run: Result) -> str:
     """Return in points how far the last epoch, or the mean of the last ten where there are as many, is above it."""
-    found = published_or_none(run.preset["name"]) if run.preset else None
+    found = _cited(run)
     ours = run.test_accuracy.get("mean_last_10" if run.epochs >= 20 else "last")
     if found is None or found.figure is None or ours is None:
         return ""

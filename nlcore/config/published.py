@@ -58,7 +58,10 @@ def published(preset: str) -> Published | None:
         UserError: there is no such preset, or its table ``[published]`` is not as it should be.
 
     """
-    content = tomllib.loads(preset_text(preset)).get(TABLE)
+    try:
+        content = tomllib.loads(preset_text(preset)).get(TABLE)
+    except (ValueError, RecursionError) as error:
+        raise PluginError(f"The preset {preset} is not valid TOML: {error}.") from None
     return None if content is None else _read(content, preset)
 
 
@@ -85,5 +88,5 @@ def published_or_none(preset: str) -> Published | None:
     """Return the published figure of a preset that may be gone by now, or None."""
     try:
         return published(preset)
-    except (UserError, tomllib.TOMLDecodeError):
+    except UserError:
         return None

@@ -139,6 +139,8 @@ class Result:
             result.lines()
             if not (isinstance(result.epochs, int) and isinstance(result.status, str)):
                 raise TypeError
+            if result.preset and not isinstance(result.preset["name"], str):
+                raise TypeError
         except (TypeError, KeyError, AttributeError, ValueError):
             raise UserError(f"{path / 'summary.json'} is not what a run writes.") from None
         return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -129,3 +130,24 @@ def test_a_table_that_is_wrong_is_said(nl: Any, papers: Path, table: str, said: 
     refused = nl("presets", "wrong-digits-sym50")
     assert refused.code == 2
     assert said in refused.err
+
+
+def test_a_preset_that_is_no_toml_hides_no_other_and_is_said_by_name(nl: Any, papers: Path) -> None:
+    (papers / "wrong-digits-sym50.toml").write_text("epochs = = 2")
+    listed = nl("presets", "*digits*")
+    assert listed.code == 0
+    assert "57.90%" in listed.out
+    refused = nl("presets", "wrong-digits-sym50")
+    assert refused.code == 2
+    assert "wrong-digits-sym50 is not valid TOML" in refused.err
+
+
+def test_a_summary_whose_preset_is_none_is_said(nl: Any) -> None:
+    nl("run", "--preset", "ce-digits-sym50", "--name", "mine")
+    summary = Path("runs/mine/summary.json")
+    wrongs: list[object] = [3, {"name": 3}, {"unlike": []}]
+    for wrong in wrongs:
+        summary.write_text(json.dumps({**json.loads(summary.read_text()), "preset": wrong}))
+        shown = nl("table")
+        assert shown.code == 0
+        assert "is not what a run writes" in shown.err

@@ -34,6 +34,7 @@ KEYS = st.sampled_from(
         "memorisation",
         "per_class",
         "oracles",
+        "preset",
         "message",
         "options",
         "format",
