@@ -9,12 +9,13 @@ are there. Any component may have ``defaults``, a mapping of the settings that i
 
 from nlcore.contracts.architecture import Architecture, Network
 from nlcore.contracts.augmentation import Augmentation, Draws
+from nlcore.contracts.batch import Batch, Pass
 from nlcore.contracts.dataset import Data, Dataset, DatasetContext, ImageStore, Labels, Split
 from nlcore.contracts.estimator import Estimate, Estimator, Evidence
 from nlcore.contracts.loss import Loss, LossContext
 from nlcore.contracts.noise import NoiseContext, NoiseInfo, NoiseModel
 from nlcore.contracts.optimizer import Optimizer
-from nlcore.contracts.strategy import Batch, Pass, Strategy, StrategyContext
+from nlcore.contracts.strategy import Strategy, StrategyContext
 from nlcore.contracts.tracker import Tracker
 
 __all__ = [

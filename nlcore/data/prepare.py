@@ -113,7 +113,7 @@ def _corrupt(
     data: Data, noise: NoiseModel, noise_seed: int, source: DatasetContext
 ) -> tuple[ImageStore, Labels, Labels | None]:
     """Return images, given labels and true labels (None where unknown) after label noise."""
-    for split in (data.train, data.test, *([data.trusted] if data.trusted else [])):
+    for split in _splits(data):
         _check(split, data)
     images = stores.as_store(data.train.images)
     clean = data.train.clean
@@ -160,10 +160,15 @@ def _check(split: Split, data: Data) -> None:
         raise UserError(f"{wrong} mean {data.mean} and std {data.std} do not fit images of {channels} channels.")
 
 
+def _splits(data: Data) -> list[Split]:
+    """Return all parts that a dataset has."""
+    return [part for part in (data.train, data.test, data.trusted) if part is not None]
+
+
 def _fingerprint(data: Data) -> str:
     """Return the SHA-256 over ids, labels and, where they lie in memory, images of train and test."""
     digest = hashlib.sha256()
-    for split in (data.train, data.test, *([data.trusted] if data.trusted else [])):
+    for split in _splits(data):
         digest.update(repr(split.ids.tolist()).encode())
         digest.update(split.labels.tobytes())
         if isinstance(split.images, np.ndarray):
