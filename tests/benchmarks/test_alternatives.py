@@ -151,6 +151,7 @@ def test_the_tuned_loader_gives_the_same_batches(bench: Bench) -> None:
     assert sorted(torch.cat([targets for _, targets in drawn]).tolist()) == sorted(labels.tolist())
 
 
+@pytest.mark.slow
 def test_the_course_loop_has_our_law_of_augmentation(bench: Bench) -> None:
     """Each of its images is one of our 2·9·9 crops, and all of them are drawn equally often."""
     image = bench.data.train.images.fetch(bench.positions[:1].numpy())

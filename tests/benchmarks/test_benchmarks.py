@@ -78,6 +78,7 @@ def test_the_page_s_table_is_made_from_the_results(results: dict[str, Any], monk
         assert f"(`{row['name']}`): {row['reason']}" in text
 
 
+@pytest.mark.slow
 def test_an_unknown_row_is_a_wrong_usage() -> None:
     done = benchmark("--brief", "--rows", "memory,speed")
     assert done.returncode == 2

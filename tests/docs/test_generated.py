@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if "[[[cog" in (ROOT / page).read_text(encoding="utf-8")])
 def test_is_up_to_date(page: str) -> None:
     command = [sys.executable, "-m", "cogapp", "--check", "-I", "docs", page]

@@ -121,6 +121,7 @@ def test_the_check_notices_the_line_that_the_page_leaves_out_for_a_try(edited: P
     assert "promote_types" in failed.reason
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("installed")
 def test_the_edited_loss_is_listed_shown_and_trained() -> None:
     assert re.search(r"brier +Brier score: .+ nlcore-brier 0\.1\.0", nl("nl list-plugins --kind loss"))

@@ -50,6 +50,7 @@ def _run(strategy: str, runs_dir: str, **more: Any) -> nlcore.Result:
     return nlcore.run(strategy=strategy, runs_dir=runs_dir, **SETTINGS, **PHASES[strategy], **more)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_loaded_model_predicts_what_was_measured(name: str, tmp_path: Path) -> None:
     result = _run(name, "runs")
@@ -96,6 +97,7 @@ def test_killed_in_any_phase_it_goes_on_to_the_same_bits(name: str, tmp_path: Pa
     assert weights[0] == weights[1]
 
 
+@pytest.mark.slow
 def test_what_a_method_thinks_is_measured_and_stored(tmp_path: Path) -> None:
     result = _run("divide_mix_short", "runs")
     rows = result.metrics
@@ -107,6 +109,7 @@ def test_what_a_method_thinks_is_measured_and_stored(tmp_path: Path) -> None:
     assert len(lines) == 1 + 1442
 
 
+@pytest.mark.slow
 def test_a_word_to_the_user_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     settings = {**SETTINGS, "epochs": 1, "quiet": False}
     nlcore.run(strategy="divide_mix_short", **settings)
@@ -123,6 +126,7 @@ def test_the_conformance_suite_reaches_all_phases(name: str) -> None:
         assert any("=" in outcome.check for outcome in outcomes)  # run once more with these settings
 
 
+@pytest.mark.slow
 def test_suggested_settings_are_taken(tmp_path: Path) -> None:
     result = _run("divide_mix_short", "runs")
     assert "optimizer.lr" not in result.options  # nobody said it

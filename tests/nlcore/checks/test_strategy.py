@@ -249,6 +249,7 @@ def test_every_check_refuses_something() -> None:
     assert {check for check, _, _ in BROKEN} == set(strategies.CHECKS)
 
 
+@pytest.mark.slow
 def test_lets_a_good_one_pass() -> None:
     for check in strategies.CHECKS:
         if check is not strategies.suggested_labels_are_labels:  # of which it has none

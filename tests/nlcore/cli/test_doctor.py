@@ -26,6 +26,7 @@ def of(report: dict[str, Any], distribution: str) -> dict[str, Any]:
     return dict(found)
 
 
+@pytest.mark.slow
 def test_all_is_well(nl: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     install_plugin(monkeypatch, tmp_path, "good-one", "print('hello')\n" + GOOD, version="2.1")
     checked = nl("doctor", "--json")
@@ -49,6 +50,7 @@ def test_all_is_well(nl: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert not any(plugin["imports_torch"] for plugin in ours)
 
 
+@pytest.mark.slow
 def test_what_failed_and_what_is_blocked(nl: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     touch = f"import pathlib\npathlib.Path({str(tmp_path / 'ran')!r}).touch()"
     install_plugin(monkeypatch, tmp_path, "old-one", GOOD.replace("NLCORE_API = 1", "NLCORE_API = 7"), version="0.3")
@@ -104,6 +106,7 @@ def test_it_says_what_it_knows_while_it_works(
     assert all(lines.startswith("nlcore ") and lines.count("\n") == 1 for lines in shown[1:])
 
 
+@pytest.mark.slow
 def test_data_that_are_there(nl: Any, tmp_path: Path) -> None:
     (tmp_path / "data" / "cifar-10-batches-py").mkdir(parents=True)
     data = nl("doctor", "--json").json["data"]
@@ -111,6 +114,7 @@ def test_data_that_are_there(nl: Any, tmp_path: Path) -> None:
     assert data["found"] == {"cifar-10-batches-bin": False, "cifar-10-batches-py": True}
 
 
+@pytest.mark.slow
 def test_a_torch_that_does_not_work_is_reported(nl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)  # importing it raises
     checked = nl("doctor")
@@ -119,6 +123,7 @@ def test_a_torch_that_does_not_work_is_reported(nl: Any, monkeypatch: pytest.Mon
     assert "losses" in checked.out
 
 
+@pytest.mark.slow
 def test_a_file_that_fails_is_shown_with_its_traceback(nl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NL_PLUGIN_PATH", "")
     Path("bad_shown.py").write_text("1 / 0\n")

@@ -15,6 +15,7 @@ from nlcore.contracts import Evidence
 from nlcore.runs import estimation
 
 
+@pytest.mark.slow
 def test_says_what_each_estimator_finds_and_assumes(nl: Any, tiny: tuple[str, ...]) -> None:
     nl("run", *tiny, "--epochs", "1", "--name", "mine")
     done = nl("estimate", "mine", "--folds", "2", "--epochs", "1")
@@ -32,6 +33,7 @@ def test_says_what_each_estimator_finds_and_assumes(nl: Any, tiny: tuple[str, ..
     np.testing.assert_allclose(np.sum(one["estimates"][0]["transition"], axis=1), 1, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -51,6 +53,7 @@ def test_wrong_input(nl: Any, tiny: tuple[str, ...], words: tuple[str, ...], sai
 AUTO: dict[str, Any] = {**TINY, "strategy": "co_teaching", "strategy.forget_rate": "auto", "quiet": True}
 
 
+@pytest.mark.slow
 def test_a_rate_that_is_estimated_is_no_oracle_and_is_kept_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
@@ -72,6 +75,7 @@ def test_a_rate_that_is_estimated_is_no_oracle_and_is_kept_with_the_run(monkeypa
     assert len(asked) == 1
 
 
+@pytest.mark.slow
 def test_with_networks_that_hold_samples_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimation, "warm_up_epochs", lambda samples, folds, batch_size: 1)
     result = nlcore.run(**AUTO)

@@ -54,6 +54,7 @@ def test_what_is_no_file_of_weights_is_said_before_anything_is_written(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_and_predicts_where_the_weights_have_gone(first: nlcore.Result, nl: Any, tmp_path: Path) -> None:
     shutil.copy(first.run_dir / "weights.safetensors", tmp_path / "one.safetensors")
     run = nlcore.run(**TINY, init="one.safetensors", name="second")
@@ -68,6 +69,7 @@ def test_a_run_goes_on_and_predicts_where_the_weights_have_gone(first: nlcore.Re
     assert other.code == 0
 
 
+@pytest.mark.slow
 def test_a_path_in_a_recipe_is_relative_to_it(first: nlcore.Result, nl: Any, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     shutil.copy(first.run_dir / "weights.safetensors", tmp_path / "sub" / "w.safetensors")

@@ -77,6 +77,7 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(command, capture_output=True, env=os.environ | environment, check=False)
 
 
+@pytest.mark.slow
 def test_a_stream_that_cannot_take_a_letter_gets_another() -> None:
     """The dataset's summary has a × in it."""
     shown = run("show", "cifar10", PYTHONIOENCODING="ascii:strict")

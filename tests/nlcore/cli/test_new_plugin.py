@@ -151,6 +151,7 @@ def test_a_class_never_takes_a_name_that_its_module_needs() -> None:
         assert f"class {name.capitalize()}{kind.capitalize()}:" in code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x", "a" * LONGEST])
 def test_is_formatted_whatever_the_name_is(tmp_path: Path, name: str) -> None:
     for kind in KINDS:

@@ -38,6 +38,7 @@ def nl_datasets():
 """
 
 
+@pytest.mark.slow
 def test_the_realised_matrix_is_shown_and_written(nl: Any) -> None:
     done = nl("noise", *ASYMMETRIC, "--out", "here")
     assert done.code == 0
@@ -58,6 +59,7 @@ def test_the_realised_matrix_is_shown_and_written(nl: Any) -> None:
         assert min(picture.size) > 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES[:3])
 def test_what_is_written_can_be_trained_on(name: str, nl: Any, tiny: tuple[str, ...]) -> None:
     """Each file gives a run the same labels, which are those of a run with this noise."""
@@ -67,6 +69,7 @@ def test_what_is_written_can_be_trained_on(name: str, nl: Any, tiny: tuple[str, 
     assert plan["noise_rate"] == written["rate"]
 
 
+@pytest.mark.slow
 def test_the_labels_are_those_of_a_run(nl: Any, tiny: tuple[str, ...]) -> None:
     written = nl("noise", *ASYMMETRIC, "--noise-seed", "3", "--json").json
     result = nl("run", *tiny, *ASYMMETRIC[2:], "--noise-seed", "3", "--validation", "0.2", "--json").json
@@ -98,6 +101,7 @@ def test_the_default_folder_stands_for_its_content(nl: Any) -> None:
     assert Path(first).name.startswith("digits-asymmetric-noise_seed1-")
 
 
+@pytest.mark.slow
 def test_nothing_is_overwritten(nl: Any, tiny: tuple[str, ...]) -> None:
     assert nl("noise", *ASYMMETRIC, "--out", "here").code == 0
     before = {path.name: path.read_bytes() for path in Path("here").iterdir()}

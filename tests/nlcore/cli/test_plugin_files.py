@@ -59,6 +59,7 @@ def test_its_components_are_there_for_every_command(nl: Any, tiny: tuple[str, ..
     assert str(Path("first_try.py").absolute()) in page.out
 
 
+@pytest.mark.slow
 def test_in_a_process_of_its_own_and_only_where_it_is_asked_for() -> None:
     command = [sys.executable, "-m", "nlcore"]
     for words, listed in ((["--plugin", "first_try.py"], 2), ([], 0)):
@@ -105,6 +106,7 @@ def without_it(nl: Any, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) 
     return Path("runs") / "my run"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "more"), [("resume", ["--epochs", "2"]), ("predict", ["image.png"])])
 def test_a_run_says_which_file_it_was_made_with(command: str, more: list[str], nl: Any, without_it: Path) -> None:
     """What the message says to type works when it is typed."""

@@ -87,6 +87,7 @@ def test_a_run_is_shown_beside_the_figure(nl: Any) -> None:
     assert "not as published" not in table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "unlike"),
     [
@@ -102,12 +103,14 @@ def test_what_is_unlike_the_paper_is_said(nl: Any, words: tuple[str, ...], unlik
     assert ("not as published" in nl("table").out) == bool(unlike)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_is_still_the_preset_s(nl: Any) -> None:
     nl("run", "--preset", "ce-digits-sym50", "--name", "mine")
     assert nl("resume", "mine", "--epochs", "3").code == 0
     assert nlcore.Result.read(Path("runs/mine")).preset["name"] == "ce-digits-sym50"
 
 
+@pytest.mark.slow
 def test_a_preset_that_is_gone_hides_no_run(nl: Any, papers: Path) -> None:
     nl("run", "--preset", "ce-digits-sym50", "--name", "mine")
     (papers / "ce-digits-sym50.toml").unlink()

@@ -10,6 +10,7 @@ import pytest
 from nlcore.training.trainer import Trainer
 
 
+@pytest.mark.slow
 def test_goes_on_to_the_same_numbers(nl: Any, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     words = (*tiny, "--epochs", "2")
     straight = nl("run", *words, "--name", "straight", "--json").json
@@ -56,6 +57,7 @@ def test_no_run(nl: Any, tmp_path: Path) -> None:
         assert "is no run" in refused.err
 
 
+@pytest.mark.slow
 def test_a_wrong_value_is_told_the_one_of_the_run(nl: Any, tiny: tuple[str, ...]) -> None:
     nl("run", *tiny, "--epochs", "1", "--name", "mine")
     refused = nl("resume", "runs/mine", "--epochs", "abc")

@@ -30,6 +30,7 @@ def test_json_is_the_last_line_of_stdout(nl: Any, tiny: tuple[str, ...]) -> None
     assert "q = 0.5" in config
 
 
+@pytest.mark.slow
 def test_the_plan_comes_first_and_messages_go_to_stderr(nl: Any, tiny: tuple[str, ...]) -> None:
     done = nl("run", *tiny)
     for word in ("data ", "noise ", "architecture ", "loss ", "strategy ", "training ", "hardware ", "epoch 1/1"):
@@ -40,6 +41,7 @@ def test_the_plan_comes_first_and_messages_go_to_stderr(nl: Any, tiny: tuple[str
     assert nl("run", *tiny, "--seed", "2", "--quiet").err == ""
 
 
+@pytest.mark.slow
 def test_an_oracle_is_named(nl: Any, tiny: tuple[str, ...]) -> None:
     told = nl("run", *tiny, "--strategy", "co_teaching", "--dry-run")
     assert "oracle" in told.out
@@ -68,6 +70,7 @@ def test_a_finished_run_is_reported(nl: Any, tiny: tuple[str, ...]) -> None:
     assert (Path(first["run_dir"]) / "metrics.jsonl").read_bytes() == written
 
 
+@pytest.mark.slow
 def test_fresh_starts_over_in_a_directory_of_its_own(nl: Any, tiny: tuple[str, ...]) -> None:
     first, second = nl("run", *tiny, "--json").json, nl("run", *tiny, "--fresh", "--json").json
     assert second["run_dir"] == first["run_dir"] + "-2"
@@ -82,6 +85,7 @@ def test_a_name_that_stands_for_something_else_is_refused(nl: Any, tiny: tuple[s
     assert "--fresh" in refused.err
 
 
+@pytest.mark.slow
 def test_labels_from_a_file(nl: Any, tiny: tuple[str, ...]) -> None:
     first = nl("run", *tiny, "--noise-seed", "7", "--json").json
     again = nl("run", *tiny, "--labels", f"{first['run_dir']}/labels.npz", "--json").json
@@ -100,6 +104,7 @@ def test_divergence_is_said_and_exits_1(nl: Any, tiny: tuple[str, ...]) -> None:
     assert "diverged" in again.out
 
 
+@pytest.mark.slow
 def test_recipe_and_command_line(nl: Any, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
@@ -183,6 +188,7 @@ def test_bad_recipes(nl: Any, tmp_path: Path) -> None:
         assert said in refused.err, refused.err
 
 
+@pytest.mark.slow
 def test_a_recipe_may_give_labels_and_a_number_of_threads(nl: Any, tiny: tuple[str, ...], tmp_path: Path) -> None:
     first = nl("run", *tiny, "--json").json
     (tmp_path / "recipe.toml").write_text(
@@ -268,6 +274,7 @@ def test_real_cifar10_learns(nl: Any, cifar10_dir: Path) -> None:
     assert done.json["test_accuracy"]["last"] > 0.25  # chance is 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.cifar10
 def test_the_plan_of_the_default_run(nl: Any, cifar10_dir: Path) -> None:
     plan = nl("run", "--data-dir", str(cifar10_dir), "--threads", "1", "--dry-run").out

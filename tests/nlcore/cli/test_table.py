@@ -124,6 +124,7 @@ def test_one_run_alone(nl: Any) -> None:
         assert "85.07%" in shown
 
 
+@pytest.mark.slow
 def test_one_row_for_each_finished_run(nl: Any, tiny: tuple[str, ...]) -> None:
     first = nl("run", *tiny, "--strategy", "co_teaching", "--json").json
     second = nl("run", *tiny, "--seed", "2", "--validation", "0.2", "--json").json

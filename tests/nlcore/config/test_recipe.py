@@ -122,6 +122,7 @@ VALUES = some.one_of(
 )
 
 
+@pytest.mark.slow
 @FUZZ
 @given(lines=some.lists(some.tuples(KEYS, VALUES), max_size=4))
 def test_any_lines_are_a_recipe_or_are_refused(lines: list[tuple[str, str]], tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_rows_of_matrices_stand_on_lines_of_their_own() -> None:
     assert json.loads(text) == {"counts": [[1, 2], [3, 4]], "classes": ["a  [b]", "c"], "rate": None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [4, 100])
 def test_the_heat_map_is_dark_where_shares_are_high(classes: int) -> None:
     """On the diagonal for the identity, and beside it for the next class."""

@@ -51,6 +51,7 @@ def run(**settings: object) -> Path:
     return nlcore.run(quiet=True, **{**toy.SETTINGS, **settings}).run_dir
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edited", ["terms.py", "scale.py"])
 def test_an_edit_of_what_a_method_shares_is_noticed(
     edited: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -73,6 +74,7 @@ def test_an_edit_of_what_a_method_shares_is_noticed(
         del sys.modules[name]
 
 
+@pytest.mark.slow
 def test_a_file_of_other_content_is_another_run() -> None:
     """A transition matrix under the same name."""
     matrix = np.full((4, 4), 0.1) + 0.6 * np.eye(4)

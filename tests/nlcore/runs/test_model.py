@@ -64,6 +64,7 @@ def the_test_images() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 # --------------------------------------------------------------------------------------------------------- prediction
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_a_loaded_model_is_as_accurate_as_its_run(name: str, runs: dict[str, nlcore.Result]) -> None:
     images, labels = the_test_images()
@@ -71,6 +72,7 @@ def test_a_loaded_model_is_as_accurate_as_its_run(name: str, runs: dict[str, nlc
     assert np.mean(predicted.argmax(1) == labels) == pytest.approx(runs[name].test_accuracy["last"], abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_a_loaded_model_predicts_as_its_weights_do(name: str, runs: dict[str, nlcore.Result]) -> None:
     """The first network's weights in a network of one's own, with images normalised by their definition."""

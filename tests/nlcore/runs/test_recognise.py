@@ -91,6 +91,7 @@ def test_another_request_is_another_run() -> None:
     assert recognised([settings(seed=2)]) is None
 
 
+@pytest.mark.slow
 def test_a_file_of_the_same_relative_name_elsewhere_is_another_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +103,7 @@ def test_a_file_of_the_same_relative_name_elsewhere_is_another_one(
     assert nlcore.run(quiet=True, **request).run_dir != first.run_dir
 
 
+@pytest.mark.slow
 def test_a_component_of_the_same_name_from_another_file_is_another_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

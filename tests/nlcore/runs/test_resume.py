@@ -97,6 +97,7 @@ def test_a_losss_state_ends_with_the_same_bits(loss: str, strategy: str, monkeyp
     assert toy.equal(toy.outcome(straight), toy.outcome(torn))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["truncated_gce", "forward_correction", "backward_correction", "sop", "selc"])
 def test_a_losss_state_that_is_not_restored_is_noticed(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from nlcore.host.registry import registry
@@ -110,6 +111,7 @@ def test_a_losss_state_that_is_not_restored_is_noticed(loss: str, monkeypatch: p
     assert not toy.equal(toy.outcome(straight), toy.outcome(torn))
 
 
+@pytest.mark.slow
 def test_muons_momentum_ends_with_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     """And is missed where it is not restored."""
     straight, torn = run("straight", optimizer="muon"), stopped("torn", optimizer="muon")
@@ -122,6 +124,7 @@ def test_muons_momentum_ends_with_the_same_bits(monkeypatch: pytest.MonkeyPatch)
     assert not toy.equal(toy.outcome(straight), toy.outcome(lost))
 
 
+@pytest.mark.slow
 def test_another_seed_is_not_the_same() -> None:
     assert not toy.equal(toy.outcome(run("one", seed=1)), toy.outcome(run("two", seed=2)))
 
@@ -149,6 +152,7 @@ def _unrestored_epoch(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Trainer, "run", lambda self, observers, done=0: train(self, observers, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forget", [_unrestored_momentum, _unrestored_memory, _unrestored_average, _unrestored_epoch])
 def test_the_comparison_notices_what_is_not_restored(
     forget: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
@@ -160,6 +164,7 @@ def test_the_comparison_notices_what_is_not_restored(
     assert not toy.equal(toy.outcome(straight), toy.outcome(torn))
 
 
+@pytest.mark.slow
 def test_a_losss_generator_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def noisy(self: BoundLoss, logits: Any, targets: Any, index: Any) -> Any:
         import torch
@@ -204,6 +209,7 @@ def test_more_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
         run("short", epochs=2)  # never takes the longer run's result for its own
 
 
+@pytest.mark.slow
 def test_fewer_processors_than_before_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     torn = stopped("torn")
     environment = json.loads((torn / "environment.json").read_text())
@@ -228,6 +234,7 @@ def test_a_finished_run_is_left_alone(capsys: pytest.CaptureFixture[str]) -> Non
     assert {path.name: path.read_bytes() for path in done.iterdir() if path.is_file()} == before
 
 
+@pytest.mark.slow
 def test_fresh_starts_over_in_a_directory_of_its_own() -> None:
     first, second = run("same"), nlcore.run(quiet=True, fresh=True, name="same", **toy.SETTINGS).run_dir
     assert (first.name, second.name) == ("same", "same-2")
@@ -258,6 +265,7 @@ def _damage(path: Path, how: str) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["truncated", "empty", "bit flipped"])
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     how: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -313,6 +321,7 @@ FILES = ("config.toml", "environment.json", "labels.npz", "noise.json", "summary
          "checkpoint-000002.pt", "weights.safetensors")  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
 @pytest.mark.parametrize("name", FILES)
 def test_a_write_that_fails_is_said_and_loses_nothing(name: str, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,6 +344,7 @@ def test_a_write_that_fails_is_said_and_loses_nothing(name: str, number: int, mo
     assert not list(torn.glob(".*.tmp"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["curves.png", "confusion.csv", "confusion.png"])
 def test_what_comes_after_the_last_epoch_never_loses_the_run(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -353,6 +363,7 @@ def test_what_comes_after_the_last_epoch_never_loses_the_run(
     assert nlcore.load(result.run_dir).classes
 
 
+@pytest.mark.slow
 def test_a_backend_that_is_none_does_not_fail_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MPLBACKEND", "bogus")
     program = "import toy, nlcore; print(nlcore.run(quiet=True, name='bogus', **toy.SETTINGS).status)"
@@ -443,6 +454,7 @@ def test_a_finished_run_whose_checkpoint_is_gone_is_not_redone() -> None:
     assert (done / "metrics.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_an_upgrade_is_said_and_does_not_stop_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     torn = stopped("torn")
     content = json.loads((torn / "environment.json").read_text())

@@ -125,6 +125,7 @@ def again(finished: Result, **more: Any) -> dict[str, Any]:
 # -------------------------------------------------------------------------------------------------------- the result
 
 
+@pytest.mark.slow
 def test_a_result_says_what_was_run(finished: Result) -> None:
     assert finished.status == "done"
     assert (finished.components["dataset"], finished.components["noise"], finished.components["architecture"]) == (
@@ -181,6 +182,7 @@ def test_each_class_of_the_test_set_is_counted(finished: Result) -> None:
     assert balanced == pytest.approx(finished.metrics[-1]["test_balanced_accuracy"])
 
 
+@pytest.mark.slow
 def test_a_selection_is_measured_and_stored() -> None:
     """The AUC of co-teaching's losses against which labels are right, and a row for each training label."""
     result = run(strategy="co_teaching", epochs=2, **{"strategy.num_gradual": 1})
@@ -259,6 +261,7 @@ def test_the_noise_can_be_drawn_again_from_its_seed(finished: Result) -> None:
     assert all(held_out[given == label].sum() == round(0.2 * (given == label).sum()) for label in range(10))
 
 
+@pytest.mark.slow
 def test_the_noise_depends_on_its_own_seed_alone(finished: Result) -> None:
     other = run(noise_seed=5, seed=4, validation=0.2, strategy="mixup", **{"noise.rate": 0.3})
     assert other.labels_sha256 == finished.labels_sha256
@@ -299,6 +302,7 @@ def test_two_networks_have_weights_of_their_own() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_numbers_again(tmp_path: Path) -> None:
     results = [run(runs_dir=tmp_path / name) for name in ("one", "two")]
     assert results[0].run_dir.name == results[1].run_dir.name
@@ -309,6 +313,7 @@ def test_a_seed_gives_the_same_numbers_again(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------ runs that are there already
 
 
+@pytest.mark.slow
 def test_cuda_graphs_change_nothing_on_a_cpu(finished: Result, tmp_path: Path) -> None:
     other = run(**again(finished, cuda_graphs=True, runs_dir=str(tmp_path)))
     assert other.run_dir != finished.run_dir
@@ -336,6 +341,7 @@ def test_a_name_belongs_to_one_configuration(finished: Result, copy: Path) -> No
     assert summary(copy)["loss"] == "cross_entropy"
 
 
+@pytest.mark.slow
 def test_starting_over_takes_another_directory(finished: Result, copy: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in copy.iterdir()}
     settings = again(finished, name="copy", runs_dir=str(copy.parent))
@@ -345,6 +351,7 @@ def test_starting_over_takes_another_directory(finished: Result, copy: Path) -> 
     assert {path: path.stat().st_mtime_ns for path in copy.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_runs_of_other_settings_data_or_labels_have_directories_of_their_own() -> None:
     names = {
         plan_only(resolve({**TINY, **more}), Terminal(quiet=True))["run"]
@@ -418,6 +425,7 @@ def test_a_learning_rate_that_is_far_too_high_diverges() -> None:
     assert result.test_accuracy["last"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("trouble")
 def test_a_run_that_is_stopped_says_so_and_goes_on_to_the_same_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -482,6 +490,7 @@ def test_a_method_that_is_told_the_noise_rate_is_an_oracle(capsys: pytest.Captur
     assert any(line.startswith("oracle") and "noise rate" in line for line in capsys.readouterr().err.splitlines())
 
 
+@pytest.mark.slow
 def test_a_method_that_is_told_nothing_is_none() -> None:
     said = plan(strategy="co_teaching", **{"strategy.forget_rate": 0.2})
     assert "oracle" not in said
@@ -489,6 +498,7 @@ def test_a_method_that_is_told_nothing_is_none() -> None:
     assert "noise rate" in plan(strategy="co_teaching")["oracle"]
 
 
+@pytest.mark.slow
 def test_progress_goes_to_stderr_and_quiet_is_quiet(capfd: pytest.CaptureFixture[str]) -> None:
     nlcore.run(**TINY, seed=11)
     loud = capfd.readouterr()
@@ -534,6 +544,7 @@ def nl_strategies():
 """
 
 
+@pytest.mark.slow
 def test_what_a_method_says_is_kept_with_the_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -594,6 +605,7 @@ def test_images_are_normalised_as_the_network_wants(monkeypatch: pytest.MonkeyPa
         nlcore.run(**{**settings, "architecture": "coloured"})
 
 
+@pytest.mark.slow
 def test_a_strong_view_that_is_the_weak_one_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     asked = {**TINY, "strategy": "two_views", "epochs": 2}
     same: dict[str, Any] = {"strong": "crop_flip", "strong.padding": 1, "strong.flip": False}

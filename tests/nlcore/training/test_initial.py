@@ -43,6 +43,7 @@ def first() -> nlcore.Result:
     return nlcore.run(**TINY, name="first", seed=5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["first", "runs/first", "runs/first/weights.safetensors", Path("runs/first")])
 def test_a_run_starts_from_another_by_name_folder_or_file(first: nlcore.Result, given: Any) -> None:
     networks, said = started(init=given)
@@ -51,6 +52,7 @@ def test_a_run_starts_from_another_by_name_folder_or_file(first: nlcore.Result, 
     assert said == [f"network1 starts from {count} of {count} tensors of {file}"]
 
 
+@pytest.mark.slow
 def test_each_network_takes_its_own_of_a_run_and_the_first_where_there_is_but_one(first: nlcore.Result) -> None:
     networks, _ = started(init="first", strategy="co_teaching")
     assert equal(networks["network2"], network_of(first.run_dir / "weights.safetensors"))
@@ -60,6 +62,7 @@ def test_each_network_takes_its_own_of_a_run_and_the_first_where_there_is_but_on
         assert equal(networks[name], network_of(two.run_dir / "weights.safetensors", name))
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_drawn_as_without_and_said(first: nlcore.Result, tmp_path: Path) -> None:
     weights = network_of(first.run_dir / "weights.safetensors")
     head = [key for key in weights if key.startswith("head")]
@@ -75,6 +78,7 @@ def test_what_does_not_fit_is_drawn_as_without_and_said(first: nlcore.Result, tm
     assert said == [f"{taken}; drawn anew: head.weight; not used: extra"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrapped", [None, "state_dict", "model"])
 def test_a_file_of_torch_is_read(first: nlcore.Result, tmp_path: Path, wrapped: str | None) -> None:
     weights = network_of(first.run_dir / "weights.safetensors")
@@ -107,6 +111,7 @@ def test_whatever_is_in_a_file_it_is_read_or_refused(content: bytes, ending: str
         read_weights(file, print)
 
 
+@pytest.mark.slow
 def test_a_run_is_known_by_the_content_of_the_weights(first: nlcore.Result, tmp_path: Path) -> None:
     shutil.copy(first.run_dir / "weights.safetensors", tmp_path / "one.safetensors")
     shutil.copy(first.run_dir / "weights.safetensors", tmp_path / "two.safetensors")

@@ -286,6 +286,7 @@ def test_a_demanding_method_tells_clean_from_wrong_labels(divided: Result) -> No
     assert roc_auc_score(right, strategy.clean_probability().numpy()) > 0.8
 
 
+@pytest.mark.slow
 def test_a_demanding_method_gives_the_same_numbers_again(door: Door) -> None:
     runs = [door(strategy="dividing", epochs=4, seed=seed) for seed in (3, 3, 4)]
     logs = [strategy.log for strategy in Dividing.made]
@@ -308,6 +309,7 @@ def test_a_demanding_method_can_be_averaged(door: Door) -> None:
 # ----------------------------------------------------------------------------------- promises to every method
 
 
+@pytest.mark.slow
 def test_dropout_is_replayed_whatever_was_drawn_before(door: Door) -> None:
     settings = {"architecture.dropout": 0.5, "epochs": 2}
     one = door(**settings)

@@ -74,6 +74,7 @@ def like_torchvision(name: str) -> str:
     return name.replace("head.", "fc.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50"])
 def test_agrees_with_torchvision(name: str) -> None:
     """The same weights give the same outputs, gradients and running statistics, in float64."""

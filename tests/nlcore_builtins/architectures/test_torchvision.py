@@ -29,6 +29,7 @@ def images(count: int, shape: tuple[int, int, int]) -> Tensor:
     return torch.randn(count, *shape, generator=torch.Generator().manual_seed(3))
 
 
+@pytest.mark.slow
 @every_model
 def test_is_the_model_of_torchvision(name: str) -> None:
     """The same seed gives the same logits, bit for bit, and ``head(features(x))`` is the whole."""
@@ -101,6 +102,7 @@ def test_with_small_images_resnet18_is_ours() -> None:
     assert weight.var().item() == pytest.approx(2 / (64 * 9), rel=0.15)  # He et al. 2015; 1,728 values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ADAPTED)
 def test_small_images(name: str) -> None:
     """The stem keeps the image size, and so does what followed it up to the next stride."""
@@ -120,6 +122,7 @@ def test_a_stem_that_cannot_be_adapted() -> None:
         build("alexnet", 7, (3, 64, 64), small_images=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "shape", "hint"),
     [

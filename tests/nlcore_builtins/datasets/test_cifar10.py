@@ -87,6 +87,7 @@ def test_images_agree_with_a_plain_reader(cifar10_dir: Path, everything: Data) -
         np.testing.assert_array_equal(images[position], image)
 
 
+@pytest.mark.slow
 @pytest.mark.cifar10
 def test_mean_and_std_are_those_of_the_training_images(everything: Data) -> None:
     images = images_of(everything)

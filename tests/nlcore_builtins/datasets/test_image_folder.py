@@ -391,6 +391,7 @@ TINY: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 def test_a_run_gives_the_same_numbers_in_memory_and_on_demand_and_predicts(tmp_path: Path) -> None:
     root = make(tmp_path / "photos", cat=12, dog=12)
     own: Any = {

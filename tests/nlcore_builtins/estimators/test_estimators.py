@@ -119,6 +119,7 @@ def test_dual_t_is_right_for_a_network_that_is_sure_of_the_true_class(noise: str
     assert found.rate == pytest.approx(known.rate, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("noise", "rate"), [case for case in CASES if case[1] < 0.8])  # few labels are right then
 def test_neighbours_of_one_class_give_rate_and_matrix(noise: str, rate: float) -> None:
     known = simulate(noise, rate, 1.0)

@@ -168,6 +168,7 @@ def test_a_matrix_that_rules_given_labels_out() -> None:
         set_up("known", NoiseInfo(0.4, np.array([[0.5, 0.5, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]])))
 
 
+@pytest.mark.slow
 def test_known_is_an_oracle_and_estimated_is_not() -> None:
     """Runs on the digits, through the front door."""
     common: Any = {"dataset": "digits", "epochs": 1, "quiet": True, "threads": "1", "architecture.width": 4}

@@ -36,6 +36,7 @@ def fake(tmp_path: Path) -> Path:
     return tmp_path / "CIFAR-10_human.pt"
 
 
+@pytest.mark.slow
 @pytest.mark.cifar10
 @pytest.mark.parametrize("which", PUBLISHED)
 def test_the_published_rates(which: str, cifar10_dir: Path, cifar10n_file: Path) -> None:
@@ -48,6 +49,7 @@ def test_the_published_rates(which: str, cifar10_dir: Path, cifar10n_file: Path)
     assert 100 * declared.rate == pytest.approx(PUBLISHED[which])
 
 
+@pytest.mark.slow
 @pytest.mark.cifar10
 def test_the_default_subset_gets_its_own_labels(cifar10_dir: Path, cifar10n_file: Path) -> None:
     whole, part = (

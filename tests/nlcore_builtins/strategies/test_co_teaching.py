@@ -112,6 +112,7 @@ def test_no_forget_rate_and_nothing_declared(bench: Callable[..., Any]) -> None:
     assert given.ctx.oracles == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("params", "oracles"), [({}, ("noise rate",)), ({"strategy.forget_rate": 0.2}, ())])
 def test_the_result_tells_of_the_oracle(params: dict[str, float], oracles: tuple[str, ...]) -> None:
     """The mark reaches what a run reports."""

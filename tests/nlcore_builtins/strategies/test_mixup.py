@@ -86,6 +86,7 @@ def draw_lambdas(b: Any, epochs: int) -> Array:
     return np.array([pair[0] for pair in found if pair])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 8.0])
 def test_lambda_follows_beta(bench: Callable[..., Any], alpha: float) -> None:
     """Over many epochs: mean 1/2, variance 1 / (4 (2 α + 1)), and the whole distribution by Kolmogorov-Smirnov."""

@@ -57,6 +57,7 @@ def test_every_pair_runs(first: Callable[[str, str], nlcore.Result], loss: str, 
     assert result.test_accuracy["last"] == row["test_accuracy"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "strategy"), [("gce", "standard"), ("elr", "mixup"), ("soft_bootstrap", "co_teaching")]
 )
@@ -73,6 +74,7 @@ def test_the_seed_decides_every_number(
     assert other.labels_sha256 == before.labels_sha256
 
 
+@pytest.mark.slow
 def test_losses_and_strategies_differ(first: Callable[[str, str], nlcore.Result]) -> None:
     """Each one has its say: from the same seed no two pairs give the same training loss."""
     pairs = [("gce", "standard"), ("elr", "standard"), ("gce", "mixup"), ("gce", "co_teaching")]
