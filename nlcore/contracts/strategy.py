@@ -21,6 +21,11 @@ class StrategyContext(Protocol):
     training images where the run has them (``--trusted``); a method that needs them raises `nlcore.UserError` in
     ``setup`` where ``num_trusted`` is 0.
 
+    ``half`` is 0 where a step is taken once. With an optimiser that takes each step twice (`Optimizer`: sharpness-aware
+    minimisation) `step` is called twice with the same batch, at other weights, and ``half`` is 1, then 2. What a method
+    keeps of what it saw, it keeps where ``half`` is not 2; what follows the weights moves where ``half`` is not 1.
+    Losses and the context's own averages do so by themselves.
+
     A trained model is loaded by the strategy's ``setup`` too, so that ``predict`` works: there are no training images
     then, and `predict` and `steps` raise RuntimeError; call them in ``begin_epoch``.
     """
@@ -33,6 +38,7 @@ class StrategyContext(Protocol):
     num_trusted: int
     trusted_labels: Tensor
     device: torch.device
+    half: int
 
     def declared_noise(self) -> NoiseInfo | None:
         """Return what the noise model declares, None where it declares nothing. Asking marks the run as an oracle."""

@@ -44,6 +44,7 @@ class TinyRun:
         wrap: Callable[[Context], Any] = lambda ctx: ctx,
         make_loss: Callable[[], Any] | None = None,
         precision: str = "fp32",
+        optimizer: Any = None,
     ) -> None:
         """
         Set the strategy up.
@@ -55,6 +56,7 @@ class TinyRun:
             wrap: what the strategy is given in place of the context.
             make_loss: makes other losses than the toy's cross-entropy.
             precision: ``fp32`` or ``bf16``.
+            optimizer: an instance; SGD at a rate of 0.1 where None.
 
         """
         self.returned: list[Any] = []
@@ -66,7 +68,7 @@ class TinyRun:
             strategy=_Watched(strategy, self),
             architecture=TinyArchitecture(),
             make_loss=make_loss or functools.partial(CrossEntropy, self.events),
-            optimizer=known.create("optimizer", "sgd", {"lr": 0.1}),
+            optimizer=optimizer or known.create("optimizer", "sgd", {"lr": 0.1}),
             views={"weak": View([weak], ["crop_flip"]), "strong": View(strong, ["crop_flip", "cutout"])},
         )
         settings = TrainingSettings(epochs=epochs, **SETTINGS)

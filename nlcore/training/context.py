@@ -160,7 +160,7 @@ class Context:
     def update(self, optimizer: torch.optim.Optimizer) -> None:
         """Clip and step; teachers of what was trained follow."""
         self.optimizers.update(optimizer)
-        if self._following and not (self.optimizers.twice and not self.optimizers.second):
+        if self._following and self.half != 1:
             trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
             for teacher, network, decay in self._following:
                 if any(id(p) in trained for p in network.parameters()):
@@ -205,6 +205,11 @@ class Context:
         finally:
             for part, mode in modes:  # one by one: a strategy may keep a part in evaluation mode
                 part.training = mode
+
+    @property
+    def half(self) -> int:
+        """0 where a step is taken once; 1 and 2 in the halves of one that is taken twice (``ascend()``)."""
+        return 2 if self.optimizers.second else 1 if self.optimizers.twice else 0
 
     @property
     def saved(self) -> dict[str, nn.Module]:

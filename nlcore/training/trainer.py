@@ -181,7 +181,9 @@ class Trainer:
         """Do a step, of which some optimisers want two halves, and return its loss."""
         loss: Any = self.capture.step(batch) if self.capture else self.strategy.step(batch)
         if self.ctx.optimizers.twice:
-            with self.ctx.optimizers.second_half(self.ctx.losses, list(self.ctx.networks.values())):
+            with self.ctx.optimizers.second_half(
+                self.ctx.losses, [*self.ctx.networks.values(), *self.ctx.modules.values()]
+            ):
                 self.strategy.step(batch)
         if not isinstance(loss, Tensor) or loss.ndim or loss.requires_grad:
             found = f"{tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__

@@ -102,7 +102,8 @@ class DISC:
         index = batch.index
         views = self.network(torch.cat(batch.views)).chunk(2)
         self.loss.observe(views[0], index)
-        self._note(views, batch)
+        if self.ctx.half != 2:  # of a step that is taken twice, the first half
+            self._note(views, batch)
         objective = torch.zeros((), device=index.device)
         for v, logits in enumerate(views):
             losses = self.loss(logits, batch.targets, index)

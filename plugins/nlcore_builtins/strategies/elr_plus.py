@@ -102,10 +102,11 @@ class ELRPlus:
         own, index = batch.label, batch.index
         network, loss, average = self.networks[own], self.losses[own], self.averages[own]
         mixing, partner = batch.row(self.mixing), mixup_pairs(batch.row(self.order), len(index))
-        with torch.no_grad():
-            said = self.averages[1 - own](batch.images).softmax(1)
-            t = self.beta * self.t[own][index] + (1 - self.beta) * said
-            self.t[own][index] = t
+        if self.ctx.half != 2:  # of a step that is taken twice, the second half has the first one's targets
+            with torch.no_grad():
+                said = self.averages[1 - own](batch.images).softmax(1)
+                self.t[own][index] = self.beta * self.t[own][index] + (1 - self.beta) * said
+        t = self.t[own][index]
         logits = network(mix(batch.images, partner, mixing))
         loss.observe(logits, index)  # as λ' ≥ 1/2, the sample itself weighs more
         losses = mixing * loss(logits, batch.targets, index)
@@ -114,7 +115,7 @@ class ELRPlus:
         regulariser = torch.log(1 - (p * mix(t, partner, mixing)).sum(1))
         objective = (losses + self.lam * batch.row(self.c) * regulariser).mean()
         value = self.ctx.minimise(self.optimizers[own], objective)
-        if self.ramping:  # the context's average followed with γ; as far as r again makes that γ r
+        if self.ramping and self.ctx.half != 1:  # the average followed with γ; as far as r again makes that γ r
             _pull(average, network, 1 - batch.row(self.r))
         return value
 

@@ -88,13 +88,13 @@ class MentorMix:
     def step(self, batch: Batch) -> Tensor:
         """Weigh, sample, mix, weigh again if so wished, and descend on the mean."""
         size = len(batch.index)
-        with torch.no_grad():
-            logits = self.network(batch.images)
-            self.loss.observe(logits, batch.index)
-            v = self._below(0, self.loss(logits, batch.targets, batch.index))
-        if self.burning:
-            v = batch.row(self.coin)[:size]
-        self.v[batch.index] = v
+        if self.ctx.half != 2:  # of a step that is taken twice, the second half has the first one's weights
+            with torch.no_grad():
+                logits = self.network(batch.images)
+                self.loss.observe(logits, batch.index)
+                v = self._below(0, self.loss(logits, batch.targets, batch.index))
+            self.v[batch.index] = batch.row(self.coin)[:size] if self.burning else v
+        v = self.v[batch.index]
         j = sample_partners(v, batch.row(self.pick)[:size])
         lam = batch.row(self.lam)[:size]
         lam = torch.where(v > 0, lam, 1 - lam)
@@ -128,7 +128,8 @@ class MentorMix:
     def _below(self, which: int, losses: Tensor) -> Tensor:
         """Move a threshold by these losses (B,) and return which do not exceed it, 0 or 1, (B,)."""
         gamma, quantile = self.gamma[which], quantile_of(losses, self.gamma_p)
-        gamma.copy_(torch.where(gamma.isinf(), quantile, self.decay * gamma + (1 - self.decay) * quantile))
+        if self.ctx.half != 2:
+            gamma.copy_(torch.where(gamma.isinf(), quantile, self.decay * gamma + (1 - self.decay) * quantile))
         return (losses <= gamma).float()
 
 

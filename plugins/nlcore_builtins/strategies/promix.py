@@ -136,8 +136,9 @@ class ProMix:
                 labels = torch.where(guessed > 0, (weak - self._bias(k)[0]).argmax(1), labels)
                 usable = usable + guessed
             objective = objective + self._objective(k, batch, logits[k], labels, usable)
-            for pi, weights in zip(self.pi[k], (usable, 1 - usable), strict=True):
-                follow(pi, both[k], weights, self.momentum)
+            if self.ctx.half != 2:  # of a step that is taken twice, the first half
+                for pi, weights in zip(self.pi[k], (usable, 1 - usable), strict=True):
+                    follow(pi, both[k], weights, self.momentum)
         return self.ctx.minimise(self.optimizer, objective)
 
     def predict(self, images: Tensor) -> Tensor:
