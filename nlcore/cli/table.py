@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from nlcore.cli.table_by import print_by
 from nlcore.config.published import Published, published_or_none
 from nlcore.errors import UserError, plural
 from nlcore.parameters import show_value
@@ -51,9 +52,31 @@ _ALIGNED = ("wrong", "seed", "noise seed", "epochs", *_NUMBERS, *_WIDE)
 @click.argument("runs", required=False, default="runs", type=click.Path(path_type=Path))
 @click.option("--wide", is_flag=True, help="all columns, with whole names")
 @click.option("--json", "as_json", is_flag=True, help="as one line of JSON")
-def table(runs: Path, wide: bool, as_json: bool) -> None:
+@click.option("--by", metavar="WORDS", help="mean ± std over seeds, a row for each value of these: loss,noise.rate")
+@click.option(
+    "--baseline", metavar="VALUE", help="with --by: what rows are held against, of its first word: cross_entropy"
+)
+@click.option("--metric", metavar="NAMES", help="with --by: what is shown  [default: last,mean_last_10]")
+@click.option(
+    "--format",
+    type=click.Choice(("text", "md", "latex", "csv", "json", "html")),
+    help="with --by  [default: what FILE's suffix says, else text]",
+)
+@click.option(
+    "-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="with --by: write the table to a file"
+)
+def table(
+    runs: Path,
+    wide: bool,
+    as_json: bool,
+    by: str | None,
+    baseline: str | None,
+    metric: str | None,
+    format: str | None,
+    output: Path | None,
+) -> None:
     """
-    Show all finished runs, one row each.
+    Show all finished runs, one row each; with --by, one row for all seeds.
 
     RUNS is the folder of run directories, or one of them. What is the same in all runs stands above the table.
     "run" is a name that other commands take; "wrong" is the share of wrong labels that were trained on;
@@ -65,7 +88,21 @@ def table(runs: Path, wide: bool, as_json: bool) -> None:
     model predicts. --wide adds the best of all epochs (an oracle, and so is a method that was told the noise rate),
     the share of the mislabelled images that the model classifies correctly, time, speed, memory, and a sign that is
     the same for the same given labels.
+
+    --by takes nl run's words: loss, loss.q, noise.rate, epochs, lr, preset. Runs of one row may differ in their seeds
+    alone. With --baseline a row also has its paired difference to it over equal seeds and labels, with a 95 % interval.
+    --metric takes last, mean_last_10, selected, best_oracle, memorised, corrected, clean_accuracy, seconds,
+    images_per_second, peak_memory, and columns of metrics.jsonl. docs/studies.md tells how everything is computed.
     """
+    if by is not None:
+        if wide or (as_json and format not in (None, "json")):
+            raise click.UsageError("--by goes without --wide, and with --json or another --format, not both.")
+        print_by(runs, by, baseline, metric, "json" if as_json else format, output)
+        return
+    options = {"--baseline": baseline, "--metric": metric, "--format": format, "--output": output}
+    without = [name for name, value in options.items() if value is not None]
+    if without:
+        raise click.UsageError(f"{without[0]} is for tables over seeds: add --by, for instance --by loss.")
     if not runs.is_dir():
         raise UserError(f"There is no folder {runs}. 'nl run' makes it; or name another one: nl table FOLDER.")
     one = (runs / "summary.json").is_file()
