@@ -11,6 +11,7 @@ LAST = [Path(__file__).parent / name for name in ("docs", "benchmarks")]
 
 os.environ["NL_PLUGINS"] = "nlcore"  # whatever else is installed beside us stays out
 os.environ.setdefault("MPLBACKEND", "agg")
+os.environ["WANDB_MODE"] = "offline"  # tests send nothing anywhere
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

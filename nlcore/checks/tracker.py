@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 CONFIG = {"epochs": 2, "loss": {"name": "cross_entropy"}, "ema": "none"}
+PLAN = {"loss": "cross_entropy", "training": "2 epochs"}
 ROW = {"train_loss": 1.5, "test_accuracy": 0.25, "memorised": None, "lr": 0.1}
 
 
@@ -24,8 +25,12 @@ CHECKS = (follows_a_run, follows_a_run_that_is_resumed)
 
 def _told(cls: type, epochs: list[int], done: int, status: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
+        run_dir = Path(folder, "run")  # within a folder of its own, as some write beside the runs
+        run_dir.mkdir()
         tracker = cls()
-        tracker.start(Path(folder), CONFIG, done)
+        tracker.start(run_dir, CONFIG, done)
+        if hasattr(tracker, "plan"):
+            tracker.plan(PLAN)
         for epoch in epochs:
             tracker.epoch({"epoch": epoch, **ROW})
         tracker.end({"status": status, "test_accuracy": {"last": 0.25}})

@@ -6,9 +6,9 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
@@ -19,13 +19,9 @@ from nlcore.errors import UserError, plural
 if TYPE_CHECKING:
     from nlcore.config.experiment import Experiment
     from nlcore.data.run_data import RunData
+    from nlcore.runs.terminal import Terminal
 
 _STORAGE = ("data_dir", "no_download")
-_FLAGS = {
-    "json": "end with one line of JSON on stdout, instead of the table",
-    "quiet": "print nothing on stderr but errors",
-    "help": "show this and exit; with components named, their parameters",
-}
 IN_A_ROW = 10  # up to so many classes, a row of the matrix fits into 80 columns
 _FILES = ("labels.npz", "labels.csv", "labels.json", "noise.json", "noise.png")
 
@@ -34,34 +30,43 @@ class NoiseCommand(ComponentCommand):
     """``nl noise``: a dataset and a noise model."""
 
     slots = ("dataset", "noise")
+    out = ("--out DIR", "folder to write to (default: in ./noise, by a name made from all that decides the labels)")
+    flags: ClassVar[Mapping[str, str]] = {
+        "json": "end with one line of JSON on stdout, instead of the table",
+        "quiet": "print nothing on stderr but errors",
+        "help": "show this and exit; with components named, their parameters",
+    }
 
     def experiment(self, ctx: click.Context) -> Experiment:
         """Return the experiment that the command line describes; nothing else of it is used."""
-        return _resolve(ctx)
+        return noisy_data(ctx)
 
     def sections(self, experiment: Experiment) -> list[tuple[str, HelpRows]]:
         """Return the seed, where things lie, and what the command does."""
-        out = ("--out DIR", "folder to write to (default: in ./noise, by a name made from all that decides the labels)")
         return [
             ("Seed", help_rows(TrainingSettings, experiment.settings, ("noise_seed",))),
-            ("Storage", [*help_rows(Storage, experiment.storage, _STORAGE), out]),
-            ("This command", [(f"--{flag(name)}", text) for name, text in _FLAGS.items()]),
+            ("Storage", [*help_rows(Storage, experiment.storage, _STORAGE), self.out]),
+            ("This command", [(f"--{flag(name)}", text) for name, text in self.flags.items()]),
         ]
 
 
-def _options() -> Iterator[click.Parameter]:
+def noise_options(out: tuple[str, ...], flags: Iterable[str]) -> Iterator[click.Parameter]:
+    """Yield the options of a command on noisy data: what the data are, how the place to write to is typed, flags."""
     for slot in NoiseCommand.slots:
         yield click.Option([f"--{slot}"])
     yield click.Option(["--labels"])
     yield option(TrainingSettings, "noise_seed")
     for name in _STORAGE:
         yield option(Storage, name)
-    yield click.Option(["--out"], type=click.Path(path_type=Path))
-    for name in _FLAGS:
+    yield click.Option([*out], type=click.Path(path_type=Path))
+    for name in flags:
         yield click.Option([f"--{flag(name)}", *(["-h"] if name == "help" else []), name], is_flag=True)
 
 
-@click.command(cls=NoiseCommand, params=list(_options()), add_help_option=False, options_metavar="[OPTIONS]")
+_PARAMS = list(noise_options(("--out",), NoiseCommand.flags))
+
+
+@click.command(cls=NoiseCommand, params=_PARAMS, add_help_option=False, options_metavar="[OPTIONS]")
 @click.pass_context
 def noise(ctx: click.Context, /, **options: Any) -> int:
     """
@@ -74,16 +79,13 @@ def noise(ctx: click.Context, /, **options: Any) -> int:
     if options["help"]:
         click.echo(ctx.get_help())
         return 0
-    experiment = _resolve(ctx)
+    experiment = noisy_data(ctx)
 
-    from nlcore.contracts import DatasetContext
-    from nlcore.data.prepare import prepare
     from nlcore.rundir.noise_report import as_text, describe
     from nlcore.runs.terminal import Terminal, print_plan
 
     terminal, seed = Terminal(options["quiet"]), experiment.settings.noise_seed
-    source = DatasetContext(experiment.data_dir, not experiment.storage.no_download, terminal.line)
-    data = prepare(experiment["dataset"].create(), experiment["noise"].create(), source, noise_seed=seed)
+    data = prepared(experiment, terminal)
     about = {"model": experiment.config()["noise"], "noise_seed": seed}
     record = describe(data, about)
     text = as_text(record)
@@ -106,11 +108,22 @@ def noise(ctx: click.Context, /, **options: Any) -> int:
     return 0
 
 
-def _resolve(ctx: click.Context) -> Experiment:
+def noisy_data(ctx: click.Context) -> Experiment:
+    """Return the experiment whose dataset and noise are those of the command line."""
     from nlcore.config.experiment import resolve
 
     names = [*NoiseCommand.slots, "labels", "noise_seed", *_STORAGE]
     return resolve({**{name: ctx.params[name] for name in names if ctx.params[name] is not None}, **ctx.obj})
+
+
+def prepared(experiment: Experiment, terminal: Terminal) -> RunData:
+    """Load an experiment's data and make their labels wrong."""
+    from nlcore.contracts import DatasetContext
+    from nlcore.data.prepare import prepare
+
+    source = DatasetContext(experiment.data_dir, not experiment.storage.no_download, terminal.line)
+    dataset, noise = experiment["dataset"].create(), experiment["noise"].create()
+    return prepare(dataset, noise, source, noise_seed=experiment.settings.noise_seed)
 
 
 def _default_folder(experiment: Experiment, record: str) -> Path:

@@ -17,6 +17,7 @@ from nlcore.config.settings import RESUMABLE
 @click.option("--data-dir", help="folder of the data, where they have moved")
 @click.option("--no-download", is_flag=True, default=None, help="never download data")
 @click.option("--checkpoint-every", help="epochs between checkpoints")
+@click.option("--tracker", metavar="NAME", help="who is told from here on, or none  [as before]")
 @click.option("--runs-dir", default="runs", show_default=True, help="folder that RUN is looked up in")
 @click.option("--json", "as_json", is_flag=True, help="end with one line of JSON on stdout")
 @click.option("--quiet", is_flag=True, help="print nothing on stderr but errors")
@@ -31,13 +32,13 @@ def resume(
     stopped, on a CPU with the same versions and threads; everything about it is taken from the directory. Files of the
     data that have moved may be given anew, as --dataset.folder or --noise.file: they are known by their content.
     """
-    rest, moved = take_parameters(("dataset", "noise"), other)
+    rest, moved = take_parameters(("dataset", "noise", "tracker"), other)
     options = [word for word in (run, *rest) if word.startswith("-")]
     if options:
         raise click.UsageError(
-            f"{options[0]}: only epochs (more than before), device, where the data lie and how often is saved may "
-            "change in a run, and files of dataset and noise may be given anew. For anything else start another one "
-            "with nl run."
+            f"{options[0]}: only epochs (more than before), device, where the data lie, how often is saved and the "
+            "trackers may change in a run, and files of dataset and noise may be given anew. For anything else start "
+            "another one with nl run."
         )
     if rest:
         raise click.UsageError(f"{rest[0]}: one run at a time.")

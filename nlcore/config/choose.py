@@ -9,7 +9,7 @@ from nlcore.config.recipe import SHORTHANDS, Overrides, check_names
 from nlcore.config.settings import SHORT_NAMES
 from nlcore.errors import ParameterError
 from nlcore.host.discovery import Entry
-from nlcore.host.hookspecs import slots
+from nlcore.host.hookspecs import Kind, slots
 from nlcore.host.registry import Registry
 from nlcore.host.selection import Selection, addresses
 from nlcore.parameters import Parameter
@@ -27,9 +27,7 @@ class Finder:
         """Return the components that a name means: several where the kind chains, none for a slot that may be empty."""
         if (slot, name) not in self._entries:
             _, kind = slots()[slot]
-            parts = [name] if not kind.chains else [part.strip() for part in name.split("+")]
-            empty = kind.chains and not kind.decides and name == "none"
-            self._entries[slot, name] = [] if empty else [self.known.find(kind.name, part) for part in parts]
+            self._entries[slot, name] = [self.known.find(kind.name, part) for part in _parts(name, kind)]
         return self._entries[slot, name]
 
     def display(self, slot: str, name: str) -> str:
@@ -41,6 +39,15 @@ class Finder:
         if entry not in self._signatures:
             self._signatures[entry] = self.known.signature(entry)
         return self._signatures[entry]
+
+
+def _parts(name: str, kind: Kind) -> list[str]:
+    """Return the names in a name; of what has no say in the numbers each counts once, and a comma is as good as a +."""
+    if not kind.chains:
+        return [name]
+    if kind.decides:
+        return [part.strip() for part in name.split("+")]
+    return [] if name == "none" else [*dict.fromkeys(part.strip() for part in name.replace(",", "+").split("+"))]
 
 
 def suggestions(finder: Finder, layers: Sequence[Overrides]) -> tuple[Overrides, ...]:

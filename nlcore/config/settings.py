@@ -18,7 +18,7 @@ from nlcore.textfiles import expand_home
 SHORT_NAMES = {"lr": "optimizer.lr", "momentum": "optimizer.momentum", "weight_decay": "optimizer.weight_decay"}
 
 #: What may change when a run is resumed; of `init` the place only, as its file is known by content.
-RESUMABLE = ("epochs", "device", "init", "data_dir", "no_download", "checkpoint_every")
+RESUMABLE = ("epochs", "device", "init", "data_dir", "no_download", "checkpoint_every", "tracker")
 
 
 @dataclass(frozen=True)

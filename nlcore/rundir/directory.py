@@ -12,6 +12,7 @@ The directory of one run: its files, and the order in which they are written.
     repeats.csv          images that are in train and test, or under several labels, if there are any
     selection.csv        what the method thinks of each label, where it has an opinion
     confusion.csv        how often each true class of the test set was predicted as each other
+    samples.png          training images with given and true labels, if the run has trackers
     curves.png           test accuracy and memorised wrong labels
     confusion.png        the confusion matrix as a picture
     summary.json         the status, and at the end the result
@@ -148,6 +149,28 @@ class RunDirectory:
         writer.writerow(("true", *classes))
         writer.writerows((name, *row) for name, row in zip(classes, confusion.tolist(), strict=True))
         durable.write(self.path / "confusion.csv", text.getvalue().encode())
+
+    def confusion(self) -> tuple[tuple[str, ...], list[list[int]]] | None:
+        """
+        Return ``confusion.csv``: the names of the K classes, and counts [true][predicted]; None where it was not written.
+
+        Raises:
+            UserError: it is not what a run writes.
+
+        """
+        import csv
+
+        path = self.path / "confusion.csv"
+        try:
+            (_, *classes), *rows = csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline=""))
+            counts = [[int(count) for count in row] for _, *row in rows]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, csv.Error) as error:
+            raise UserError(f"{path} cannot be read: {error}.") from None
+        if [name for name, *_ in rows] != classes or any(len(row) != len(classes) for row in counts):
+            raise UserError(f"{path} is not what a run writes.")
+        return tuple(classes), counts
 
     def write_labels(self, data: RunData, noise: Mapping[str, Any]) -> None:
         """

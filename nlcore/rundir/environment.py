@@ -30,9 +30,16 @@ def environment(experiment: Experiment, hardware: Hardware) -> dict[str, Any]:
         "precision": hardware.precision,
         "threads": hardware.threads,
         "plugin_files": experiment.plugin_files(),
+        "tracker": tracking(experiment),
         "data_dir": str(experiment.data_dir.absolute()),
         "command": sys.argv[1:],
     }
+
+
+def tracking(experiment: Experiment) -> dict[str, Any]:
+    """Return who is told how the run goes, as a recipe's table."""
+    chosen = experiment["tracker"]
+    return {"name": chosen.name} | {key: "none" if value is None else value for key, value in chosen.params.items()}
 
 
 def packages() -> dict[str, str]:
@@ -59,7 +66,8 @@ def resolve_run(directory: RunDirectory, command: str, *layers: Overrides) -> Ex
         return resolve(recipe, *layers)
     except UserError as error:
         files = directory.read_json("environment.json").get("plugin_files", {})
-        raise _with_what_to_load(error, recipe, files, command, directory.path) from error
+        asked = {key: value for layer in (recipe, *layers) for key, value in layer.items()}
+        raise _with_what_to_load(error, asked, files, command, directory.path) from error
 
 
 def resolve_model(place: Path, recipe: Mapping[str, Any], files: Mapping[str, str]) -> Experiment:

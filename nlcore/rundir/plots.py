@@ -24,7 +24,7 @@ _CURVES = (
 
 def draw_curves(rows: Sequence[Mapping[str, Any]], result: Result) -> bytes:
     """Return `curves_figure` as a PNG."""
-    return _png(curves_figure(rows, result))
+    return as_png(curves_figure(rows, result))
 
 
 def curves_figure(rows: Sequence[Mapping[str, Any]], result: Result) -> Figure:
@@ -90,7 +90,7 @@ def draw_confusion(shares: NDArray[np.float64], classes: Sequence[str], title: s
                 if share > 0:
                     colour = "white" if share > 0.5 else "black"
                     axes.text(j, i, f"{100 * share:.1f}", ha="center", va="center", fontsize=7, color=colour)
-    return _png(figure)
+    return as_png(figure)
 
 
 def _title(result: Result) -> str:
@@ -107,7 +107,7 @@ def _title(result: Result) -> str:
     return f"{first}\n{with_options('noise')} noise{rate}, {parts['architecture']}, seed {result.seed}"
 
 
-def _png(figure: Figure) -> bytes:
+def as_png(figure: Figure) -> bytes:
     """Return a figure as a PNG, drawn without a window system."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 

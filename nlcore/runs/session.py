@@ -24,6 +24,7 @@ from nlcore.rundir.directory import RunDirectory
 from nlcore.rundir.environment import environment, with_files
 from nlcore.rundir.model_file import ModelFile, as_json
 from nlcore.rundir.result import Result, accuracies, per_class
+from nlcore.rundir.samples import draw_samples
 from nlcore.rundir.selection_file import write_selection
 from nlcore.runs.plan import plan, speed_hints
 from nlcore.training.build import memory_in_words
@@ -140,6 +141,11 @@ class Session(Observer):
             self.notes.clear()
 
     def _start(self) -> None:
+        if self.experiment["tracker"].parts:  # they show it; otherwise it would only take time
+            with self._never_losing_the_run("samples.png"):
+                self.directory.write_picture(
+                    "samples.png", draw_samples(self.data, self.experiment.settings.noise_seed)
+                )
         words = plan(self.experiment, self.data, self.trainer, str(self.directory.path))
         images = self.trainer.evaluator.images_per_epoch
         hints = speed_hints(self.experiment, self.trainer)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nlcore.config.experiment import Experiment, resolve
-from nlcore.config.recipe import Overrides
+from nlcore.config.recipe import Overrides, flat_recipe
 from nlcore.config.settings import RESUMABLE
 from nlcore.contracts import DatasetContext
 from nlcore.data.run_data import RunData
@@ -22,7 +22,7 @@ from nlcore.errors import UserError
 from nlcore.host.boundary import attributed
 from nlcore.rundir import checkpoint, durable
 from nlcore.rundir.directory import ENDED, RunDirectory
-from nlcore.rundir.environment import packages, resolve_run
+from nlcore.rundir.environment import packages, resolve_run, tracking
 from nlcore.rundir.lock import locked
 from nlcore.rundir.result import Result
 from nlcore.runs.estimate import seconds_of_run
@@ -126,7 +126,7 @@ def resume(path: Path, changes: Overrides, terminal: Terminal, observers: Sequen
     Args:
         path: the run directory.
         changes: of `RESUMABLE`; parameters of the dataset and of the noise that name files may change too, as data are
-            named by content.
+            named by content, and those of a tracker.
         terminal: follows.
         observers: follow, too.
 
@@ -137,14 +137,15 @@ def resume(path: Path, changes: Overrides, terminal: Terminal, observers: Sequen
 
     """
     for name in changes:
-        if name not in RESUMABLE and name.partition(".")[0] not in ("dataset", "noise"):
+        if name not in RESUMABLE and name.partition(".")[0] not in ("dataset", "noise", "tracker"):
             raise UserError(f"{name} cannot change in a run; only {', '.join(RESUMABLE)} can, and where its files lie.")
     directory = RunDirectory(path)
     Result.read(path)
     environment = _environment(directory)
     stored = environment["fingerprint"]
     places = {"data_dir": environment["data_dir"], "runs_dir": str(path.parent), "name": path.name}
-    experiment = resolve_run(directory, "resume", {**places, **changes})
+    tracked = flat_recipe({"tracker": environment.get("tracker", {})})
+    experiment = resolve_run(directory, "resume", tracked, {**places, **changes})
     before = stored["config"]["epochs"]
     if experiment.settings.epochs < before:
         raise UserError(f"epochs = {experiment.settings.epochs}: the run has {before}; more may be given, not fewer.")
@@ -230,9 +231,9 @@ def _go_on(
         session = Session(experiment, data, trainer, directory, watching, notes)
         if longer:  # from here on it is a run of so many epochs, also for whoever asks for fewer
             directory.write_config(experiment.config())
-        if longer or str(experiment.data_dir.absolute()) != environment["data_dir"]:
-            more = {"fingerprint": now, "data_dir": str(experiment.data_dir.absolute())}
-            directory.write_json("environment.json", environment | more)
+        changeable = {"data_dir": str(experiment.data_dir.absolute()), "tracker": tracking(experiment)}
+        if longer or any(environment.get(key) != value for key, value in changeable.items()):
+            directory.write_json("environment.json", environment | {"fingerprint": now, **changeable})
         with attributed(experiment.entries):
             session.restore(state)
         return session.execute()

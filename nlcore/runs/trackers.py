@@ -26,6 +26,8 @@ class TrackerObserver(Observer):
     def start(self, start: Start) -> None:
         """Begin to track."""
         self._ask("start", self._run_dir, self._config, start.done)
+        if hasattr(self._tracker, "plan"):
+            self._ask("plan", start.plan)
 
     def epoch(self, row: Row) -> None:
         """Hand on an epoch's metrics."""

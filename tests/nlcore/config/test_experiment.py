@@ -384,6 +384,18 @@ def test_a_parameter_that_several_in_a_row_have_needs_the_name_of_one() -> None:
         resolve({**layer, "strong.scale": 1})
 
 
+@pytest.mark.parametrize("typed", ["csv,tensorboard", "csv+tensorboard", "csv, tensorboard,csv"])
+def test_trackers_may_stand_apart_by_commas_and_count_once(typed: str) -> None:
+    pytest.importorskip("tensorboard")
+    assert resolve({"tracker": typed})["tracker"].names == ("csv", "tensorboard")
+    assert resolve({"tracker": "csv"}, {"tracker": typed}, {"tracker": "none"})["tracker"].names == ()
+
+
+def test_where_the_order_counts_a_comma_is_none() -> None:
+    with pytest.raises(nlcore.UserError, match="no augmentation 'crop_flip,cutout'"):
+        resolve({"augmentation": "crop_flip,cutout"})
+
+
 def test_an_experiment_creates_its_components() -> None:
     experiment = resolve({"loss": "gce", "loss.q": 0.3})
     assert experiment["loss"].create().q == 0.3
