@@ -13,7 +13,7 @@ Importing nlcore does not import torch.
 
 from __future__ import annotations
 
-from nlcore.api import create, dataset, load, resume, run
+from nlcore.api import create, dataset, load, resume, run, sweep
 from nlcore.errors import ComponentError, NotInstalledError, ParameterError, PluginError, RunError, UserError
 from nlcore.host.hookspecs import NLCORE_API, Component, hookimpl
 from nlcore.parameters import parameter
@@ -38,4 +38,5 @@ __all__ = [
     "parameter",
     "resume",
     "run",
+    "sweep",
 ]

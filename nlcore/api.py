@@ -18,6 +18,7 @@ from nlcore.rundir.result import Result
 if TYPE_CHECKING:
     from nlcore.contracts import Data, Split
     from nlcore.runs.model import TrainedModel
+    from nlcore.studies.sweep import Study
 
 _GIGABYTE = 10**9
 
@@ -62,7 +63,8 @@ def resume(
         run: the run's directory, or its name in `runs_dir`, as ``nl table`` shows it.
         runs_dir: the folder that names are looked up in.
         quiet: print nothing on stderr.
-        changes: ``epochs`` (more than before), ``device``, ``data_dir``, ``no_download``, ``checkpoint_every``.
+        changes: ``epochs`` (more than before), ``device``, ``data_dir``, ``no_download``, ``checkpoint_every``,
+            ``tracker``.
 
     Raises:
         UserError: no run, a change that is not allowed, or methods, data or labels that are no longer the same.
@@ -73,6 +75,36 @@ def resume(
     from nlcore.runs.terminal import Terminal
 
     return go_on(find_run(run, runs_dir), changes, Terminal(quiet))
+
+
+def sweep(
+    study: str | os.PathLike[str] | None = None, *, executor: str = "local", quiet: bool = False, **settings: Any
+) -> Study:
+    """
+    Run every combination of several values, as ``nl sweep`` does; what is done already is not done again.
+
+    Args:
+        study: a TOML file with a table ``[grid]``; what else is given here goes before it.
+        executor: where the runs are computed; its parameters are ``**{"executor.jobs": 2}``.
+        quiet: print nothing on stderr.
+        settings: as for `run`, with a list where there are several values:
+            ``sweep(loss=["gce", "elr"], seed=range(1, 4), **{"noise.rate": [0.2, 0.5]})``.
+
+    Returns:
+        The study, with the results of its runs; those that failed say so.
+
+    Raises:
+        UserError: an unknown name, a value that is not allowed in any of the runs, an executor that cannot be used.
+        KeyboardInterrupt: it was stopped; the same call goes on.
+
+    """
+    from nlcore.studies.grid import several_in_python
+    from nlcore.studies.sweep import find, run_study
+
+    plain = {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in settings.items()}
+    of_executor = {key.removeprefix("executor."): plain.pop(key) for key in [*plain] if key.startswith("executor.")}
+    every = find(None if study is None else Path(study), *several_in_python(plain))
+    return run_study(every, registry().create("executor", executor, of_executor), quiet)
 
 
 def load(

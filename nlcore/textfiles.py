@@ -45,3 +45,7 @@ class TextInFile(str):
         self = super().__new__(cls, text)
         self.folder = folder
         return self
+
+    def __reduce__(self) -> tuple[type[TextInFile], tuple[str, Path]]:
+        """Return what it is made from: it goes to other processes, too."""
+        return TextInFile, (str(self), self.folder)

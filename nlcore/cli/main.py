@@ -19,11 +19,14 @@ from nlcore.cli.list_plugins import list_plugins
 from nlcore.cli.new_plugin import new_plugin
 from nlcore.cli.noise import noise
 from nlcore.cli.options import ComponentCommand
+from nlcore.cli.plot import plot
 from nlcore.cli.predict import predict
 from nlcore.cli.presets import presets
 from nlcore.cli.resume import resume
 from nlcore.cli.run import run
+from nlcore.cli.samples import samples
 from nlcore.cli.show import show
+from nlcore.cli.sweep import sweep
 from nlcore.cli.table import table
 from nlcore.config.unknown import meant
 from nlcore.errors import RunError, UserError, nearest
@@ -77,7 +80,9 @@ def cli(plugins: tuple[Path, ...]) -> None:
         os.environ["NL_PLUGIN_PATH"] = os.pathsep.join(filter(None, asked))
 
 
-for command in (run, resume, table, predict, noise, estimate, list_plugins, presets, show, doctor, new_plugin, check):
+ABOUT_RUNS = (run, resume, sweep, table, plot, predict, noise, samples, estimate)
+ABOUT_COMPONENTS = (list_plugins, presets, show, doctor, new_plugin, check)
+for command in (*ABOUT_RUNS, *ABOUT_COMPONENTS):
     cli.add_command(command)
 
 

@@ -49,8 +49,8 @@ class RunCommand(ComponentCommand):
         ]
 
 
-def _options() -> Iterator[click.Parameter]:
-    yield click.Argument(["recipe"], required=False, type=click.Path(path_type=Path))
+def setting_options() -> Iterator[click.Option]:
+    """Yield an option for each slot and each setting of a run."""
     for slot in RunCommand.slots:
         yield click.Option([f"--{slot}"])
     for name in SHORT_NAMES:
@@ -60,6 +60,18 @@ def _options() -> Iterator[click.Parameter]:
             yield option(cls, item.name)
     for name in SHORTHANDS:
         yield click.Option([f"--{name}"])
+
+
+def given_settings(ctx: click.Context) -> dict[str, object]:
+    """Return what was given for these options, and for the components' parameters."""
+    settings = (item.name for cls in (TrainingSettings, Storage) for item in fields(cls))
+    names = [*RunCommand.slots, *SHORT_NAMES, *SHORTHANDS, *settings]
+    return {**{name: ctx.params[name] for name in names if ctx.params[name] is not None}, **ctx.obj}
+
+
+def _options() -> Iterator[click.Parameter]:
+    yield click.Argument(["recipe"], required=False, type=click.Path(path_type=Path))
+    yield from setting_options()
     for name in _FLAGS:
         yield click.Option([f"--{flag(name)}", *(["-h"] if name == "help" else []), name], is_flag=True)
 
@@ -110,10 +122,7 @@ def report(result: Result, as_json: bool) -> int:
 def _layers(ctx: click.Context) -> list[Overrides]:
     """Return the layers of settings that the command line names: its recipe, then the options."""
     recipe = ctx.params["recipe"]
-    settings = (item.name for cls in (TrainingSettings, Storage) for item in fields(cls))
-    names = [*RunCommand.slots, *SHORT_NAMES, *SHORTHANDS, *settings]
-    given = {name: ctx.params[name] for name in names if ctx.params[name] is not None}
-    return [*([read_recipe(recipe)] if recipe else []), {**given, **ctx.obj}]
+    return [*([read_recipe(recipe)] if recipe else []), given_settings(ctx)]
 
 
 def _finished(layers: list[Overrides], quiet: bool) -> Result | None:

@@ -34,13 +34,24 @@ def read_recipe(path: Path) -> dict[str, object]:
         UserError: unreadable, not valid TOML (with the line number), or an unknown key.
 
     """
+    layer = parse_recipe(text_of(path, "recipe"), f"recipe {path}")
+    return {key: relative_to(path.parent, key, value) for key, value in layer.items()}
+
+
+def text_of(path: Path, what: str) -> str:
+    """
+    Return the text of a file that the user names.
+
+    Raises:
+        UserError: it is not there or cannot be read; the message names it as `what`.
+
+    """
     try:
-        text = read_text(path)
+        return read_text(path)
     except FileNotFoundError:
-        raise UserError(f"There is no recipe {path}.") from None
+        raise UserError(f"There is no {what} {path}.") from None
     except (OSError, ValueError) as error:
-        raise UserError(f"The recipe {path} cannot be read: {error}.") from None
-    return {key: _from(path.parent, key, value) for key, value in parse_recipe(text, f"recipe {path}").items()}
+        raise UserError(f"The {what} {path} cannot be read: {error}.") from None
 
 
 def parse_recipe(text: str, what: str) -> dict[str, object]:
@@ -51,17 +62,39 @@ def parse_recipe(text: str, what: str) -> dict[str, object]:
         UserError: not valid TOML, or an unknown key; the message names it as `what`.
 
     """
+    content = parse_toml(text, what)
     try:
-        content = tomllib.loads(text)
+        return checked_layer(content)
+    except UserError as error:
+        raise UserError(f"The {what}: {error}") from None
+
+
+def parse_toml(text: str, what: str) -> dict[str, object]:
+    """
+    Return the content of a TOML text.
+
+    Raises:
+        UserError: it is not valid; the message names it as `what`.
+
+    """
+    try:
+        return tomllib.loads(text)
     except RecursionError:
         raise UserError(f"The {what} is not valid TOML: it is nested too deeply.") from None
     except ValueError as error:  # of TOML, or a number of thousands of digits
         raise UserError(f"The {what} is not valid TOML: {error}.") from None
-    try:
-        layer = flat_recipe(content)
-        check_names(layer)
-    except UserError as error:
-        raise UserError(f"The {what}: {error}") from None
+
+
+def checked_layer(content: Mapping[str, object]) -> dict[str, object]:
+    """
+    Return a recipe's settings and tables as a layer whose names are known.
+
+    Raises:
+        UserError: a table for no slot, an unknown name, or a setting that is there twice.
+
+    """
+    layer = flat_recipe(content)
+    check_names(layer)
     return layer
 
 
@@ -157,8 +190,8 @@ def _table(name: str, table: Mapping[str, object]) -> Iterator[tuple[str, object
             yield (name if key == "name" else f"{name}.{key.replace('-', '_')}"), value
 
 
-def _from(folder: Path, key: str, value: object) -> object:
-    """Return a recipe's value so that a path in it is relative to the recipe's folder."""
+def relative_to(folder: Path, key: str, value: object) -> object:
+    """Return a value that stands in a file so that a path in it is relative to the file's folder."""
     if not isinstance(value, str):
         return value
     if key in _FOLDERS and value.lower() != "none":

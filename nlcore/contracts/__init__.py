@@ -12,6 +12,7 @@ from nlcore.contracts.augmentation import Augmentation, Draws
 from nlcore.contracts.batch import Batch, Pass
 from nlcore.contracts.dataset import Data, Dataset, DatasetContext, ImageStore, Labels, Split
 from nlcore.contracts.estimator import Estimate, Estimator, Evidence
+from nlcore.contracts.executor import Executor, Job, Outcome, Work
 from nlcore.contracts.loss import Loss, LossContext
 from nlcore.contracts.noise import NoiseContext, NoiseInfo, NoiseModel
 from nlcore.contracts.optimizer import Optimizer
@@ -29,7 +30,9 @@ __all__ = [
     "Estimate",
     "Estimator",
     "Evidence",
+    "Executor",
     "ImageStore",
+    "Job",
     "Labels",
     "Loss",
     "LossContext",
@@ -38,9 +41,11 @@ __all__ = [
     "NoiseInfo",
     "NoiseModel",
     "Optimizer",
+    "Outcome",
     "Pass",
     "Split",
     "Strategy",
     "StrategyContext",
     "Tracker",
+    "Work",
 ]

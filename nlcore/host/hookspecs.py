@@ -110,11 +110,12 @@ KINDS: dict[str, Kind] = {
             "tracker",
             "nl_trackers",
             ("start", "epoch", "end"),
-            (Slot("tracker", "none", "who else is told how the run goes", in_name=False),),
+            (Slot("tracker", "none", "who else is told how the run goes; several with commas", in_name=False),),
             chains=True,
             decides=False,
         ),
         Kind("estimator", "nl_estimators", ("estimate",)),
+        Kind("executor", "nl_executors", ("execute",)),
         Kind("preset", "nl_presets", ()),
     )
 }
@@ -256,6 +257,15 @@ def nl_estimators() -> list[Component]:  # type: ignore[empty-body]
     Estimators: from out-of-sample predictions to the noise rate and the transition matrix.
 
     The target is a class with ``estimate(evidence) -> Estimate``; see `nlcore.contracts.Estimator`.
+    """
+
+
+@hookspec
+def nl_executors() -> list[Component]:  # type: ignore[empty-body]
+    """
+    Executors: where the runs of a study are computed.
+
+    The target is a class with ``execute(jobs, work, ended, report)``; see `nlcore.contracts.Executor`.
     """
 
 

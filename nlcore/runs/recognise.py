@@ -8,6 +8,7 @@ once; torch is not imported for it. Where anything has changed, all is loaded an
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ from nlcore.config.recipe import Overrides, read_preset
 from nlcore.config.settings import data_directory
 from nlcore.errors import UserError
 from nlcore.rundir import durable
+from nlcore.rundir.directory import ENDED
 from nlcore.rundir.result import Result
 from nlcore.textfiles import TextInFile
 from nlcore.version import __version__
@@ -37,23 +39,47 @@ def recognised(layers: Sequence[Overrides]) -> Result | None:
         layers: as for `nlcore.config.experiment.resolve`.
 
     """
+    found = KnownRuns(runs_folder(layers)).results(layers)
+    return next((result for result in found if result.status in ENDED), None)
+
+
+def runs_folder(layers: Sequence[Overrides]) -> Path:
+    """Return the folder that run directories are made in."""
     merged = {key: value for layer in layers for key, value in layer.items()}
-    runs = Path(str(merged.get("runs_dir", "runs")))
-    try:
-        there = sorted(runs.glob(f"*/{NAME}"))
-    except (OSError, ValueError):  # no path that there could be, which is said later
-        return None
-    wanted = request(layers)
-    for file in there:
+    return Path(str(merged.get("runs_dir", "runs")))
+
+
+class KnownRuns:
+    """The runs of a folder by what was asked for; each file is looked at once, however many are asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._by_request: dict[str, list[tuple[Path, dict[str, Any]]]] = {}
+        self._stamps: dict[str, list[int] | None] = {}
         try:
-            known = json.loads(file.read_text(encoding="utf-8"))
-            if wanted in known["requests"] and known["files"] == _signature(map(Path, known["files"])):
-                result = Result.read(file.parent)
-                if result.status in ("done", "diverged"):
-                    return result
-        except (OSError, ValueError, KeyError, TypeError, UserError):
-            continue  # no signature that a run has written: what is recognised slowly is recognised too
-    return None
+            there = sorted(folder.glob(f"*/{NAME}"))
+        except (OSError, ValueError):  # no path that there could be, which is said later
+            return
+        for file in there:
+            try:
+                known = json.loads(file.read_text(encoding="utf-8"))
+                for wanted in known["requests"]:
+                    self._by_request.setdefault(wanted, []).append((file.parent, dict(known["files"])))
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # no signature that a run has written: what is recognised slowly is recognised too
+
+    def results(self, layers: Sequence[Overrides]) -> list[Result]:
+        """Return the runs that these layers led to, however far they are; none whose files have changed since."""
+        found = []
+        for directory, files in self._by_request.get(request(layers), []):
+            if all(self._stamp(name) == stamp for name, stamp in files.items()):
+                with contextlib.suppress(UserError):  # it holds no run
+                    found.append(Result.read(directory))
+        return found
+
+    def _stamp(self, name: str) -> list[int] | None:
+        if name not in self._stamps:
+            self._stamps[name] = _stamp(Path(name))
+        return self._stamps[name]
 
 
 def request(layers: Sequence[Overrides]) -> str:
@@ -96,11 +122,12 @@ def write_signature(directory: Path, wanted: str, files: Iterable[Path]) -> None
 
 def _signature(files: Iterable[Path]) -> dict[str, list[int] | None]:
     """Return size and modification time of each file; of a folder, whose time says when its listing changed."""
-    found: dict[str, list[int] | None] = {}
-    for file in files:
-        try:
-            status = file.stat()
-            found[str(file.absolute())] = [status.st_size, status.st_mtime_ns]
-        except OSError:
-            found[str(file.absolute())] = None
-    return found
+    return {str(file.absolute()): _stamp(file) for file in files}
+
+
+def _stamp(file: Path) -> list[int] | None:
+    try:
+        status = file.stat()
+    except (OSError, ValueError):
+        return None
+    return [status.st_size, status.st_mtime_ns]

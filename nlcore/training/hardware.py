@@ -156,10 +156,10 @@ def resolve_threads(threads: str) -> int:
 
 
 def available_cpus() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return how many processors this process may use: those that the system gives it, and at most ``NL_CPUS``."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    given = os.environ.get("NL_CPUS", "")
+    return min(there, int(given)) if given.isdigit() and int(given) else there
 
 
 @contextlib.contextmanager

@@ -43,7 +43,7 @@ KINDS = {
         *("jocor", "joint_optimisation", "mentor_mix", "mixup", "ncr", "pes", "pes_semi", "promix", "rrm"),
         *("selc_plus", "ssr", "standard", "t_revision", "two_views", "unicon"),
     ],
-    "tracker": ["tensorboard"],
+    "tracker": ["csv", "mlflow", "tensorboard", "wandb"],
     "estimator": ["agreement", "anchors", "bmm", "confident_joint", "dual_t", "gmm", "hoc"],
     "preset": ["best", "quick"],
 }

@@ -1,0 +1,70 @@
+"""``nl samples``: a sheet of noisy images with given and true labels, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nlcore.cli.noise import NoiseCommand, noise_options, noisy_data, prepared
+from nlcore.errors import UserError
+
+_DEFAULT = Path("samples.png")
+
+
+class SamplesCommand(NoiseCommand):
+    """``nl samples``: a dataset and a noise model."""
+
+    out = ("-o, --out FILE", f"picture to write, PNG  [{_DEFAULT}]")
+    flags = {key: NoiseCommand.flags[key] for key in ("quiet", "help")}  # noqa: RUF012
+
+
+_PARAMS = list(noise_options(("-o", "--out"), SamplesCommand.flags))
+
+
+@click.command(cls=SamplesCommand, params=_PARAMS, add_help_option=False, options_metavar="[OPTIONS]")
+@click.pass_context
+def samples(ctx: click.Context, /, **options: Any) -> int:
+    """
+    Draw a sheet of noisy training images with given and true labels.
+
+    40 images are drawn evenly, by the noise seed; the labels are those of 'nl run' with the same dataset, noise and
+    noise seed. Images with a wrong label are framed, and the true one stands beneath the given one. An existing
+    picture is replaced.
+    """
+    if options["help"]:
+        click.echo(ctx.get_help())
+        return 0
+    place = options["out"] or _DEFAULT
+    _check_place(place)
+    experiment = noisy_data(ctx)
+
+    from nlcore.rundir import durable
+    from nlcore.rundir.samples import draw_samples
+    from nlcore.runs.terminal import Terminal
+
+    data = prepared(experiment, Terminal(options["quiet"]))
+    durable.write(place, draw_samples(data, experiment.settings.noise_seed))
+    click.echo(f"written to {place}")
+    return 0
+
+
+def _check_place(place: Path) -> None:
+    """
+    Find before anything is loaded that the picture cannot be written there.
+
+    Raises:
+        UserError: its folder is not there, or its name is no picture's.
+
+    """
+    try:
+        folder, taken = place.parent.is_dir(), place.is_dir()
+    except (OSError, ValueError) as error:
+        raise UserError(f"--out {place}: {error}.") from None
+    if place.suffix.lower() != ".png":
+        raise UserError(f"--out {place}: the picture is a PNG; give a name that ends in .png.")
+    if not folder:
+        raise UserError(f"--out {place}: there is no folder {place.parent}. Make it, or choose another place.")
+    if taken:
+        raise UserError(f"--out {place}: this is a folder. Give the name of a file.")
