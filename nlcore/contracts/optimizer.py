@@ -18,6 +18,10 @@ class Optimizer(Protocol):
 
     The torch optimiser may have ``ascend()``: then each step is taken twice. After the first gradients ``ascend`` moves
     the weights, after the second ``step`` moves them back and takes the step (sharpness-aware minimisation).
+
+    Optional:
+        ``setup(ctx)`` is called before `make` with the strategy's context, for what a rule has to know of the run:
+        ``ctx.estimated_noise()``, ``ctx.report(text)``.
     """
 
     lr: float

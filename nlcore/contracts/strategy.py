@@ -38,7 +38,10 @@ class StrategyContext(Protocol):
     num_trusted: int
     trusted_labels: Tensor
     device: torch.device
-    half: int
+
+    @property
+    def half(self) -> int:
+        """0 in a step that is taken once; 1, then 2, in one that is taken twice."""
 
     def declared_noise(self) -> NoiseInfo | None:
         """Return what the noise model declares, None where it declares nothing. Asking marks the run as an oracle."""

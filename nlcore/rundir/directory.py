@@ -152,7 +152,7 @@ class RunDirectory:
 
     def confusion(self) -> tuple[tuple[str, ...], list[list[int]]] | None:
         """
-        Return ``confusion.csv``: the names of the K classes, and counts [true][predicted]; None where it was not written.
+        Return ``confusion.csv``: the names of the K classes and counts [true][predicted]; None where there is none.
 
         Raises:
             UserError: it is not what a run writes.

@@ -143,7 +143,9 @@ class Context:
     ) -> torch.optim.Optimizer:
         """Return an optimiser over these modules and losses; earlier ones that share a parameter are dropped."""
         bound = [losses] if isinstance(losses, BoundLoss) else list(losses)
-        component = self._make_optimizer(kind, overrides)
+        component: Any = self._make_optimizer(kind, overrides)
+        if hasattr(component, "setup"):
+            component.setup(self)
         self.revision += 1
         return self.optimizers.add(component, modules, bound, scheduled, self._owned)
 

@@ -56,7 +56,9 @@ def out_of_sample(
 
     """
     whole = flat_recipe(experiment.config())
-    recipe = {key: value for key, value in whole.items() if key.partition(".")[0] not in WARM_UP}
+    recipe = {  # what is auto may wait for this very estimate
+        key: value for key, value in whole.items() if key.partition(".")[0] not in WARM_UP and value != "auto"
+    }
     warm_up = resolve({**recipe, **WARM_UP, "epochs": epochs})
     count = len(data.train)
     probabilities, features = np.zeros((count, data.num_classes)), np.zeros((count, 0), np.float32)

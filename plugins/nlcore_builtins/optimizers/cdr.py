@@ -9,24 +9,25 @@ Early in training, few weights are enough to fit right labels, and the others fi
 critical weights follow the gradient; the others decay. The more labels are wrong (τ), the fewer are critical, and the
 factor 1 − τ makes steps less bold. With τ = 0 this is SGD.
 
-τ is the share of wrong labels, which nobody knows in practice; give --optimizer.tau. Judged are the weights of linear
-layers and convolutions, all of an optimiser by one threshold; biases, normalisation and what losses learn beside the
-network (plain tensors, no ``nn.Parameter``) get their gradients as they are. This and the next points are as in the
-authors' code: weights decay by w θ, where the paper has the sign of θ in place of θ; and with momentum, which the
-paper leaves out, a weight that is not critical in a step goes on with what it gained in earlier ones. There, the share
-of critical weights was meant to fall from 1 in the first epochs, which has no effect.
+τ is the share of wrong labels, which nobody knows in practice; with ``auto`` it is estimated. Judged are the weights of
+linear layers and convolutions, all of an optimiser by one threshold; biases, normalisation and what losses learn beside
+the network (plain tensors, no ``nn.Parameter``) get their gradients as they are. This and the next points are as in the
+authors' code: weights decay by w θ, where the paper has the sign of θ in place of θ; and with momentum, which the paper
+leaves out, a weight that is not critical in a step goes on with what it gained in earlier ones. There, the share of
+critical weights was meant to fall from 1 in the first epochs, which has no effect.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from nlcore import parameter
+from nlcore.contracts import StrategyContext
 
 
 @dataclass
@@ -40,14 +41,26 @@ class CDR:
     """
 
     lr: float = parameter(0.01, "η, the learning rate", range="(0, inf)")
-    tau: float = parameter(0.2, "τ, the share of wrong labels, and of weights that do not follow", range="[0, 1)")
+    tau: float | Literal["auto"] = parameter(
+        0.2, "τ, the share of wrong labels, and of weights that do not follow; auto: as estimated", range="[0, 1)"
+    )
     momentum: float = parameter(0.9, "μ, the momentum", range="[0, 1)")
     weight_decay: float = parameter(1e-3, "w, the weight decay", range="[0, inf)")
+
+    def __post_init__(self) -> None:
+        """Take τ, which `setup` has estimated where that is asked."""
+        self.share = 0.0 if self.tau == "auto" else self.tau
+
+    def setup(self, ctx: StrategyContext) -> None:
+        """Have the share of wrong labels estimated where that is asked."""
+        if self.tau == "auto":
+            self.share = ctx.estimated_noise().rate
+            ctx.report(f"tau: {self.share:.4f}, estimated by the confident joint from samples held out in turn")
 
     def make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         """Return an optimiser over these groups."""
         options = {"lr": self.lr, "momentum": self.momentum, "weight_decay": self.weight_decay}
-        return CriticalSGD(groups, self.tau, fused=True, **options)
+        return CriticalSGD(groups, self.share, fused=True, **options)
 
 
 class CriticalSGD(torch.optim.SGD):

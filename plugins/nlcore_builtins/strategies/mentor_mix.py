@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -35,6 +35,7 @@ from torch import Tensor
 from nlcore import parameter
 from nlcore.contracts import Batch, StrategyContext
 from nlcore.toolbox import beta
+from nlcore_builtins.strategies.rates import resolve_right
 
 
 @dataclass
@@ -50,7 +51,9 @@ class MentorMix:
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"burn_in": 1}, {"burn_in": 1, "second": True})
 
     alpha: float = parameter(8.0, "α of the Beta distribution", range="(0, inf)")
-    gamma_p: float = parameter(0.7, "γ_p, the share of losses below γ: that of right labels", range="[0, 1]")
+    gamma_p: float | Literal["auto"] = parameter(
+        0.7, "γ_p, the share of losses below γ: that of right labels; auto: as estimated", range="[0, 1]"
+    )
     decay: float = parameter(0.5, "ρ, how much of the last threshold stays at each step", range="[0, 1)")
     second: bool = parameter(False, "whether mixed losses are weighted again, for much noise")
     burn_in: int | None = parameter(
@@ -63,6 +66,7 @@ class MentorMix:
         self.network = ctx.network()
         self.loss = ctx.loss(self.network)
         self.optimizer = ctx.optimizer(self.network, self.loss)
+        self.share = resolve_right(self.gamma_p, ctx, "gamma_p")
         self.before = ctx.epochs // 5 if self.burn_in is None else self.burn_in
         self.burning = True
         self.gamma = torch.full((2,), torch.inf, device=ctx.device)  # of losses and of mixed ones; inf: none yet
@@ -127,7 +131,7 @@ class MentorMix:
 
     def _below(self, which: int, losses: Tensor) -> Tensor:
         """Move a threshold by these losses (B,) and return which do not exceed it, 0 or 1, (B,)."""
-        gamma, quantile = self.gamma[which], quantile_of(losses, self.gamma_p)
+        gamma, quantile = self.gamma[which], quantile_of(losses, self.share)
         if self.ctx.half != 2:
             gamma.copy_(torch.where(gamma.isinf(), quantile, self.decay * gamma + (1 - self.decay) * quantile))
         return (losses <= gamma).float()

@@ -33,7 +33,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,7 @@ from nlcore import parameter
 from nlcore.contracts import Batch, Pass, StrategyContext
 from nlcore.toolbox import beta, mix, mixup_pairs_within, rampup, sharpen
 from nlcore_builtins.losses.cross_entropy import CrossEntropy
+from nlcore_builtins.strategies.rates import resolve_right
 
 
 @dataclass
@@ -58,7 +59,11 @@ class ProMix:
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"warm_up": 1, "ramp": 1, "guessing": 1, "tau": 0.3},)
 
     warm_up: int = parameter(10, "E_w, epochs of cross-entropy", range="[0, inf)", epochs=True)
-    rho: float = parameter(0.5, "ρ, the share of each class that is always used", range="(0, 1]")
+    rho: float | Literal["auto"] = parameter(
+        0.5,
+        "ρ, the share of each class that is always used; auto: that of right labels",
+        range="(0, 1]",
+    )
     tau: float = parameter(0.99, "τ, the confidence that makes a sample usable", range="[0, 1]")
     debias: float = parameter(0.8, "α, the strength of debiasing", range="[0, inf)")
     momentum: float = parameter(0.9999, "m, how much of π stays each step", range="[0, 1]")
@@ -80,6 +85,7 @@ class ProMix:
         # A group of their own: torch's fused SGD cannot begin with a parameter when others of its group have momentum.
         groups = [(head, {"lr_factor": 1.0}) for head in self.heads]
         self.optimizer = ctx.optimizer([*self.networks, *groups], self.losses)
+        self.used = resolve_right(self.rho, ctx, "rho")
         self.gamma, self.beta = torch.zeros(2, device=ctx.device)
         self.lam, self.order = torch.empty(0, device=ctx.device), torch.empty(0, device=ctx.device)
         self.pi = torch.full(
@@ -169,7 +175,7 @@ class ProMix:
         log_p = torch.stack([self.ctx.predict(network).log_softmax(1) for network in self.networks])
         losses = -log_p.gather(2, given.expand(2, -1)[..., None]).squeeze(2)
         for selected, own in zip(self.selected, losses, strict=True):
-            selected.copy_(small_losses(own, given, self.rho, self.ctx.num_classes))
+            selected.copy_(small_losses(own, given, self.used, self.ctx.num_classes))
         self.agreement.copy_((-losses).exp().mean(0))
         self.labels.copy_(torch.where(self.selected.amax(0) > 0, given, log_p.exp().mean(0).argmax(1)))
         self.divided = True

@@ -37,3 +37,16 @@ def resolve_rate(given: Rate, ctx: StrategyContext, name: str) -> float:
             f"--strategy.{name} 0.2, or have it estimated: --strategy.{name} auto."
         )
     return declared.rate
+
+
+def resolve_right(given: float | Literal["auto"], ctx: StrategyContext, name: str) -> float:
+    """
+    Return the share of right labels that a parameter means.
+
+    Args:
+        given: a number, or ``auto`` for 1 less the estimated share of wrong labels.
+        ctx: of the strategy.
+        name: of the parameter, for messages.
+
+    """
+    return 1 - resolve_rate("auto", ctx, f"1 - {name}") if given == "auto" else float(given)

@@ -76,6 +76,27 @@ def test_a_rate_that_is_estimated_is_no_oracle_and_is_kept_with_the_run(monkeypa
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"strategy": "mentor_mix", "strategy.gamma_p": "auto"},
+        {"strategy": "promix", "strategy.rho": "auto"},
+        {"optimizer": "cdr", "optimizer.tau": "auto"},
+    ],
+)
+def test_whatever_needs_the_rate_takes_the_estimate(asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there when the network that holds samples out is trained, too: that must not wait for itself."""
+    monkeypatch.setattr(estimation, "warm_up_epochs", lambda samples, folds, batch_size: 1)
+    result = nlcore.run(**{**TINY, **asked, "quiet": True})
+    about = json.loads((result.run_dir / "environment.json").read_text())
+    rate = about["estimated_noise"]["rate"]
+    assert 0 < rate < 1
+    assert any(f"{rate:.4f}, estimated" in note for note in about["notes"])
+    assert result.oracles == ()
+    nlcore.load(result.run_dir)
+
+
+@pytest.mark.slow
 def test_with_networks_that_hold_samples_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimation, "warm_up_epochs", lambda samples, folds, batch_size: 1)
     result = nlcore.run(**AUTO)

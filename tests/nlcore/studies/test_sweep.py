@@ -48,7 +48,7 @@ def test_a_study_gives_results_table_and_picture(monkeypatch: pytest.MonkeyPatch
 
 def test_slips_are_refused_before_anything_starts() -> None:
     with pytest.raises(UserError, match=r"noise.rate = 2.*\[0, 1\]"):
-        nlcore.sweep(**ASKED, **{"noise.rate": [0.1, 2]})
+        nlcore.sweep(**{**ASKED, "noise.rate": [0.1, 2]})
     with pytest.raises(UserError, match="There is no executor 'cloud'"):
         nlcore.sweep(**ASKED, executor="cloud")
     with pytest.raises(UserError, match="no value in its list"):

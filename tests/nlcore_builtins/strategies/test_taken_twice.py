@@ -22,10 +22,11 @@ EPOCHS = 3
 
 def settings() -> list[tuple[str, dict[str, Any]]]:
     known = registry()
-    found = []
+    found: list[tuple[str, dict[str, Any]]] = []
     for name in STRATEGIES:
-        cls = known.load(known.find("strategy", name))
-        found += [(name, dict(params)) for params in getattr(cls, "checked_with", ({},))]
+        cls: Any = known.load(known.find("strategy", name))
+        checked: tuple[dict[str, Any], ...] = getattr(cls, "checked_with", ({},))
+        found += [(name, dict(params)) for params in checked]
     return found
 
 
@@ -56,4 +57,4 @@ def test_nothing_is_remembered_twice(name: str, params: dict[str, Any], monkeypa
     twice = outcome(name, params, nlcore.create("optimizer", "sam", lr=0.05, rho=1e-12, weight_decay=0.0))
     assert plain.keys() == twice.keys()
     for key, value in plain.items():
-        torch.testing.assert_close(twice[key], value, rtol=1e-4, atol=2e-5, msg=lambda text, key=key: f"{key}: {text}")
+        torch.testing.assert_close(twice[key], value, rtol=1e-4, atol=2e-5, msg=key)
