@@ -22,6 +22,7 @@ from nlcore.cli.options import ComponentCommand
 from nlcore.cli.plot import plot
 from nlcore.cli.predict import predict
 from nlcore.cli.presets import presets
+from nlcore.cli.report import report
 from nlcore.cli.resume import resume
 from nlcore.cli.run import run
 from nlcore.cli.samples import samples
@@ -72,7 +73,7 @@ def cli(plugins: tuple[Path, ...]) -> None:
 
     \b
     nl run --dataset digits --loss soft_bootstrap     a first run, no download
-    nl list-plugins                                   everything there is to choose from
+    nl list-plugins                                   all there is to choose from
     nl table                                          all finished runs, one row each
     """  # noqa: D301  (click's own mark, the control character: lines below it stay as they are)
     if plugins:  # the registry reads it, whoever asks
@@ -80,7 +81,7 @@ def cli(plugins: tuple[Path, ...]) -> None:
         os.environ["NL_PLUGIN_PATH"] = os.pathsep.join(filter(None, asked))
 
 
-ABOUT_RUNS = (run, resume, sweep, table, plot, predict, noise, samples, estimate)
+ABOUT_RUNS = (run, resume, sweep, table, plot, report, predict, noise, samples, estimate)
 ABOUT_COMPONENTS = (list_plugins, presets, show, doctor, new_plugin, check)
 for command in (*ABOUT_RUNS, *ABOUT_COMPONENTS):
     cli.add_command(command)

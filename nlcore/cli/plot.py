@@ -16,7 +16,12 @@ from nlcore.errors import UserError
 @click.option("--metric", metavar="NAME", help="a column of metrics.jsonl  [default: test_accuracy; with --bars: last]")
 @click.option("--bars", is_flag=True, help="bars of what runs ended with, in place of lines over epochs")
 @click.option(
-    "-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help=".png, .svg or .pdf  [default: curves.png]"
+    "-o",
+    "--out",
+    "output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help=".png, .svg or .pdf  [default: curves.png]",
 )
 def plot(runs: Path, by: str, metric: str | None, bars: bool, output: Path | None) -> None:
     """

@@ -79,7 +79,7 @@ def sweep(ctx: click.Context, /, **options: Any) -> int:
     'nl table RUNS --by loss,noise.rate' and 'nl plot' show what came out.
 
     \b
-    nl sweep --dataset digits --loss cross_entropy,gce --noise.rate 0.2,0.5 --seed 1-3
+    nl sweep --dataset digits --loss gce,elr --noise.rate 0.2,0.5 --seed 1-3
     """  # noqa: D301  (click's own mark: the line below it stays as it is)
     if options["help"]:
         click.echo(ctx.get_help())

@@ -63,7 +63,12 @@ _ALIGNED = ("wrong", "seed", "noise seed", "epochs", *_NUMBERS, *_WIDE)
     help="with --by  [default: what FILE's suffix says, else text]",
 )
 @click.option(
-    "-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="with --by: write the table to a file"
+    "-o",
+    "--out",
+    "output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="with --by: write the table to a file",
 )
 def table(
     runs: Path,
@@ -99,7 +104,7 @@ def table(
             raise click.UsageError("--by goes without --wide, and with --json or another --format, not both.")
         print_by(runs, by, baseline, metric, "json" if as_json else format, output)
         return
-    options = {"--baseline": baseline, "--metric": metric, "--format": format, "--output": output}
+    options = {"--baseline": baseline, "--metric": metric, "--format": format, "--out": output}
     without = [name for name, value in options.items() if value is not None]
     if without:
         raise click.UsageError(f"{without[0]} is for tables over seeds: add --by, for instance --by loss.")

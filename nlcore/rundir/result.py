@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nlcore.errors import UserError
 from nlcore.host.hookspecs import slots
 from nlcore.rundir.directory import RunDirectory
+from nlcore.rundir.notebook import html_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,10 +69,17 @@ class Result:
 
     def __repr__(self) -> str:
         """Return the result in a few lines; every field is an attribute."""
+        return "\n  ".join([f"Result: {self.status}", self._what(), *self.lines()])
+
+    def _repr_html_(self) -> str:
+        """Return the result as a small table for notebooks."""
+        rows = [line.partition(": ")[::2] for line in self.lines()]
+        return html_table(f"Result: {self.status}. {self._what()}", (), rows)
+
+    def _what(self) -> str:
         used = self.components
         method = f"{used.get('loss')}, {used.get('strategy')}, {used.get('architecture')}"
-        what = f"{method} on {used.get('dataset')}, {used.get('noise')} noise, seed {self.seed}"
-        return "\n  ".join([f"Result: {self.status}", what, *self.lines()])
+        return f"{method} on {used.get('dataset')}, {used.get('noise')} noise, seed {self.seed}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as plain JSON values."""
@@ -119,6 +127,16 @@ class Result:
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of ``metrics.jsonl``, one for each epoch, as mappings: ``pandas.DataFrame(result.metrics)``."""
         return RunDirectory(self.run_dir).metrics()
+
+    @property
+    def history(self) -> dict[str, list[Any]]:
+        """
+        The columns of ``metrics.jsonl``: ``{"epoch": [1, 2], "test_accuracy": [0.4, 0.5]}``, a value for each epoch.
+
+        None stands where something was not measured.
+        """
+        rows = self.metrics
+        return {name: [row.get(name) for row in rows] for name in dict.fromkeys(key for row in rows for key in row)}
 
     @classmethod
     def read(cls, path: Path) -> Result:

@@ -28,6 +28,7 @@ def write_at_ends(axes: Axes, labels: Sequence[tuple[float, float, str, str]]) -
             fontsize=SIZE,
             color=colour,
             annotation_clip=False,
+            parse_math=False,
             arrowprops={
                 "arrowstyle": "-",
                 "color": colour,

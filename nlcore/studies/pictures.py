@@ -104,8 +104,9 @@ def bars_figure(groups: Groups, metric: Metric) -> Figure:
                 textcoords="offset points",
                 va="center",
                 fontsize=SIZE,
+                parse_math=False,
             )
-        axes.set_yticks(range(len(names)), names, fontsize=SIZE)
+        axes.set_yticks(range(len(names)), names, fontsize=SIZE, parse_math=False)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(axis="y", visible=False)
         if metric.share:
@@ -168,9 +169,9 @@ def _canvas(
     letters = int(12.5 * width)  # of 9 points
     unbroken = common(groups).replace(" ", "\u00a0").replace(",\u00a0", ", ")  # no line ends between word and value
     lines = [*textwrap.wrap(title, letters), *textwrap.wrap(unbroken, letters)]
-    figure.suptitle("\n".join(lines).replace("\u00a0", " "), fontsize=9, x=0.02, ha="left")
+    figure.suptitle("\n".join(lines).replace("\u00a0", " "), fontsize=9, x=0.02, ha="left", parse_math=False)
     for axes, panel in places:
-        axes.set_title(panel.title, fontsize=9)
+        axes.set_title(panel.title, fontsize=9, parse_math=False)
         axes.tick_params(labelsize=SIZE)
         axes.grid(alpha=0.3)
         for side in ("top", "right"):

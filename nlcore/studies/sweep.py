@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlcore.contracts import Executor
 from nlcore.errors import UserError
+from nlcore.rundir.notebook import html_table
 from nlcore.rundir.result import Result
 from nlcore.runs.interrupt import stoppable
 from nlcore.runs.recognise import runs_folder
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from nlcore.studies.groups import Groups
     from nlcore.studies.read import Run
+
+#: Of so many runs a notebook shows how far they are.
+SHOWN = 20
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,6 +42,16 @@ class Study:
     def __repr__(self) -> str:
         """Return how far it is."""
         return f"Study: {count(self.states)}, in {self.folder}"
+
+    def _repr_html_(self) -> str:
+        """Return how far it is as a small table for notebooks."""
+        shown = [(state, state.result.test_accuracy["last"] if state.result else None) for state in self.states]
+        rows = [
+            (state.cell.name, state.word, "" if last is None else f"{last:.2%}", state.message or "")
+            for state, last in shown[:SHOWN]
+        ]
+        more = f"; the first {SHOWN} runs" if len(shown) > SHOWN else ""
+        return html_table(f"{self!r}{more}", ("run", "is", "test accuracy, last epoch", ""), rows)
 
     @property
     def results(self) -> list[Result]:

@@ -201,6 +201,21 @@ def test_the_confusion_matrix_has_a_row_for_each_true_class(directory: RunDirect
         assert list(csv.reader(file)) == [["true", "cat", "dog, wild"], ["cat", "5", "1"], ["dog, wild", "0", "3"]]
 
 
+def test_the_confusion_matrix_is_read_back(directory: RunDirectory) -> None:
+    assert directory.confusion() is None
+    directory.write_confusion(("cat", 'dog, "wild"\n'), np.array([[5, 1], [0, 3]]))
+    assert directory.confusion() == (("cat", 'dog, "wild"\n'), [[5, 1], [0, 3]])
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"true,a,b\na,1,2\n", b"true,a\na,1,2\n", b"true,a\na,x\n", b"\xff", b"true,a\n\n"]
+)
+def test_a_confusion_matrix_that_no_run_writes(text: bytes, directory: RunDirectory) -> None:
+    (directory.path / "confusion.csv").write_bytes(text)
+    with pytest.raises(nlcore.UserError, match=r"confusion\.csv"):
+        directory.confusion()
+
+
 MODEL = ModelFile(
     classes=("a", "b"),
     image_shape=(1, 8, 8),

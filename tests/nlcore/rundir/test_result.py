@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -146,3 +147,25 @@ def test_a_result_is_shown_in_a_few_lines(tmp_path: Path) -> None:
         "  mislabelled training images: 20.00% memorised, 30.00% corrected",
         f"  run: {tmp_path}",
     ]
+
+
+def test_the_history_has_a_column_for_each_number(tmp_path: Path) -> None:
+    for row in ({"epoch": 1, "test_accuracy": 0.1}, {"epoch": 2, "test_accuracy": 0.2, "lr": 0.5}):
+        RunDirectory(tmp_path).append_metrics(row)
+    assert made(tmp_path).history == {"epoch": [1, 2], "test_accuracy": [0.1, 0.2], "lr": [None, 0.5]}
+
+
+def test_a_run_without_epochs_has_no_history(tmp_path: Path) -> None:
+    assert made(tmp_path).history == {}
+
+
+def test_a_notebook_shows_the_same_lines_as_a_table(tmp_path: Path) -> None:
+    result = made(tmp_path, test_accuracy=accuracies(rows([0.1])), message="<b>no & more</b>")
+    root = ElementTree.fromstring(result._repr_html_())
+    assert root.findtext("caption") == "Result: running. l, s, a on d, n noise, seed 1"
+    shown = {row.findtext("th"): row.findtext("td") for row in root.iterfind("tbody/tr")}
+    assert shown == {
+        "test accuracy": "last epoch 10.00%, mean of the last 10 10.00%, best of all epochs (oracle) 10.00%",
+        "running": "<b>no & more</b>",
+        "run": str(tmp_path),
+    }

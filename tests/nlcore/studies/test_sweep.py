@@ -7,12 +7,19 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from helpers import TINY
+from made_runs import make_run
 
 import nlcore
 from nlcore import UserError
+from nlcore.contracts import Outcome
+from nlcore.rundir.result import Result
+from nlcore.studies.grid import Cell
+from nlcore.studies.study import State
+from nlcore.studies.sweep import Study
 
 ASKED: dict[str, Any] = {**TINY, "loss": ["cross_entropy", "gce"], "seed": range(1, 3), "quiet": True}
 
@@ -54,3 +61,21 @@ def test_slips_are_refused_before_anything_starts() -> None:
     with pytest.raises(UserError, match="no value in its list"):
         nlcore.sweep(**{**ASKED, "seed": []})
     assert not Path("runs").exists()
+
+
+def test_a_notebook_shows_how_far_each_run_is(tmp_path: Path) -> None:
+    layers = ({"loss": "gce", "runs_dir": "my runs"},)
+    done = Result.read(make_run(tmp_path, [0.25], loss="gce"))
+    failed = Outcome("failed", None, "<b>no memory</b>")
+    states = (State(Cell({"loss": "gce"}, layers), done), State(Cell({"loss": "<i>"}, layers), None, failed))
+    root = ElementTree.fromstring(Study(states)._repr_html_())
+    assert root.findtext("caption") == "Study: 2 runs: 1 done, 1 failed, in my runs"
+    rows = [[cell.text for cell in row] for row in root.iterfind("tbody/tr")]
+    assert rows == [["loss gce", "done", "25.00%", None], ["loss <i>", "failed", None, "<b>no memory</b>"]]
+
+
+def test_a_notebook_shows_the_first_runs_of_many(tmp_path: Path) -> None:
+    states = tuple(State(Cell({"seed": seed}, ({"seed": seed},)), None) for seed in range(30))
+    root = ElementTree.fromstring(Study(states)._repr_html_())
+    assert str(root.findtext("caption")).endswith("30 missing, in runs; the first 20 runs")
+    assert len(root.findall("tbody/tr")) == 20
