@@ -55,7 +55,10 @@ class CDR:
         """Have the share of wrong labels estimated where that is asked."""
         if self.tau == "auto":
             self.share = ctx.estimated_noise().rate
-            ctx.report(f"tau: {self.share:.4f}, estimated by the confident joint from samples held out in turn")
+            ctx.report(
+                f"tau: {self.share:.4f}, estimated by the confident joint from samples held out in turn; a network "
+                "that is often wrong makes it too high"
+            )
 
     def make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         """Return an optimiser over these groups."""

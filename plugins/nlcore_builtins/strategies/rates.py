@@ -26,7 +26,10 @@ def resolve_rate(given: Rate, ctx: StrategyContext, name: str) -> float:
     """
     if given == "auto":
         rate = ctx.estimated_noise().rate
-        ctx.report(f"{name}: {rate:.4f}, estimated by the confident joint from samples held out in turn")
+        ctx.report(
+            f"{name}: {rate:.4f}, estimated by the confident joint from samples held out in turn; a network that is "
+            "often wrong makes it too high"
+        )
         return rate
     if given is not None:
         return float(given)
