@@ -8,8 +8,8 @@ import pytest
 
 from nlcore.checks import parametrize_with_checks
 
-#: Kinds whose checks train networks, or look at thousands of neighbours.
-SLOW = ("architecture:", "estimator:", "strategy:")
+#: Kinds whose checks train networks, look at thousands of neighbours, or start other programs.
+SLOW = ("architecture:", "estimator:", "executor:", "strategy:", "tracker:")
 
 
 def _of_slow_kinds(marked: pytest.MarkDecorator, slow: bool) -> pytest.MarkDecorator:
@@ -27,5 +27,5 @@ def test_conformance(check: Any) -> None:
 
 @pytest.mark.slow
 @_of_slow_kinds(BUILTINS, True)
-def test_conformance_of_what_trains(check: Any) -> None:
+def test_conformance_of_what_takes_longer(check: Any) -> None:
     check()

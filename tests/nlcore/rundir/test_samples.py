@@ -76,6 +76,7 @@ def test_of_many_images_forty_are_drawn_and_no_others_are_read() -> None:
     assert drawn != beneath(data, seed=2)
 
 
+@pytest.mark.slow
 def test_as_many_are_wrong_as_the_noise_rate_says() -> None:
     """Though sheet and noise have the same seed: within four standard deviations over 20 sheets."""
     images, labels = squares(1000)

@@ -97,6 +97,7 @@ def test_one_without_a_plan_is_told_the_rest() -> None:
     assert [words[0] for words in told(run(tracker="short"))] == ["start", "epoch", "epoch", "end"]
 
 
+@pytest.mark.slow
 def test_the_tracker_may_change_when_a_run_goes_on() -> None:
     """To none, which is remembered, and to another one, also with the parameters of that one alone."""
     result = run(tracker="diary", **{"tracker.word": "dear"})
@@ -109,6 +110,7 @@ def test_the_tracker_may_change_when_a_run_goes_on() -> None:
     assert told(result)[len(before) + 1] == ["plan", "again", "5 epochs"]
 
 
+@pytest.mark.slow
 def test_a_tracker_changes_no_number_and_no_name() -> None:
     with_one = toy.outcome(run(tracker="diary,short", name="with").run_dir)
     assert toy.equal(toy.outcome(run(name="without").run_dir), with_one)
@@ -120,6 +122,7 @@ def test_without_trackers_no_sheet_is_drawn() -> None:
     assert not (run().run_dir / "samples.png").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["start", "epoch", "end"])
 def test_one_that_fails_is_said_once_and_the_others_go_on(where: str, capsys: pytest.CaptureFixture[str]) -> None:
     result = run(tracker="broken,diary", **{"tracker.where": where})

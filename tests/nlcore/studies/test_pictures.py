@@ -138,6 +138,7 @@ def test_each_format_is_what_its_suffix_says(tmp_path: Path) -> None:
     assert drawn_as(figure, ".pdf").startswith(b"%PDF")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_the_same_figure_is_the_same_bytes(suffix: str, tmp_path: Path) -> None:
     make_study(tmp_path, {"gce": [0.5, 0.6]})

@@ -160,6 +160,7 @@ def test_extreme_logits() -> None:
     assert loss.W.grad.isfinite().all()
 
 
+@pytest.mark.slow
 def test_it_finds_the_matrix_of_the_noise() -> None:
     """With the true posterior at anchor points given, T is learned by gradient: its rows are the noise's."""
     truth = np.array([[0.7, 0.2, 0.1, 0.0], [0.1, 0.6, 0.2, 0.1], [0.2, 0.0, 0.8, 0.0], [0.1, 0.1, 0.2, 0.6]])
