@@ -39,6 +39,7 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NL_PLUGINS", metadata["name"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("example")
 def test_the_example_plugin_works() -> None:
     import torch

@@ -87,6 +87,7 @@ def test_run_takes_a_recipe_and_what_else_is_given_goes_before_it(tmp_path: Path
     assert "rate = 0.2" in config
 
 
+@pytest.mark.slow
 def test_paths_may_be_text(tmp_path: Path) -> None:
     result = nlcore.run(**QUIET, runs_dir=str(tmp_path / "text"), seed=7)
     assert result.run_dir.parent == tmp_path / "text"

@@ -94,6 +94,7 @@ def test_a_file_name_that_is_no_text_is_named_all_the_same() -> None:
     assert b"Traceback" not in named.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_reader_that_has_seen_enough_ends_a_command_quietly(unbuffered: str, tmp_path: Path) -> None:
     read, write = os.pipe()

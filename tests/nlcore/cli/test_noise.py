@@ -92,6 +92,7 @@ def test_labels_as_csv_and_as_dividemixs_list(nl: Any) -> None:
     assert listed.count(-1) > 0
 
 
+@pytest.mark.slow
 def test_the_default_folder_stands_for_its_content(nl: Any) -> None:
     first, again, other = (
         nl("noise", *ASYMMETRIC, "--noise-seed", seed, "--json").json["out"] for seed in ("1", "1", "2")
@@ -185,6 +186,7 @@ def test_help_shows_what_holds(nl: Any) -> None:
     assert "--loss" not in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dataset", ["digits", "many"])
 def test_it_fits_80_columns(dataset: str, nl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_plugin(monkeypatch, tmp_path, "many-classes", PLUGIN)

@@ -48,6 +48,7 @@ def _method(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     sys.modules.pop("first_try", None)
 
 
+@pytest.mark.slow
 def test_its_components_are_there_for_every_command(nl: Any, tiny: tuple[str, ...]) -> None:
     (row,) = nl("--plugin", "first_try.py", "list-plugins", "first*", "--json").json
     assert (row["name"], row["distribution"], row["version"]) == ("first_try", "first-try", "file")
@@ -119,6 +120,7 @@ def test_a_run_says_which_file_it_was_made_with(command: str, more: list[str], n
     assert nl(*typed[1:5], *more).code == 0
 
 
+@pytest.mark.slow
 def test_a_file_that_has_gone_is_told(nl: Any, without_it: Path) -> None:
     Path("first_try.py").rename("second_place.py")
     refused = nl("resume", str(without_it))
@@ -126,6 +128,7 @@ def test_a_file_that_has_gone_is_told(nl: Any, without_it: Path) -> None:
     assert "no longer there" in refused.err
 
 
+@pytest.mark.slow
 def test_what_has_nothing_to_do_with_the_file_is_told_as_ever(nl: Any, without_it: Path) -> None:
     refused = nl("--plugin", "first_try.py", "resume", str(without_it), "--epochs", "many")
     assert refused.code == 2

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 
@@ -27,6 +28,7 @@ def test_classifies_files_and_folders(nl: Any, tiny: tuple[str, ...], tmp_path: 
     assert as_json[0]["class"] == max(as_json[0]["probabilities"], key=as_json[0]["probabilities"].get)
 
 
+@pytest.mark.slow
 def test_an_unreadable_file_costs_no_other_its_result(nl: Any, tiny: tuple[str, ...], tmp_path: Path) -> None:
     run_dir = nl("run", *tiny, "--json").json["run_dir"]
     for name in ("one.png", "three.png"):
@@ -43,6 +45,7 @@ def test_an_unreadable_file_costs_no_other_its_result(nl: Any, tiny: tuple[str, 
     assert nl("predict", "nowhere", "one.png").code == 2
 
 
+@pytest.mark.slow
 def test_a_folder_stands_for_all_that_is_in_it(nl: Any, tiny: tuple[str, ...], tmp_path: Path) -> None:
     """Subfolders, too; but not what macOS puts beside each file on a disk of another system."""
     nl("run", *tiny, "--name", "mine")

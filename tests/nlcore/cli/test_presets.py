@@ -14,6 +14,7 @@ from nlcore.host.registry import registry
 NAMES = [entry.name for entry in registry().of_kind("preset")]
 
 
+@pytest.mark.slow
 def test_lists_them(nl: Any) -> None:
     listed = nl("presets")
     assert listed.code == 0
@@ -42,6 +43,7 @@ def test_an_unknown_preset(nl: Any) -> None:
         assert "Did you mean 'quick'" in refused.err
 
 
+@pytest.mark.slow
 def test_a_preset_on_the_command_line_and_in_python_is_the_same_run(nl: Any) -> None:
     small = {"dataset": "digits", "architecture": "resnet18", "architecture.width": 4, "epochs": 1, "threads": 1}
     done = nl("run", "--preset", "quick", *(word for key, value in small.items() for word in (f"--{key}", str(value))))

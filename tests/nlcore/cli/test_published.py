@@ -73,6 +73,7 @@ def test_a_printed_preset_is_a_recipe_with_its_figure_left_alone(nl: Any) -> Non
     assert nl("run", "mine.toml", "--dry-run").code == 0
 
 
+@pytest.mark.slow
 def test_a_run_is_shown_beside_the_figure(nl: Any) -> None:
     done = nl("run", "--preset", "ce-digits-sym50", "--seed", "2", "--name", "mine")
     assert done.code == 0
@@ -145,6 +146,7 @@ def test_a_preset_that_is_no_toml_hides_no_other_and_is_said_by_name(nl: Any, pa
     assert "wrong-digits-sym50 is not valid TOML" in refused.err
 
 
+@pytest.mark.slow
 def test_a_summary_whose_preset_is_none_is_said(nl: Any) -> None:
     nl("run", "--preset", "ce-digits-sym50", "--name", "mine")
     summary = Path("runs/mine/summary.json")

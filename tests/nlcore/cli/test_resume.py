@@ -37,6 +37,7 @@ def test_goes_on_to_the_same_numbers(nl: Any, tiny: tuple[str, ...], monkeypatch
     assert "done already" in again.err
 
 
+@pytest.mark.slow
 def test_only_a_few_things_may_change(nl: Any, tiny: tuple[str, ...]) -> None:
     nl("run", *tiny, "--name", "mine")
     for words, said in (
@@ -65,6 +66,7 @@ def test_a_wrong_value_is_told_the_one_of_the_run(nl: Any, tiny: tuple[str, ...]
     assert "epochs = abc: must be a whole number at least 1 (otherwise: 1)" in refused.err
 
 
+@pytest.mark.slow
 def test_a_parameter_may_be_given_with_or_without_an_equals_sign(nl: Any, tiny: tuple[str, ...]) -> None:
     nl("run", *tiny, "--epochs", "1", "--name", "mine")
     for words in (("--dataset.colour", "red"), ("--dataset.colour=red",), ("--dataset.colour",)):

@@ -50,6 +50,7 @@ def test_an_oracle_is_named(nl: Any, tiny: tuple[str, ...]) -> None:
     assert "oracle" not in given.out
 
 
+@pytest.mark.slow
 def test_dry_run_writes_nothing(nl: Any, tiny: tuple[str, ...], tmp_path: Path) -> None:
     plan = nl("run", *tiny, "--dry-run")
     assert plan.code == 0
@@ -60,6 +61,7 @@ def test_dry_run_writes_nothing(nl: Any, tiny: tuple[str, ...], tmp_path: Path) 
     assert as_json.json["config"]["dataset"]["name"] == "digits"
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_reported(nl: Any, tiny: tuple[str, ...]) -> None:
     first = nl("run", *tiny, "--json").json
     written = (Path(first["run_dir"]) / "metrics.jsonl").read_bytes()
@@ -77,6 +79,7 @@ def test_fresh_starts_over_in_a_directory_of_its_own(nl: Any, tiny: tuple[str, .
     assert second["test_accuracy"] == first["test_accuracy"]
 
 
+@pytest.mark.slow
 def test_a_name_that_stands_for_something_else_is_refused(nl: Any, tiny: tuple[str, ...]) -> None:
     nl("run", *tiny, "--name", "mine")
     refused = nl("run", *tiny, "--name", "mine", "--lr", "0.2")

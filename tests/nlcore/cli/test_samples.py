@@ -22,6 +22,7 @@ def test_a_sheet_is_written_and_drawn_again_in_the_same_way(nl: Any) -> None:
     assert sorted(path.name for path in Path.cwd().iterdir()) == ["samples.png", "sheet.png"]
 
 
+@pytest.mark.slow
 def test_the_labels_may_come_from_a_file(nl: Any) -> None:
     """The same labels and the same seed give the same sheet."""
     noise = ("--noise.rate", "0.2")

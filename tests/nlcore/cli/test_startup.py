@@ -41,6 +41,7 @@ def test_imports_nothing_heavy(words: list[str]) -> None:
     assert done.stdout.splitlines()[-1].split() == ["IMPORTED"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["--help"], ["list-plugins", "--json"]])
 def test_thirty_plugins_of_others_import_nothing_heavy(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -84,6 +84,7 @@ def test_slips_are_refused_before_anything_starts(words: tuple[str, ...], said: 
     assert not Path("runs").exists()
 
 
+@pytest.mark.slow
 def test_what_fails_and_what_diverges_is_told_with_what_repeats_it(
     nl: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -133,6 +133,7 @@ def test_any_lines_are_a_recipe_or_are_refused(lines: list[tuple[str, str]], tmp
         assert resolve(experiment_layer(experiment.config())).config() == experiment.config()
 
 
+@pytest.mark.slow
 @FUZZ
 @given(content=some.binary(max_size=40))
 def test_any_bytes_are_a_recipe_or_are_refused(content: bytes, tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def test_other_factors_are_refused(wrong: object) -> None:
         resolve({"scale": wrong})
 
 
+@pytest.mark.slow
 def test_a_run_says_that_it_was_shortened() -> None:
     settings: dict[str, Any] = {**TINY, "epochs": 4}
     result = nlcore.run(**settings, scale=0.5, quiet=True)

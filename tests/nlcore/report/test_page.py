@@ -157,6 +157,7 @@ def test_a_run_whose_files_are_damaged_is_named_with_the_reason(tmp_path: Path) 
     assert html.count("Repeat it") == 1
 
 
+@pytest.mark.slow
 def test_the_same_runs_are_the_same_page(tmp_path: Path) -> None:
     with_classes(tmp_path, ["a", "b"])
     assert made(tmp_path).html == made(tmp_path).html

@@ -48,6 +48,7 @@ KEYS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @FUZZ
 @given(content=st.dictionaries(KEYS, VALUES) | VALUES)
 @pytest.mark.parametrize("name", ["summary.json", "model.json"])

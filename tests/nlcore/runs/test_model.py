@@ -91,6 +91,7 @@ def test_a_loaded_model_predicts_as_its_weights_do(name: str, runs: dict[str, nl
     assert len(set(expected.argmax(1))) > 1
 
 
+@pytest.mark.slow
 def test_averaged_weights_are_not_the_last_ones(runs: dict[str, nlcore.Result]) -> None:
     one, other = (nlcore.load(runs[name].run_dir).networks["network1"] for name in ("standard", "ema"))
     assert not torch.equal(one.state_dict()["head.weight"], other.state_dict()["head.weight"])

@@ -183,6 +183,7 @@ def test_the_same_command_goes_on(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert toy.equal(toy.outcome(straight), toy.outcome(torn))
 
 
+@pytest.mark.slow
 def test_checkpoints_may_be_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
     straight = run("straight")
     torn = stopped("torn", epoch=3, checkpoint_every=2)
@@ -191,6 +192,7 @@ def test_checkpoints_may_be_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert toy.equal(toy.outcome(straight), toy.outcome(torn))
 
 
+@pytest.mark.slow
 def test_rows_past_the_checkpoint_and_a_torn_line_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     straight, torn = run("straight"), stopped("torn")
     with (torn / "metrics.jsonl").open("a") as file:
@@ -199,6 +201,7 @@ def test_rows_past_the_checkpoint_and_a_torn_line_are_cut(monkeypatch: pytest.Mo
     assert toy.equal(toy.outcome(straight), toy.outcome(torn))
 
 
+@pytest.mark.slow
 def test_more_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     straight, short = run("straight", epochs=3), run("short", epochs=2)
     assert nlcore.resume(short, quiet=True, epochs=3).epochs == 3
@@ -241,6 +244,7 @@ def test_fresh_starts_over_in_a_directory_of_its_own() -> None:
     assert toy.equal(toy.outcome(first), toy.outcome(second))
 
 
+@pytest.mark.slow
 def test_an_edited_method_never_gets_an_old_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = nlcore.run(quiet=True, **toy.SETTINGS).run_dir
     assert nlcore.run(quiet=True, **toy.SETTINGS).run_dir == first
@@ -404,6 +408,7 @@ def test_out_of_memory_says_what_to_lower(monkeypatch: pytest.MonkeyPatch) -> No
         run("torn")
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torn = stopped("torn")
     program = f"""
@@ -431,6 +436,7 @@ with locked(Path({str(torn.absolute())!r}), print):
     assert any(f"taken over from process {other.pid}" in message for message in messages)
 
 
+@pytest.mark.slow
 def test_leftovers_of_killed_writes_are_swept_up(monkeypatch: pytest.MonkeyPatch) -> None:
     torn = stopped("torn")
     (torn / ".checkpoint-000002.pt.123.tmp").write_bytes(b"half")
@@ -489,6 +495,7 @@ def test_a_recipe_is_never_overwritten(tmp_path: Path) -> None:
     assert (folder / "config.toml").read_text() == "# my own\n"
 
 
+@pytest.mark.slow
 def test_labels_from_a_relative_path_are_found_from_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     run("first", epochs=1)
     torn = stopped("torn", labels="runs/first/labels.npz").absolute()
@@ -505,6 +512,7 @@ def test_a_directory_that_is_not_whole_gets_a_sentence(content: str, monkeypatch
         nlcore.resume(torn, quiet=True)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_was_moved_away_starts_over(monkeypatch: pytest.MonkeyPatch) -> None:
     straight, torn = run("straight"), stopped("torn")
     for path in torn.glob("*.pt"):
@@ -513,6 +521,7 @@ def test_a_checkpoint_that_was_moved_away_starts_over(monkeypatch: pytest.Monkey
     assert toy.equal(toy.outcome(straight), toy.outcome(torn))
 
 
+@pytest.mark.slow
 def test_a_moved_run_directory_can_be_resumed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     straight, torn = run("straight"), stopped("torn")
     elsewhere = tmp_path / "elsewhere"

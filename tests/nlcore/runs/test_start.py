@@ -145,6 +145,7 @@ def test_a_result_says_what_was_run(finished: Result) -> None:
     assert 0.1 < finished.peak_memory < 100  # torch alone takes more than a tenth of a GB
 
 
+@pytest.mark.slow
 def test_a_summary_is_the_result_as_json(finished: Result) -> None:
     content = summary(finished.run_dir)
     asked_for = (
@@ -291,6 +292,7 @@ def test_the_environment_says_what_the_run_was_made_with(finished: Result) -> No
     assert content["fingerprint"]["labels_sha256"] == finished.labels_sha256
 
 
+@pytest.mark.slow
 def test_two_networks_have_weights_of_their_own() -> None:
     result = run(strategy="co_teaching")
     weights = load_file(result.run_dir / "weights.safetensors")
@@ -384,6 +386,7 @@ def test_wrong_input_is_said_and_no_directory_is_made(settings: dict[str, Any], 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_batch_may_be_the_whole_training_set() -> None:
     assert run(batch_size=1442).status == "done"
 
@@ -449,6 +452,7 @@ def test_a_run_that_is_stopped_says_so_and_goes_on_to_the_same_end(
     assert result.test_accuracy == straight.test_accuracy
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("trouble")
 def test_a_run_that_fails_says_why(tmp_path: Path) -> None:
     who = r"The loss trouble-plugin/broken \(version 1\.0\) failed in Broken\.second: ZeroDivisionError: no such luck\."
@@ -483,6 +487,7 @@ def test_a_plan_says_what_will_happen_and_writes_nothing(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_method_that_is_told_the_noise_rate_is_an_oracle(capsys: pytest.CaptureFixture[str]) -> None:
     result = nlcore.run(**TINY, strategy="co_teaching")
     assert result.oracles == ("noise rate",)

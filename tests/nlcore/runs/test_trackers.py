@@ -73,6 +73,7 @@ def told(result: nlcore.Result) -> list[list[Any]]:
     return [json.loads(line) for line in (result.run_dir / "told.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_tracker_is_told_of_the_whole_run_and_again_when_it_goes_on() -> None:
     result = run(tracker="diary", **{"tracker.word": "dear"})
     accuracies = [row["test_accuracy"] for row in result.metrics]

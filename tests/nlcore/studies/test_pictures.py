@@ -129,6 +129,7 @@ def test_more_than_can_be_told_apart_is_refused(tmp_path: Path) -> None:
         curves(tmp_path, "epochs")
 
 
+@pytest.mark.slow
 def test_each_format_is_what_its_suffix_says(tmp_path: Path) -> None:
     make_study(tmp_path, {"gce": [0.5, 0.6]})
     figure = curves(tmp_path, "loss")

@@ -124,6 +124,7 @@ def test_a_run_is_known_by_the_content_of_the_weights(first: nlcore.Result, tmp_
     assert nlcore.run(**TINY, init="two.safetensors").run_dir != one.run_dir
 
 
+@pytest.mark.slow
 def test_parts_drawn_anew_are_drawn_not_started_again(first: nlcore.Result) -> None:
     experiment = resolve({**TINY, "init": "first"})
     ctx = build(experiment, load_data(experiment, print)).ctx

@@ -16,6 +16,7 @@ from nlcore.training.out_of_sample import out_of_sample, warm_up_epochs
 from nlcore.training.trainer import Trainer
 
 
+@pytest.mark.slow
 def test_each_part_is_predicted_by_a_network_that_learnt_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = resolve({**TINY, "strategy": "co_teaching", "loss": "gce", "ema": 0.9})
     data = load_data(experiment, print)
@@ -42,6 +43,7 @@ def test_each_part_is_predicted_by_a_network_that_learnt_the_others(monkeypatch:
     assert all(part.truth.train is None for part in trained)
 
 
+@pytest.mark.slow
 def test_the_same_again() -> None:
     experiment = resolve(TINY)
     data = load_data(experiment, print)

@@ -258,6 +258,7 @@ def test_a_demanding_method_runs_end_to_end_and_learns(divided: Result) -> None:
     assert float(np.mean(model.predict(images).argmax(1) == labels)) == divided.test_accuracy["last"]
 
 
+@pytest.mark.slow
 def test_a_demanding_method_gets_the_passes_it_asks_for(divided: Result) -> None:
     (strategy,) = Dividing.made
     assert strategy.rebuilt == 1
@@ -279,6 +280,7 @@ def test_a_demanding_method_gets_the_passes_it_asks_for(divided: Result) -> None
         assert {entry[5] for entry in steps} == {1 if epoch == 1 else 2}
 
 
+@pytest.mark.slow
 def test_a_demanding_method_tells_clean_from_wrong_labels(divided: Result) -> None:
     (strategy,) = Dividing.made
     with np.load(divided.run_dir / "labels.npz") as labels:
@@ -299,6 +301,7 @@ def test_a_demanding_method_gives_the_same_numbers_again(door: Door) -> None:
     assert not same_tensors(weights[0], weights[2])
 
 
+@pytest.mark.slow
 def test_a_demanding_method_can_be_averaged(door: Door) -> None:
     plain, averaged = door(strategy="dividing", epochs=3), door(strategy="dividing", epochs=3, ema=0.9)
     assert [row["train_loss"] for row in plain.metrics] == [row["train_loss"] for row in averaged.metrics]
@@ -347,6 +350,7 @@ def test_a_run_leaves_the_callers_generators_and_threads_as_they_were(door: Door
     assert torch.get_num_threads() == 2
 
 
+@pytest.mark.slow
 def test_a_loss_is_told_of_every_epoch_once_before_its_first_step(door: Door) -> None:
     door(loss="watching", epochs=3, **{"architecture.dropout": 0.5})
     (loss,) = Watching.made
@@ -374,6 +378,7 @@ def test_a_loss_that_is_infinite_ends_the_run_as_diverged(door: Door) -> None:
     assert result.test_accuracy["last"] is None
 
 
+@pytest.mark.slow
 def test_the_average_of_the_weights_after_every_step_is_evaluated_and_saved(door: Door) -> None:
     plain, averaged = door(epochs=2), door(epochs=2, ema=0.5)
     one, other = Plain.made

@@ -46,6 +46,7 @@ def test_is_the_model_of_torchvision(name: str) -> None:
     check_stages(network)
 
 
+@pytest.mark.slow
 def test_a_vision_transformer_is_made_for_the_size_of_the_images() -> None:
     network = build("vit_b_32", 7, (1, 64, 64)).eval()
     assert network.body.encoder.pos_embedding.shape == (1, 1 + (64 // 32) ** 2, 768)

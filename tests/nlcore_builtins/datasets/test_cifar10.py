@@ -61,6 +61,7 @@ def read_record(folder: Path, position: int) -> tuple[int, NDArray[np.uint8]]:
     return record[0], image
 
 
+@pytest.mark.slow
 @pytest.mark.cifar10
 def test_all_of_it(everything: Data) -> None:
     assert images_of(everything).shape == (50_000, 32, 32, 3)
@@ -108,6 +109,7 @@ def test_class_names_are_those_that_come_with_the_files(cifar10_dir: Path, every
     assert list(everything.classes) == named
 
 
+@pytest.mark.slow
 @pytest.mark.cifar10
 def test_by_default_it_is_the_first_2000_of_each_class(cifar10_dir: Path, everything: Data) -> None:
     dataset = nlcore.create("dataset", "cifar10")

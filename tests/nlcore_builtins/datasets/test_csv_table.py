@@ -187,6 +187,7 @@ def nfc(name: str) -> str:
 NAMES = some.text(min_size=1, max_size=6).filter(lambda name: name.strip() == name and not {*"\0\r"} & {*name})
 
 
+@pytest.mark.slow
 @FUZZ
 @given(
     labels=some.lists(NAMES.filter(lambda name: name not in MISSING), min_size=2, max_size=3, unique_by=nfc),

@@ -203,6 +203,7 @@ def test_two_classes_and_classes_that_do_not_occur(bench: Callable[..., Any], sa
     assert b.strategy.clean_probability().isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ramps", [{}, {"ema_ramp": 2, "lam_ramp": 1}, {"ema_ramp": 0}])
 def test_resumed_after_any_epoch_it_ends_with_the_same_bits(ramps: dict[str, int]) -> None:
     """In the ramps, at their end and behind it."""

@@ -299,6 +299,7 @@ def test_other_losses_are_refused() -> None:
     assert "cross_entropy" in str(Unicon().refuses(nlcore.create("loss", "gce")))
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_with_the_same_bits() -> None:
     """After an epoch of the warm-up and after each divided one."""
 
