@@ -66,8 +66,9 @@ class Study:
     @property
     def by(self) -> tuple[str, ...]:
         """What its runs differ in, seeds aside: ``nl table FOLDER --by`` takes it."""
-        names = dict.fromkeys(key for state in self.states for key in state.cell.words)
-        return tuple(name for name in names if name not in ("seed", "noise_seed"))
+        words = [state.cell.words for state in self.states]
+        names = dict.fromkeys(key for one in words for key in one if key not in ("seed", "noise_seed"))
+        return tuple(name for name in names if len({str(one.get(name)) for one in words}) > 1)
 
     def table(
         self,

@@ -19,7 +19,7 @@ from nlcore.contracts import Outcome
 from nlcore.rundir.result import Result
 from nlcore.studies.grid import Cell
 from nlcore.studies.study import State
-from nlcore.studies.sweep import Study
+from nlcore.studies.sweep import Study, find
 
 ASKED: dict[str, Any] = {**TINY, "loss": ["cross_entropy", "gce"], "seed": range(1, 3), "quiet": True}
 
@@ -79,3 +79,11 @@ def test_a_notebook_shows_the_first_runs_of_many(tmp_path: Path) -> None:
     root = ElementTree.fromstring(Study(states)._repr_html_())
     assert str(root.findtext("caption")).endswith("30 missing, in runs; the first 20 runs")
     assert len(root.findall("tbody/tr")) == 20
+
+
+def test_rows_are_told_apart_by_what_differs(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(
+        "[grid]\nseed = [1, 2]\nnoise.rate = [0.5]\n[[cell]]\nloss = 'gce'\n[[cell]]\nloss = {name = 'gce', q = 0.5}\n"
+    )
+    study = Study(tuple(find(tmp_path / "study.toml", {"dataset": "digits"}, {})))
+    assert study.by == ("loss.q",)
