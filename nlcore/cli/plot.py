@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nlcore.cli.table_by import check_output, finished_runs, words, write
+from nlcore.cli.table_by import check_output, finished_runs, output_option, words, write
 from nlcore.errors import UserError
 
 
@@ -15,14 +15,7 @@ from nlcore.errors import UserError
 @click.option("--by", required=True, metavar="WORDS", help="a line for each value of these: loss, or loss,noise.rate")
 @click.option("--metric", metavar="NAME", help="a column of metrics.jsonl  [default: test_accuracy; with --bars: last]")
 @click.option("--bars", is_flag=True, help="bars of what runs ended with, in place of lines over epochs")
-@click.option(
-    "-o",
-    "--out",
-    "output",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help=".png, .svg or .pdf  [default: curves.png]",
-)
+@output_option(help=".png, .svg or .pdf  [default: curves.png]")
 def plot(runs: Path, by: str, metric: str | None, bars: bool, output: Path | None) -> None:
     """
     Draw many runs in one picture: lines over epochs, with bands over seeds.

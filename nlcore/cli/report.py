@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nlcore.cli.table_by import check_output, found_runs, words, write
+from nlcore.cli.table_by import check_output, found_runs, output_option, words, write
 from nlcore.errors import UserError
 
 
@@ -16,9 +16,7 @@ from nlcore.errors import UserError
 @click.option("--by", metavar="WORDS", help="a row for each value of these  [default: all that the runs differ in]")
 @click.option("--baseline", metavar="NAME", help="what rows are held against, as in nl table")
 @click.option("--metric", metavar="NAMES", help="the table's numbers, as in nl table  [default: last,mean_last_10]")
-@click.option(
-    "-o", "--out", "output", metavar="FILE", type=click.Path(path_type=Path), default="report.html", show_default=True
-)
+@output_option(default="report.html", show_default=True)
 def report(runs: Path, by: str | None, baseline: str | None, metric: str | None, output: Path) -> None:
     """
     Write a study as one HTML file, to look at, hand on and print.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from nlcore.cli.table_by import print_by
+from nlcore.cli.table_by import output_option, print_by
 from nlcore.config.published import Published, published_or_none
 from nlcore.errors import UserError, plural
 from nlcore.parameters import show_value
@@ -62,14 +62,7 @@ _ALIGNED = ("wrong", "seed", "noise seed", "epochs", *_NUMBERS, *_WIDE)
     type=click.Choice(("text", "md", "latex", "csv", "json", "html")),
     help="with --by  [default: what FILE's suffix says, else text]",
 )
-@click.option(
-    "-o",
-    "--out",
-    "output",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="with --by: write the table to a file",
-)
+@output_option(help="with --by: write the table to a file")
 def table(
     runs: Path,
     wide: bool,

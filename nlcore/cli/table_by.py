@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -12,6 +12,8 @@ from nlcore.errors import ParameterError, UserError, plural
 
 if TYPE_CHECKING:
     from nlcore.studies.read import Found, Run
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def print_by(
@@ -81,6 +83,11 @@ def found_runs(folder: Path) -> Found:
     if not found.runs:
         raise UserError(f"There are no finished runs in {folder}. 'nl table' lists runs; 'nl run' makes them.")
     return found
+
+
+def output_option(**more: Any) -> Callable[[F], F]:
+    """Return ``-o FILE``, a path that a command gets as `output`."""
+    return click.option("-o", "--out", "output", metavar="FILE", type=click.Path(path_type=Path), **more)
 
 
 def check_output(path: Path) -> None:
