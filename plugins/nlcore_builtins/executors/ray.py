@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nlcore import NotInstalledError, UserError, parameter
+from nlcore import UserError, parameter
 from nlcore.contracts import Job, Outcome, Work
+from nlcore_builtins.installed import require
 
 CONNECT_SECONDS = 10.0
 LOST_NODES = 5  # so often a run is begun elsewhere before it counts as failed
@@ -39,12 +40,7 @@ class Ray:
             NotInstalledError: ray is not installed.
 
         """
-        try:
-            import ray  # noqa: F401
-        except ImportError:
-            raise NotInstalledError(
-                "executor ray: the package ray is not installed. Type: pip install 'nlcore[ray]'"
-            ) from None
+        require("executor", "ray", "ray")
 
     def execute(
         self, jobs: Sequence[Job], work: Work, ended: Callable[[Job, Outcome], None], report: Callable[[str], None]

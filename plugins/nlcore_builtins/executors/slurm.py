@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from nlcore import NotInstalledError, UserError, parameter
+from nlcore import UserError, parameter
 from nlcore.contracts import Job, Outcome, Work
+from nlcore_builtins.installed import require
 
 POLL_SECONDS = 2.0
 
@@ -42,12 +43,7 @@ class Slurm:
             NotInstalledError: submitit is not installed.
 
         """
-        try:
-            import submitit  # noqa: F401
-        except ImportError:
-            raise NotInstalledError(
-                "executor slurm: the package submitit is not installed. Type: pip install 'nlcore[slurm]'"
-            ) from None
+        require("executor", "slurm", "submitit")
 
     def at_once(self, jobs: Sequence[Job]) -> int:
         """Return the number of jobs: how many the cluster computes at a time, it does not say."""

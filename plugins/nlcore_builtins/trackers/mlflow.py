@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nlcore import parameter
-from nlcore_builtins.trackers.shown import FIRST, LAST, as_markdown, note, noted, numbers, pictures, require
+from nlcore_builtins.installed import require
+from nlcore_builtins.trackers.shown import FIRST, LAST, as_markdown, note, noted, numbers, pictures
 
 _NOTE = "mlflow.json"
 _SQLITE = "sqlite:///"
@@ -56,7 +57,7 @@ class MLflow:
             NotInstalledError: mlflow, or what it needs for a database, is not installed.
 
         """
-        require("mlflow", "mlflow", "sqlalchemy", "alembic")
+        require("tracker", "mlflow", "mlflow", "sqlalchemy", "alembic")
 
     def start(self, run_dir: Path, config: Mapping[str, Any], done: int) -> None:
         """Begin a run, or go on with the one that belongs to the directory."""

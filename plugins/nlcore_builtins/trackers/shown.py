@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nlcore import NotInstalledError
-
 #: Pictures that are there when the run begins, and when it is done.
 FIRST = ("samples",)
 LAST = ("curves", "confusion")
-
-
-def require(tracker: str, *packages: str) -> None:
-    """
-    Check that packages are there, without importing them.
-
-    Args:
-        tracker: whose they are; also the extra that brings them.
-        packages: by the names that they are imported by.
-
-    Raises:
-        NotInstalledError: one is not installed.
-
-    """
-    for package in packages:
-        found = importlib.util.find_spec(package)
-        if found is None or found.origin is None:  # a folder of this name in the working directory is none
-            raise NotInstalledError(
-                f"tracker {tracker}: the package {package} is not installed. Type: pip install 'nlcore[{tracker}]'"
-            )
 
 
 def numbers(row: Mapping[str, Any]) -> dict[str, float]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nlcore_builtins.trackers.shown import FIRST, LAST, as_markdown, numbers, pictures, require
+from nlcore_builtins.installed import require
+from nlcore_builtins.trackers.shown import FIRST, LAST, as_markdown, numbers, pictures
 
 
 @dataclass
@@ -30,7 +31,7 @@ class TensorBoard:
             NotInstalledError: tensorboard is not installed.
 
         """
-        require("tensorboard", "tensorboard")
+        require("tracker", "tensorboard", "tensorboard")
 
     def start(self, run_dir: Path, config: Mapping[str, Any], done: int) -> None:
         """Open a file of events in the run's directory; what a stopped run wrote after epoch `done` is passed over."""

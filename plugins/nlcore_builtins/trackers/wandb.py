@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nlcore import UserError, parameter
-from nlcore_builtins.trackers.shown import FIRST, LAST, as_markdown, note, noted, numbers, pictures, require, saved
+from nlcore_builtins.installed import require
+from nlcore_builtins.trackers.shown import FIRST, LAST, as_markdown, note, noted, numbers, pictures, saved
 
 _NOTE = "wandb.json"
 _SECONDS = 30.0  # to wait for a server, at the beginning and for what is still to be sent at the end
@@ -44,7 +45,7 @@ class WeightsAndBiases:
             UserError: the mode is online and nobody is logged in.
 
         """
-        require("wandb", "wandb")
+        require("tracker", "wandb", "wandb")
         if self.mode == "online" and not _logged_in():
             raise UserError(
                 "tracker wandb: mode = online, but nobody is logged in, or WANDB_MODE says otherwise. Type: wandb "

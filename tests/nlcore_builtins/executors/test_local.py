@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,16 +41,6 @@ def waits(job):
         return Outcome("interrupted")
     return Outcome("done")
 """
-
-
-@pytest.fixture(autouse=True)
-def works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Functions in a module that other processes can import."""
-    (tmp_path / "works.py").write_text(WORKS)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-    yield
-    sys.modules.pop("works", None)
 
 
 def jobs(*names: str, threads: int | None = None) -> list[Job]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import os
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +36,6 @@ def waits(job):
         return Outcome("interrupted")
     return Outcome("done", message="again" if again else "once")
 """
-
-
-@pytest.fixture(autouse=True)
-def works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Functions in a module that other processes can import."""
-    (tmp_path / "works.py").write_text(WORKS)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-    yield
-    import sys
-
-    sys.modules.pop("works", None)
 
 
 @pytest.mark.slow

@@ -6,10 +6,8 @@ import importlib
 import os
 import shutil
 import signal
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,16 +36,6 @@ def is_preempted(job):
         time.sleep(0.1)
     return Outcome("done", message="again" if again else "once")
 """
-
-
-@pytest.fixture(autouse=True)
-def works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Functions in a module that other processes can import."""
-    (tmp_path / "works.py").write_text(WORKS)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-    yield
-    sys.modules.pop("works", None)
 
 
 def outcomes(work: str, *names: str) -> dict[str, Outcome]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from helpers import TINY
-from nlcore_builtins.trackers.shown import note, noted, require
+from nlcore_builtins.installed import require
+from nlcore_builtins.trackers.shown import note, noted
 
 import nlcore
 
@@ -37,7 +38,7 @@ def test_a_folder_is_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "no_such_package").mkdir()
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(nlcore.NotInstalledError):
-        require("mine", "no_such_package")
+        require("tracker", "mine", "no_such_package")
 
 
 def test_a_note_is_read_back(tmp_path: Path) -> None:
