@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from nlcore.checks import gradients
 from nlcore.checks.replay import ReplayError, differences
 from nlcore.checks.suite import NotApplicable
+from nlcore.checks.two_processes import from_one_process
 from nlcore.testing.loss_at_work import PROMOTE, B, K, batch, begin, learned, set_up
 from nlcore.testing.same import equal
 from nlcore.testing.tiny_run import TinyRun
@@ -151,6 +152,15 @@ def captured_steps_do_the_same(cls: type) -> None:
     )
 
 
+def two_processes_do_the_same(cls: type) -> None:
+    """Two processes that share each batch train with it as one does, up to the order of sums."""
+    difference = from_one_process(Plain, cls)
+    assert not difference, (
+        f"In two processes {difference}. What it draws comes from the generator of setup(ctx), and what it knows of "
+        "other samples from observe(logits, index)."
+    )
+
+
 CHECKS = (
     gives_one_value_for_each_sample,
     takes_a_batch_of_one,
@@ -162,4 +172,5 @@ CHECKS = (
     restores_its_state,
     optional_methods_give_what_they_say,
     captured_steps_do_the_same,
+    two_processes_do_the_same,
 )

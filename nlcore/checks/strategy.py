@@ -17,6 +17,7 @@ from torch import Tensor
 
 from nlcore.checks.replay import ReplayError, differences
 from nlcore.checks.suite import NotApplicable
+from nlcore.checks.two_processes import from_one_process
 from nlcore.contracts import StrategyContext
 from nlcore.testing.same import equal
 from nlcore.testing.tiny_run import TinyRun
@@ -200,6 +201,15 @@ def captured_steps_do_the_same(cls: type) -> None:
     )
 
 
+def two_processes_do_the_same(cls: type) -> None:
+    """Two processes that share each batch train as one does, up to the order of sums."""
+    difference = from_one_process(cls, None)
+    assert not difference, (
+        f"In two processes {difference}. All draws come from ctx.generator(purpose, epoch), gradients from "
+        "ctx.minimise or ctx.gradients, and predictions from the networks themselves, called on whole batches."
+    )
+
+
 CHECKS = (
     learns_a_separable_problem,
     same_seed_gives_same_numbers,
@@ -213,6 +223,7 @@ CHECKS = (
     suggested_labels_are_labels,
     a_loaded_model_predicts_what_was_measured,
     captured_steps_do_the_same,
+    two_processes_do_the_same,
 )
 
 #: A method with phases made short need not learn much.

@@ -197,7 +197,8 @@ def _with_parameters(cls: type, entry: Entry, params: Mapping[str, object]) -> t
     def construct(self: Any) -> None:
         cls.__init__(self, **checked)  # type: ignore[misc]
 
-    return type(cls.__name__, (cls,), {"__init__": construct, "__module__": cls.__module__, "__doc__": cls.__doc__})
+    named = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+    return type(cls.__name__, (cls,), {"__init__": construct, **named, "__checked_with__": checked})
 
 
 def _run(check: Check) -> Outcome:

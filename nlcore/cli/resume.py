@@ -13,6 +13,8 @@ from nlcore.config.settings import RESUMABLE
 @click.argument("run")
 @click.option("--epochs", help="more epochs than before")
 @click.option("--device", help="auto, cpu, cuda or cuda:N")
+@click.option("--devices", help="processes that share each batch on this machine, each with a GPU")
+@click.option("--num-nodes", help="machines, each with so many processes")
 @click.option("--init", help="file of the weights that it started from, where it has moved")
 @click.option("--data-dir", help="folder of the data, where they have moved")
 @click.option("--no-download", is_flag=True, default=None, help="never download data")
@@ -36,9 +38,9 @@ def resume(
     options = [word for word in (run, *rest) if word.startswith("-")]
     if options:
         raise click.UsageError(
-            f"{options[0]}: only epochs (more than before), device, where the data lie, how often is saved and the "
-            "trackers may change in a run, and files of dataset and noise may be given anew. For anything else start "
-            "another one with nl run."
+            f"{options[0]}: only epochs (more than before), device, the number of processes, where the data lie, how "
+            "often is saved and the trackers may change in a run, and files of dataset and noise may be given anew. "
+            "For anything else start another one with nl run."
         )
     if rest:
         raise click.UsageError(f"{rest[0]}: one run at a time.")
@@ -47,4 +49,6 @@ def resume(
     from nlcore.runs.terminal import Terminal
 
     changes = moved | {name: given[name] for name in RESUMABLE if given[name] is not None}
-    return report(go_on(find_run(run, runs_dir), changes, Terminal(quiet)), as_json)
+    terminal = Terminal(quiet)
+    result = go_on(find_run(run, runs_dir), changes, terminal)
+    return report(result, as_json, terminal.speaks)

@@ -106,12 +106,15 @@ def run(ctx: click.Context, /, **options: Any) -> int:
         else:
             print_plan(plan)
         return 0
-    return report(execute(layers, terminal, options["fresh"]), options["json"])
+    result = execute(layers, terminal, options["fresh"])
+    return report(result, options["json"], terminal.speaks)
 
 
-def report(result: Result, as_json: bool) -> int:
-    """Print a result and return the exit code it stands for."""
-    if as_json:
+def report(result: Result, as_json: bool, speaks: bool = True) -> int:
+    """Print a result, unless another process does, and return the exit code it stands for."""
+    if not speaks:
+        pass
+    elif as_json:
         click.echo(json.dumps(result.to_json()))
     else:
         for line in result.lines():

@@ -11,7 +11,7 @@ from nlcore.config.choose import Finder, expand_short, names_of, require_text, s
 from nlcore.config.initial import weights_file
 from nlcore.config.recipe import Overrides, check_names, read_preset
 from nlcore.config.scale import asked_scale, shortened
-from nlcore.config.settings import Storage, TrainingSettings, data_directory
+from nlcore.config.settings import PROCESSES, Storage, TrainingSettings, data_directory
 from nlcore.errors import ParameterError, UserError
 from nlcore.host.discovery import Entry
 from nlcore.host.hookspecs import slots
@@ -20,7 +20,7 @@ from nlcore.host.selection import Selection
 from nlcore.parameters import UNSAID, parameters_of
 
 #: Settings that make no other protocol of a preset.
-_HARMLESS = {"seed", "noise_seed", "device", "precision", "threads", "deterministic", "cuda_graphs"} | {
+_HARMLESS = {"seed", "noise_seed", "device", "precision", "threads", "deterministic", "cuda_graphs", *PROCESSES} | {
     item.name for item in fields(Storage)
 }
 

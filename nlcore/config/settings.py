@@ -17,8 +17,11 @@ from nlcore.textfiles import expand_home
 #: Parameters that are so common that they have a short name, ``--lr`` for ``--optimizer.lr``.
 SHORT_NAMES = {"lr": "optimizer.lr", "momentum": "optimizer.momentum", "weight_decay": "optimizer.weight_decay"}
 
+#: How a run is divided among processes; but for batch statistics, its numbers are the same up to the order of sums.
+PROCESSES = ("devices", "num_nodes")
+
 #: What may change when a run is resumed; of `init` the place only, as its file is known by content.
-RESUMABLE = ("epochs", "device", "init", "data_dir", "no_download", "checkpoint_every", "tracker")
+RESUMABLE = ("epochs", "device", *PROCESSES, "init", "data_dir", "no_download", "checkpoint_every", "tracker")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ class TrainingSettings:
     seed: int = parameter(1, "seed of weights, order and augmentation", range="[0, inf)")
     noise_seed: int = parameter(1, "seed of the noise, and of what is held out or trusted", range="[0, inf)")
     device: str = parameter("auto", "auto, cpu, cuda or cuda:N")
+    devices: int = parameter(1, "processes that share each batch on this machine, each with a GPU", range="[1, inf)")
+    num_nodes: int = parameter(1, "machines, each with so many processes", range="[1, inf)")
+    sync_batch_norm: bool = parameter(
+        False, "in several processes: batch statistics of the whole batch, not of each one's slice"
+    )
     precision: Literal["auto", "fp32", "bf16"] = parameter(
         "auto", "auto takes bf16 where the hardware computes in it; weights stay fp32"
     )

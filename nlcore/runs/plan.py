@@ -30,7 +30,8 @@ def plan(experiment: Experiment, data: RunData, trainer: Trainer, run_dir: str) 
         "strategy": str(experiment["strategy"]),
         "training": _training_in_words(experiment),
         "hardware": f"{hardware.device}{f' ({hardware.name})' if hardware.device.type == 'cuda' else ''}, "
-        f"{hardware.precision}, {_plural(hardware.threads, 'thread')}{', CUDA graphs' if trainer.capture else ''}",
+        f"{hardware.precision}, {_plural(hardware.threads, 'thread')}{', CUDA graphs' if trainer.capture else ''}"
+        + _processes_in_words(experiment),
         "run": run_dir,
     }
     if experiment.preset is not None:
@@ -54,6 +55,16 @@ def speed_hints(experiment: Experiment, trainer: Trainer) -> tuple[str, ...]:
     if "per_class" in experiment["dataset"].params:
         options.append("--dataset.per_class 500")
     return (*options, "a machine with a GPU")
+
+
+def _processes_in_words(experiment: Experiment) -> str:
+    settings = experiment.settings
+    count = settings.devices * settings.num_nodes
+    if count == 1:
+        return ""
+    where = f" on {settings.num_nodes} machines" if settings.num_nodes > 1 else ""
+    norms = ", batch statistics of the whole batch" if settings.sync_batch_norm else ""
+    return f", {count} processes{where}, each with a slice of the batch{norms}"
 
 
 def _preset_in_words(experiment: Experiment) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nlcore.config.launched import on_several_machines
 from nlcore.config.recipe import Overrides, read_preset
 from nlcore.config.settings import data_directory
 from nlcore.errors import UserError
@@ -39,6 +40,8 @@ def recognised(layers: Sequence[Overrides]) -> Result | None:
         layers: as for `nlcore.config.experiment.resolve`.
 
     """
+    if on_several_machines(layers):  # others wait to be told, by a process that has loaded everything
+        return None
     found = KnownRuns(runs_folder(layers)).results(layers)
     return next((result for result in found if result.status in ENDED), None)
 

@@ -155,19 +155,17 @@ class Session(Observer):
 
     def _finish(self) -> Result:
         trainer, path = self.trainer, self.directory.path
+        final = trainer.final()
         with trainer.averaged():
-            memorisation = trainer.evaluator.final()
-            if not trainer.evaluator.test_confusion.any():  # all epochs were done before this process began
-                trainer.evaluator.test()
             self.directory.write_weights(trainer.ctx.saved)
         self._model_file().write(path)
-        confusion = trainer.evaluator.test_confusion
+        confusion = final.confusion
         classes = per_class(self.data.classes, confusion)
         with self._never_losing_the_run("selection.csv"):
             write_selection(path, self.data, *trainer.evaluator.opinions())
         with self._never_losing_the_run("confusion.csv"):
             self.directory.write_confusion(self.data.classes, confusion)
-        found: dict[str, Any] = {"memorisation": memorisation, "per_class": classes}
+        found: dict[str, Any] = {"memorisation": final.memorisation, "per_class": classes}
         result = self._result("done", **found)
         with self._never_losing_the_run("curves.png"):
             self.directory.write_picture("curves.png", plots.draw_curves(self.rows, result))

@@ -7,13 +7,13 @@ directory is enough to go on, at whatever moment the process ends.
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nlcore.config.experiment import Experiment, resolve
+from nlcore.config.launched import with_launched
 from nlcore.config.recipe import Overrides, flat_recipe
 from nlcore.config.settings import RESUMABLE
 from nlcore.contracts import DatasetContext
@@ -22,9 +22,10 @@ from nlcore.errors import UserError
 from nlcore.host.boundary import attributed
 from nlcore.rundir import checkpoint, durable
 from nlcore.rundir.directory import ENDED, RunDirectory
-from nlcore.rundir.environment import packages, resolve_run, tracking
+from nlcore.rundir.environment import resolve_run, tracking
 from nlcore.rundir.lock import locked
 from nlcore.rundir.result import Result
+from nlcore.runs.changed import forgiving, no_longer_so
 from nlcore.runs.estimate import seconds_of_run
 from nlcore.runs.estimation import estimating
 from nlcore.runs.fingerprint import differences, digest, fingerprint, named_files, source_files
@@ -32,10 +33,12 @@ from nlcore.runs.interrupt import stoppable
 from nlcore.runs.plan import plan
 from nlcore.runs.recognise import recognised, request, write_signature
 from nlcore.runs.session import Session
+from nlcore.runs.share import team_of, tell_share
+from nlcore.runs.team import Team
 from nlcore.runs.terminal import Terminal, seconds_in_words
 from nlcore.runs.trackers import TrackerObserver
 from nlcore.training.build import build, load_data, memory_in_words
-from nlcore.training.hardware import Hardware, available_cpus
+from nlcore.training.hardware import available_cpus
 from nlcore.training.observers import Observer
 
 
@@ -55,6 +58,8 @@ def plan_only(experiment: Experiment, terminal: Terminal) -> dict[str, str]:
         trainer = build(experiment, data, report=terminal.line, estimate=estimating(experiment, data, None, terminal))
         run_dir = experiment.run_dir(digest(fingerprint(experiment, data)))
         found = plan(experiment, data, trainer, str(run_dir))
+        if experiment.settings.devices * experiment.settings.num_nodes > 1:
+            return found  # one process alone would take another time
         terminal.line("Timing the first steps ...")
         with memory_in_words(experiment):
             seconds = seconds_of_run(trainer)
@@ -84,14 +89,24 @@ def execute(
     if known is not None:
         terminal.line(f"{known.run_dir}: this run is {known.status} already.")
         return known
-    experiment = resolve(*layers)
+    experiment = resolve(*with_launched(layers))
+    with team_of(experiment) as team:
+        if team.processes.rank:
+            terminal.speaks = False
+            return team.follow()
+        return team.release(_execute(experiment, None if fresh else request(layers), terminal, observers, team))
+
+
+def _execute(
+    experiment: Experiment, asked: str | None, terminal: Terminal, observers: Sequence[Observer], team: Team
+) -> Result:
+    """Run an experiment, or go on with its run; without a request that it is known by, start over."""
     _check_place(experiment)
     with attributed(experiment.entries):
         data = load_data(experiment, terminal.line, terminal.progress_of)
         now = fingerprint(experiment, data)
     directory = RunDirectory(experiment.run_dir(digest(now)))
-    asked = None if fresh else request(layers)
-    if fresh:
+    if asked is None:
         directory = directory.unused()
     elif directory.exists:
         found = differences(_environment(directory)["fingerprint"], now)
@@ -100,12 +115,13 @@ def execute(
                 f"{directory.path} is a different run: {'; '.join(found)}. "
                 "Choose another name with --name, or start over with --fresh."
             )
-        return _go_on(directory, experiment, data, now, terminal, observers, asked)
+        return _go_on(directory, experiment, data, now, terminal, observers, asked, team)
     directory.check_place()
     notes: list[str] = []
     with attributed(experiment.entries):
         estimate = estimating(experiment, data, None, terminal)
-        trainer = build(experiment, data, report=_kept(notes, terminal), estimate=estimate)
+        processes = tell_share(team, experiment, data)
+        trainer = build(experiment, data, report=_kept(notes, terminal), estimate=estimate, processes=processes)
     directory.create()
     with locked(directory.path, terminal.line):
         if directory.exists:  # made by another process in the meantime
@@ -145,14 +161,30 @@ def resume(path: Path, changes: Overrides, terminal: Terminal, observers: Sequen
     stored = environment["fingerprint"]
     places = {"data_dir": environment["data_dir"], "runs_dir": str(path.parent), "name": path.name}
     tracked = flat_recipe({"tracker": environment.get("tracker", {})})
-    experiment = resolve_run(directory, "resume", tracked, {**places, **changes})
+    experiment = resolve_run(directory, "resume", tracked, {**places, **changes}, *with_launched([]))
+    with team_of(experiment) as team:
+        if team.processes.rank:
+            terminal.speaks = False
+            return team.follow()
+        return team.release(_resume(directory, stored, experiment, terminal, observers, team))
+
+
+def _resume(
+    directory: RunDirectory,
+    stored: dict[str, Any],
+    experiment: Experiment,
+    terminal: Terminal,
+    observers: Sequence[Observer],
+    team: Team,
+) -> Result:
+    """Go on with a run where nothing has changed that decides its numbers."""
     before = stored["config"]["epochs"]
     if experiment.settings.epochs < before:
         raise UserError(f"epochs = {experiment.settings.epochs}: the run has {before}; more may be given, not fewer.")
     with attributed(experiment.entries):
         data = load_data(experiment, terminal.line, terminal.progress_of)
         now = fingerprint(experiment, data)
-    found = differences(_forgiving(stored, now), now)
+    found = differences(forgiving(stored, now), now)
     if found:
         raise UserError(
             f"{directory.path} is a different run: {'; '.join(found)}. Resuming would mix two configurations; start "
@@ -160,24 +192,7 @@ def resume(path: Path, changes: Overrides, terminal: Terminal, observers: Sequen
         )
     if experiment.settings.epochs > before and experiment.settings.lr_schedule != "constant":
         terminal.line("The learning rate follows the longer schedule from here on.")
-    return _go_on(directory, experiment, data, now, terminal, observers, None)
-
-
-def _forgiving(stored: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """Return a stored fingerprint with what may differ as it is now: versions, epochs, device."""
-    same_versions = {
-        slot: [
-            {**used, "version": here["version"]} if here else used
-            for used, here in zip(parts, now["components"].get(slot, []), strict=False)
-        ]
-        for slot, parts in stored["components"].items()
-    }
-    may_differ = {"epochs": now["config"]["epochs"], "device": now["config"]["device"]}
-    return stored | {
-        "nlcore": now["nlcore"],
-        "components": same_versions,
-        "config": stored["config"] | may_differ,
-    }
+    return _go_on(directory, experiment, data, now, terminal, observers, None, team)
 
 
 def _check_place(experiment: Experiment) -> None:
@@ -206,6 +221,7 @@ def _go_on(
     terminal: Terminal,
     observers: Sequence[Observer],
     asked: str | None,
+    team: Team,
 ) -> Result:
     """Report a run that has ended; restore one that has not from its newest checkpoint and train on."""
     result = Result.read(directory.path)
@@ -220,12 +236,15 @@ def _go_on(
         state = checkpoint.load_newest(directory.path, terminal.line)
         if state is None and result.status == "done":
             raise UserError(f"{directory.path} is done and its checkpoint is gone, so it cannot be made longer.")
-        threads = min(environment["threads"], available_cpus())
+        most = max(1, available_cpus() // experiment.settings.devices)
+        threads = str(min(environment["threads"], most))
         notes: list[str] = []
         with attributed(experiment.entries):
             estimate = estimating(experiment, data, environment.get("estimated_noise"), terminal)
-            trainer = build(experiment, data, environment["precision"], str(threads), _kept(notes, terminal), estimate)
-        for line in _no_longer_so(environment, trainer.hardware):
+            with_what = (environment["precision"], threads)
+            processes = tell_share(team, experiment, data, *with_what, state)
+            trainer = build(experiment, data, *with_what, _kept(notes, terminal), estimate, processes)
+        for line in no_longer_so(environment, trainer.hardware):
             terminal.line(f"{line}: the numbers may differ in their last bits")
         watching = [terminal, *_trackers(experiment, directory, terminal), *observers]
         session = Session(experiment, data, trainer, directory, watching, notes)
@@ -270,19 +289,3 @@ def _sign(directory: RunDirectory, experiment: Experiment, asked: str | None) ->
         elif slot == "dataset":
             return  # nobody says what it reads: it is recognised by content
     write_signature(directory.path, asked, read)
-
-
-def _no_longer_so(environment: Mapping[str, Any], hardware: Hardware) -> list[str]:
-    """Return in words what the recorded run was computed with and is no longer there."""
-    now = packages()
-    found = [
-        f"{name} was {version} and is {now[name]}"
-        for name, version in environment["packages"].items()
-        if now.get(name) not in (version, None)
-    ]
-    for name, value in (("threads", hardware.threads), ("device", str(hardware.device))):
-        if environment[name] != value:
-            found.append(f"{name}: was {environment[name]} and is {value}")
-    if platform.machine() not in environment["platform"]:
-        found.append(f"the machine was {environment['platform']} and is {platform.platform()}")
-    return found

@@ -54,6 +54,7 @@ class Terminal(Observer):
     """
 
     def __init__(self, quiet: bool = False) -> None:
+        self.speaks = True  # whether this process is the one, of those that share a run, that tells how it ends
         self.console = Console(stderr=True, quiet=quiet, highlight=False)
         self._notebook = self.console.is_jupyter
         if self._notebook:

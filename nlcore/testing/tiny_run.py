@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nlcore.config.settings import TrainingSettings
-from nlcore.contracts import Batch
+from nlcore.contracts import Architecture, Batch
 from nlcore.data.run_data import RunData
 from nlcore.data.views import View
 from nlcore.errors import RunError
@@ -17,6 +17,7 @@ from nlcore.training.build import Components, Idle, wire, wire_for_prediction
 from nlcore.training.context import Context
 from nlcore.training.hardware import resolve_hardware
 from nlcore.training.observers import Observer, Row
+from nlcore.training.processes import ALONE, Processes
 from nlcore.training.trainer import DivergedError
 
 #: 97 images in batches of 32: a last single one joins the batch before it.
@@ -45,6 +46,8 @@ class TinyRun:
         make_loss: Callable[[], Any] | None = None,
         precision: str = "fp32",
         optimizer: Any = None,
+        architecture: Architecture | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         """
         Set the strategy up.
@@ -57,6 +60,8 @@ class TinyRun:
             make_loss: makes other losses than the toy's cross-entropy.
             precision: ``fp32`` or ``bf16``.
             optimizer: an instance; SGD at a rate of 0.1 where None.
+            architecture: another than the toy's.
+            processes: that train together.
 
         """
         self.returned: list[Any] = []
@@ -66,13 +71,13 @@ class TinyRun:
         strong = [weak, known.create("augmentation", "cutout", {"size": 2})]
         components = Components(
             strategy=_Watched(strategy, self),
-            architecture=TinyArchitecture(),
+            architecture=architecture or TinyArchitecture(),
             make_loss=make_loss or functools.partial(CrossEntropy, self.events),
             optimizer=optimizer or known.create("optimizer", "sgd", {"lr": 0.1}),
             views={"weak": View([weak], ["crop_flip"]), "strong": View(strong, ["crop_flip", "cutout"])},
         )
         settings = TrainingSettings(epochs=epochs, **SETTINGS)
-        hardware = resolve_hardware("cpu", precision, "1")
+        hardware = resolve_hardware("cpu", precision, "1", processes=processes)
         self.strategy = strategy
         self._data = data or prepared()
         self.trainer = wire(components, settings, self._data, hardware, wrap=wrap, estimate=declared_noise)

@@ -86,7 +86,8 @@ class TinyNet(nn.Module):
 
     def __init__(self, num_classes: int, channels: int) -> None:
         super().__init__()
-        self.conv, self.norm = nn.Conv2d(channels, 8, 3, padding=1), nn.BatchNorm2d(8)
+        self.conv = nn.Conv2d(channels, 8, 3, padding=1)
+        self.norm: nn.Module = nn.BatchNorm2d(8)
         self.dropout = nn.Dropout(0.1)
         self.head = nn.Linear(8 * 4, num_classes)
 
@@ -104,6 +105,17 @@ class TinyNet(nn.Module):
     def stages(self) -> list[nn.Module]:
         """Return the parts."""
         return [nn.ModuleList([self.conv, self.norm]), self.head]
+
+
+@dataclass(frozen=True)
+class ExactArchitecture:
+    """Builds a `TinyNet` that treats each image by itself: without batch statistics and without dropout."""
+
+    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+        """Return a network."""
+        network = TinyNet(num_classes, image_shape[0])
+        network.norm, network.dropout = nn.GroupNorm(2, 8), nn.Dropout(0.0)
+        return network
 
 
 class CrossEntropy:

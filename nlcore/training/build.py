@@ -33,6 +33,7 @@ from nlcore.training.ema import WeightEMA
 from nlcore.training.evaluate import Evaluator
 from nlcore.training.hardware import Hardware, resolve_hardware, using_threads
 from nlcore.training.initial import read_weights
+from nlcore.training.processes import ALONE, Processes
 from nlcore.training.threads import choose_threads
 from nlcore.training.trainer import Trainer
 
@@ -112,7 +113,9 @@ def wire(
     evaluator = Evaluator(components.strategy, ctx, data, batches.images)
     average = WeightEMA(lambda: {**ctx.networks, **ctx.modules}, settings.ema) if settings.ema else None
     capture = None
-    if settings.cuda_graphs and hardware.device.type == "cuda":
+    if settings.cuda_graphs and hardware.processes.count > 1:
+        report("Steps are run one by one and not as CUDA graphs: a graph cannot wait for other processes.")
+    elif settings.cuda_graphs and hardware.device.type == "cuda":
         stream = torch.cuda.Stream(hardware.device)  # type: ignore[no-untyped-call]
         capture = StepCapture(components.strategy, ctx, lambda: CudaGraph(stream))
     lr = components.optimizer.lr
@@ -167,6 +170,7 @@ def build(
     threads: str | None = None,
     report: Callable[[str], None] = lambda text: None,
     estimate: Callable[[], NoiseInfo] | None = None,
+    processes: Processes = ALONE,
 ) -> Trainer:
     """
     Return what trains an experiment.
@@ -177,6 +181,7 @@ def build(
         precision, threads: what an earlier part of the run was computed with, to go on in the same way.
         report: takes what components have to say to the user.
         estimate: estimates the noise for strategies that ask.
+        processes: of the run.
 
     Raises:
         UserError: a strategy that cannot do with what it is given.
@@ -186,7 +191,9 @@ def build(
     settings = experiment.settings
     with memory_in_words(experiment):
         threads = threads or settings.threads
-        hardware = resolve_hardware(settings.device, precision or settings.precision, threads, settings.deterministic)
+        hardware = resolve_hardware(
+            settings.device, precision or settings.precision, threads, settings.deterministic, processes
+        )
         components = Components(
             strategy=experiment["strategy"].create(),
             architecture=experiment["architecture"].create(),
@@ -197,7 +204,7 @@ def build(
                 "strong": View(experiment["strong"].create_all(), experiment["strong"].names),
             },
         )
-        if threads == "auto" and hardware.device.type == "cpu":
+        if threads == "auto" and hardware.device.type == "cpu" and processes.count == 1:
             network = components.architecture.build(data.num_classes, data.image_shape)
             images = settings.epochs * len(data.train)
             hardware = replace(hardware, threads=choose_threads(network, data.image_shape, images, hardware))

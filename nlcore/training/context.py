@@ -23,6 +23,7 @@ from nlcore.training.initial import InitialWeights
 from nlcore.training.networks import draw_network
 from nlcore.training.optimizers import Optimizers
 from nlcore.training.predict import in_batches
+from nlcore.training.synced_norm import synchronise
 
 
 class Context:
@@ -81,7 +82,7 @@ class Context:
         if self.estimated is None:
             if self._estimate is None:
                 raise RuntimeError("There is nothing here to estimate the noise from.")
-            self.estimated = self._estimate()
+            self.estimated = self._hardware.processes.shared(self._estimate)
         return self.estimated
 
     def network(self, *, spare: bool = False) -> nn.Module:
@@ -90,7 +91,7 @@ class Context:
         drawn = self._draw(name)
         if self._initial is not None and not spare:
             self._initial.start(drawn, name)
-        placed = self._hardware.place(drawn)
+        placed = self._place(drawn)
         if not spare:
             self.revision += 1
             self.networks[name] = placed
@@ -106,7 +107,7 @@ class Context:
     def teacher(self, network: nn.Module, decay: float) -> nn.Module:
         """Return a copy of a network that follows it after every step."""
         inner = copy.deepcopy(self._hardware.bare(network)).requires_grad_(False)
-        placed = self._hardware.place(inner)
+        placed = self._place(inner)
         self.revision += 1
         self.teachers[f"teacher{len(self.teachers) + 1}"] = placed
         self._following.append((placed, network, decay))
@@ -241,6 +242,13 @@ class Context:
 
     def _draw(self, name: str) -> nn.Module:
         return draw_network(self._architecture, self.num_classes, self._data.image_shape, self._settings.seed, name)
+
+    def _place(self, network: nn.Module) -> nn.Module:
+        """Return a network on the device, where each process computes its slice of a batch."""
+        processes = self._hardware.processes
+        if self._settings.sync_batch_norm:
+            synchronise(network, processes)
+        return processes.divide(self._hardware.place(network))
 
     def _owned(self) -> set[int]:
         return {id(p) for placed in self.saved.values() for p in placed.parameters()}

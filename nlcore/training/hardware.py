@@ -22,6 +22,7 @@ from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor, nn
 
 from nlcore.errors import ParameterError, UserError
+from nlcore.training.processes import ALONE, Processes
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Hardware:
         precision: ``fp32`` or ``bf16`` (autocast; weights stay float32).
         threads: CPU threads for one operation.
         deterministic: whether a GPU is to give the same bits again.
+        processes: of the run.
 
     """
 
@@ -42,6 +44,7 @@ class Hardware:
     threads: int
     deterministic: bool
     _fabric: Fabric = field(repr=False)
+    processes: Processes = ALONE
 
     def place(self, network: nn.Module) -> nn.Module:
         """
@@ -112,15 +115,18 @@ def peak_memory(device: torch.device) -> float | None:
     return (most if sys.platform == "darwin" else most * 1024) / 1e9
 
 
-def resolve_hardware(device: str, precision: str, threads: str, deterministic: bool = False) -> Hardware:
+def resolve_hardware(
+    device: str, precision: str, threads: str, deterministic: bool = False, processes: Processes = ALONE
+) -> Hardware:
     """
-    Return the hardware for what was asked.
+    Return the hardware of this process for what was asked.
 
     Args:
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``auto`` (bf16 where the hardware computes in it), ``fp32`` or ``bf16``.
         threads: ``auto`` (the processors this process may use; see `nlcore.training.threads`) or a number.
         deterministic: whether a GPU is to give the same bits again, at some cost.
+        processes: of the run; those of one machine share its processors and have a GPU each.
 
     Raises:
         UserError: a device that is not there, or no such precision or number.
@@ -128,7 +134,7 @@ def resolve_hardware(device: str, precision: str, threads: str, deterministic: b
     """
     if precision not in ("auto", "fp32", "bf16"):
         raise ParameterError(f"precision = {precision}: must be auto, fp32 or bf16 (default: auto).")
-    chosen = _resolve_device(device)
+    chosen = _resolve_device(device, processes)
     if deterministic and chosen.type == "cuda":  # cuBLAS asks for this, before it is first used
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     name = ("bf16" if _has_bf16(chosen) else "fp32") if precision == "auto" else precision
@@ -138,19 +144,19 @@ def resolve_hardware(device: str, precision: str, threads: str, deterministic: b
         devices=[chosen.index or 0] if chosen.type == "cuda" else 1,
         precision="bf16-mixed" if name == "bf16" else "32-true",
     )
-    return Hardware(chosen, name, resolve_threads(threads), deterministic, fabric)
+    return Hardware(chosen, name, resolve_threads(threads, processes.local_count), deterministic, fabric, processes)
 
 
-def resolve_threads(threads: str) -> int:
-    """Return the number of threads for ``auto`` or a number given as text, at most that of the processors."""
-    most = available_cpus()
+def resolve_threads(threads: str, sharing: int = 1) -> int:
+    """Return the number of threads for ``auto`` or a number given as text; so many processes share the processors."""
+    most = max(1, available_cpus() // sharing)
     if threads == "auto":
         return most
     # More threads than processors wait for each other: training gets many times slower, and so does the machine.
     if not re.fullmatch(r"[1-9][0-9]{0,3}", threads) or int(threads) > most:
         raise ParameterError(
-            f"threads = {threads}: must be auto or a whole number from 1 to {most}, "
-            "the number of processors here (default: auto)."
+            f"threads = {threads}: must be auto or a whole number from 1 to {most}, the number of processors "
+            f"{'here' if sharing == 1 else 'here for each process'} (default: auto)."
         )
     return int(threads)
 
@@ -173,7 +179,7 @@ def using_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _resolve_device(device: str) -> torch.device:
+def _resolve_device(device: str, processes: Processes) -> torch.device:
     match = re.fullmatch(r"auto|cpu|cuda(?::(\d+))?", device)
     if not match:
         raise ParameterError(f"device = {device}: must be auto, cpu, cuda or cuda:N (default: auto).")
@@ -182,7 +188,12 @@ def _resolve_device(device: str) -> torch.device:
         device = "cuda" if count else "cpu"
     if device == "cpu":
         return torch.device("cpu")
-    index = int(match.group(1) or 0)
+    several = processes.local_count
+    if several > 1 and match.group(1):
+        raise ParameterError(f"device = {device}: that is one device for {several} processes. Type --device cuda.")
+    if several > count > 0:
+        raise ParameterError(f"devices = {several}: there are {count} GPUs here, and each process needs one.")
+    index = int(match.group(1) or processes.local_rank)
     if index >= count:
         there = f"cuda:0 to cuda:{count - 1}" if count > 1 else "cuda:0" if count else "no CUDA device"
         raise UserError(f"device = {device}: there is {there} here. Use --device cpu or --device auto.")

@@ -98,6 +98,7 @@ class Optimizers:
             objective = objective if penalty is None else objective + penalty
         optimizer.zero_grad(set_to_none=True)
         self._hardware.backward(objective)
+        self._hardware.processes.average(p.grad for group in optimizer.param_groups for p in group["params"])
         return objective.detach()
 
     def update(self, optimizer: torch.optim.Optimizer) -> None:

@@ -31,6 +31,8 @@ WARM_UP: Mapping[str, Any] = {
     "ema": 0.98,
     "trusted": 0,
     "validation": 0,
+    "devices": 1,
+    "num_nodes": 1,
 }
 
 

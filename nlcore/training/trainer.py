@@ -22,7 +22,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nlcore.config.settings import TrainingSettings
@@ -47,6 +49,21 @@ class DivergedError(Exception):
     def __init__(self, epoch: int) -> None:
         super().__init__(f"the loss became NaN or infinite in epoch {epoch}")
         self.epoch = epoch
+
+
+@dataclass(frozen=True)
+class Final:
+    """
+    What is measured at the end.
+
+    Attributes:
+        memorisation: over all training samples, see `nlcore.training.evaluate.memorisation`.
+        confusion: counts [true, predicted] of the test images.
+
+    """
+
+    memorisation: Mapping[str, float | None]
+    confusion: NDArray[np.int64]
 
 
 @dataclass
@@ -129,13 +146,22 @@ class Trainer:
             count += len(batch.index)
             images += _images(batch)
             now = time.perf_counter()
-            if now - read > READ_OUT_SECONDS or step == steps - 1:
+            # of several processes the first one watches, as no two of them would read at the same step
+            if (now - read > READ_OUT_SECONDS and self.hardware.processes.rank == 0) or step == steps - 1:
                 if not math.isfinite(total.item()):
                     raise DivergedError(epoch)
                 now = read = time.perf_counter()  # after the device has caught up
                 for observer in observers:
                     observer.progress(epoch, step + 1, steps, images / (now - start), now - start)
         return total.item() / count, images, lr
+
+    def final(self) -> Final:
+        """Return what is measured once all epochs are done; every process of a run must ask for it."""
+        with self.averaged():
+            memorisation = self.evaluator.final()
+            if not self.evaluator.test_confusion.any():  # all epochs were done before this process began
+                self.evaluator.test()
+        return Final(memorisation, self.evaluator.test_confusion)
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that training needs to go on after an epoch: tensors and primitives."""

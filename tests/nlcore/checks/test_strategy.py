@@ -124,6 +124,18 @@ class ReturnsVector(Good):
         return super().step(batch).expand(1)
 
 
+class StepsByItself(Good):
+    """Takes its gradients without the context."""
+
+    def step(self, batch: Batch) -> Any:
+        """Descend."""
+        loss = self.objective(batch)
+        self.optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        self.optimizer.step()
+        return loss.detach()
+
+
 class NoBatches(Good):
     def passes(self, epoch: int) -> list[Pass]:
         """Return none."""
@@ -237,6 +249,8 @@ BROKEN: list[tuple[Any, type, str]] = [
     (strategies.captured_steps_do_the_same, PicksByMask, "asks the device for a value"),
     (strategies.suggested_labels_are_labels, SuggestsFloats, "float32"),
     (strategies.a_loaded_model_predicts_what_was_measured, TrainsWhatIsLost, "ctx.module"),
+    (strategies.two_processes_do_the_same, DrawsGlobally, "away from where it ends in one"),
+    (strategies.two_processes_do_the_same, StepsByItself, "away from where it ends in one"),
 ]
 
 
