@@ -17,6 +17,7 @@ from nlcore.data.prepare import prepare
 from nlcore.data.run_data import RunData
 from nlcore.runs.terminal import Terminal
 from nlcore.training.build import build, load_data
+from nlcore.training.processes import ALONE, Processes
 from nlcore.training.trainer import Trainer
 
 
@@ -126,8 +127,8 @@ class Ours:
     The whole training set lies where it lies in a run; only the walk over it is shorter.
     """
 
-    def __init__(self, bench: Bench, experiment: Experiment) -> None:
-        self.trainer: Trainer = build(experiment, bench.data)
+    def __init__(self, bench: Bench, experiment: Experiment, processes: Processes = ALONE) -> None:
+        self.trainer: Trainer = build(experiment, bench.data, processes=processes)
         self.trainer.strategy = Excerpt(self.trainer.strategy, bench.positions)
         self._epoch = 0
 

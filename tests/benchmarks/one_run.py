@@ -12,13 +12,27 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nlcore.training.processes import Processes
 
 
 def run(how: dict[str, str | int | None]) -> dict[str, str | float | None]:
-    """Do it, and report the peak in bytes with threads and precision."""
+    """Do it in as many processes as are asked for; report their peaks in bytes together, with threads and precision."""
+    from nlcore.runs.team import team
+
+    with team(int(how["processes"] or 1), 1, "cpu") as together:
+        together.tell(of_one, how)
+        return of_one(together.processes, how)
+
+
+def of_one(processes: Processes, how: dict[str, str | int | None]) -> dict[str, str | float | None]:
+    """Be one of them."""
     from dataclasses import replace
 
     import numpy as np
+    import torch
 
     import nlcore.runs.start  # noqa: F401  # all that `nl run` imports
     from benchmarks.bench import Bench, Ours, Source
@@ -34,16 +48,22 @@ def run(how: dict[str, str | int | None]) -> dict[str, str | float | None]:
     some = np.arange(min(1_000, len(data.test)))
     test = LabelledImages(stores.subset(data.test.images, some), data.test.labels[some], data.test.ids[some])
     bench = Bench(source, replace(data, test=test), cpu, width, batch_size, batches=2, rounds=1, threads=1, say=print)
-    ours = Ours(bench, bench.experiment(threads="auto"))
+    ours = Ours(bench, bench.experiment(threads="auto"), processes)
     hardware, trainer = ours.trainer.hardware, ours.trainer
     with using_threads(hardware.threads), tempfile.TemporaryDirectory() as folder:
         ours.train()
         trainer.evaluator.epoch()
-        checkpoint.save(Path(folder), 1, {"training": trainer.state_dict()})
-    return {"peak": peak_memory(cpu), "threads": hardware.threads, "precision": hardware.precision}
+        if processes.rank == 0:
+            checkpoint.save(Path(folder), 1, {"training": trainer.state_dict()})
+    peak = peak_memory(cpu)
+    if peak is not None and processes.count > 1:
+        peak = float(processes.sum(torch.tensor(peak)))
+    return {"peak": peak, "threads": hardware.threads, "precision": hardware.precision}
 
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).parents[1])
     os.environ["NL_PLUGINS"] = "nlcore"
-    print(json.dumps(run(json.loads(sys.argv[1]))))
+    from benchmarks import one_run  # other processes find it by this name
+
+    print(json.dumps(one_run.run(json.loads(sys.argv[1]))))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from benchmarks import rows_cpu, rows_gpu, rows_strategies, rows_training
+from benchmarks import rows_cpu, rows_gpu, rows_processes, rows_strategies, rows_training
 from benchmarks.bench import Bench
 from benchmarks.measure import Figure
 
@@ -67,6 +67,10 @@ ROWS = [
     Row("cpu_bare_step", "CPU: training speed / bare step's", 0.95, True, "cpu", rows_training.bare_step),
     Row("threads_auto", "training speed with --threads auto / with the better of 1 and all", 0.95, True, "cpus",
         rows_cpu.threads_auto),
+    Row("two_processes", "CPU: training speed of two processes with a thread each / of one with two", 0.8, True, "cpus",
+        rows_processes.two_processes),
+    Row("two_processes_memory", "peak memory of a run in two processes / in one", 2.2, False, "cpus",
+        rows_cpu.memory_of_two),
     *(_loss(name) for name in ("soft_bootstrap", "hard_bootstrap", "gce", "elr")),
     _strategy("mixup", 1.05),
     _strategy("co_teaching", 2.1),

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks import course_loop as course
 from benchmarks.bench import Bench, Ours
@@ -59,18 +60,32 @@ def threads_auto(bench: Bench) -> Figure:
 
 def memory(bench: Bench) -> Figure:
     """Return the peak memory in GB (10⁹ bytes) of a run's process; one process says it, there are no rounds."""
+    report = _one_run(bench, 1)
+    bench.say(f"  {report['peak']:.2f} GB with {report['threads']} threads in {report['precision']}")
+    return Figure([report["peak"]], threads=report["threads"])
+
+
+def memory_of_two(bench: Bench) -> Figure:
+    """Return the peak memory of a run in two processes, both together, over that in one; there are no rounds."""
+    one, two = _one_run(bench, 1), _one_run(bench, 2)
+    bench.say(f"  {one['peak']:.2f} GB in one process, {two['peak']:.2f} GB in two")
+    return Figure([two["peak"] / one["peak"]], threads=two["threads"])
+
+
+def _one_run(bench: Bench, processes: int) -> dict[str, Any]:
+    """Return what a run in so many processes says of its memory."""
     folder = bench.source.data_dir
     how = {
         "width": bench.width,
         "batch_size": bench.batch_size,
         "images": bench.source.images,
         "data_dir": str(folder) if folder else None,
+        "processes": processes,
     }
     command = [sys.executable, str(Path(__file__).with_name("one_run.py")), json.dumps(how)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    report = json.loads(done.stdout.splitlines()[-1])
-    bench.say(f"  {report['peak']:.2f} GB with {report['threads']} threads in {report['precision']}")
-    return Figure([report["peak"]], threads=report["threads"])
+    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return report
 
 
 class Walk:
