@@ -16,6 +16,7 @@ from nlcore.config.settings import RESUMABLE
 @click.option("--devices", help="processes that share each batch on this machine, each with a GPU")
 @click.option("--num-nodes", help="machines, each with so many processes")
 @click.option("--init", help="file of the weights that it started from, where it has moved")
+@click.option("--exclude", help="file of the ids that it leaves out, where it has moved")
 @click.option("--data-dir", help="folder of the data, where they have moved")
 @click.option("--no-download", is_flag=True, default=None, help="never download data")
 @click.option("--checkpoint-every", help="epochs between checkpoints")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nlcore.config.choose import Finder, expand_short, names_of, require_text, select, suggestions
-from nlcore.config.initial import weights_file
+from nlcore.config.initial import ids_file, weights_file
 from nlcore.config.recipe import Overrides, check_names, read_preset
 from nlcore.config.scale import asked_scale, shortened
 from nlcore.config.settings import PROCESSES, Storage, TrainingSettings, data_directory
@@ -156,6 +156,8 @@ def _resolved(layers: Sequence[Overrides]) -> Experiment:
     settings, storage = _settings(TrainingSettings, every), _settings(Storage, every)
     if settings.init is not None:
         settings = replace(settings, init=str(weights_file(settings.init, storage.runs_dir)))
+    if settings.exclude is not None:
+        settings = replace(settings, exclude=str(ids_file(settings.exclude)))
     return Experiment(selections, settings, storage)
 
 

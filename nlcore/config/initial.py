@@ -1,4 +1,4 @@
-"""Where initial weights come from: a run by name or folder, or a file."""
+"""The files that settings name: initial weights, of a run or by themselves; ids, of an audit or by themselves."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from nlcore.errors import UserError
 
 WEIGHTS = "weights.safetensors"
+ISSUES = "issues.csv"
 
 
 def weights_file(given: str, runs_dir: str) -> Path:
@@ -36,3 +37,29 @@ def weights_file(given: str, runs_dir: str) -> Path:
         f"init = {given}: there is no run and no file of weights of this name. 'nl table' lists runs; a file is "
         ".safetensors, or a state_dict as torch saves it."
     )
+
+
+def ids_file(given: str) -> Path:
+    """
+    Return the file of ids that `given` means.
+
+    Args:
+        given: the folder of an audit, or a file.
+
+    Raises:
+        UserError: there is none.
+
+    """
+    place = Path(given)
+    try:
+        file = place / ISSUES if place.is_dir() else place
+        found = file.is_file()
+    except OSError as error:  # a name that is too long, a folder that is not ours
+        raise UserError(f"exclude = {given:.200}: {error.strerror}.") from None
+    if not found:
+        in_folder = f"this folder has no {ISSUES}, which an audit has when it is done"
+        what = "there is no such file" if file == place else in_folder
+        raise UserError(
+            f"exclude = {given}: {what}. Give a file of ids, one a line or in a column 'id', or the folder of an audit."
+        )
+    return file

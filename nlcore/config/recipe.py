@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TypeAlias
 
-from nlcore.config.settings import SHORT_NAMES, Storage, TrainingSettings
+from nlcore.config.settings import FILES, SHORT_NAMES, Storage, TrainingSettings
 from nlcore.config.unknown import meant
 from nlcore.errors import ParameterError, PluginError, UserError, did_you_mean
 from nlcore.host.hookspecs import slots
@@ -196,4 +196,4 @@ def relative_to(folder: Path, key: str, value: object) -> object:
         return value
     if key in _FOLDERS and value.lower() != "none":
         return str(folder / expand_home(value))
-    return TextInFile(value, folder) if "." in key or key in ("labels", "init") else value
+    return TextInFile(value, folder) if "." in key or key in ("labels", *FILES) else value

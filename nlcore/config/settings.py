@@ -20,8 +20,11 @@ SHORT_NAMES = {"lr": "optimizer.lr", "momentum": "optimizer.momentum", "weight_d
 #: How a run is divided among processes; but for batch statistics, its numbers are the same up to the order of sums.
 PROCESSES = ("devices", "num_nodes")
 
-#: What may change when a run is resumed; of `init` the place only, as its file is known by content.
-RESUMABLE = ("epochs", "device", *PROCESSES, "init", "data_dir", "no_download", "checkpoint_every", "tracker")
+#: Settings that name a file, which is known by its content: when a run is resumed, its place may change.
+FILES = ("init", "exclude")
+
+#: What may change when a run is resumed.
+RESUMABLE = ("epochs", "device", *PROCESSES, *FILES, "data_dir", "no_download", "checkpoint_every", "tracker")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,9 @@ class TrainingSettings:
     class_balanced: bool = parameter(False, "draw as many images of each given class, the rare ones repeatedly")
     validation: float = parameter(0.0, "fraction of the noisy training set to hold out", range="[0, 1)")
     trusted: int = parameter(0, "images whose true labels the method is told, apart from the others", range="[0, inf)")
+    exclude: str | None = parameter(
+        None, "training images to leave out: a file of ids, or the folder of an audit", path=True
+    )
     seed: int = parameter(1, "seed of weights, order and augmentation", range="[0, inf)")
     noise_seed: int = parameter(1, "seed of the noise, and of what is held out or trusted", range="[0, inf)")
     device: str = parameter("auto", "auto, cpu, cuda or cuda:N")

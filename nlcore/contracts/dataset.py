@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -51,6 +51,7 @@ class Split:
         clean: int64 (N,), the true labels where they are known (-1: not one of our classes), else None.
         digests: a digest of each image's pixels, for stores that decode on demand, so that images which occur twice are
             found; of arrays they are computed.
+        paths: the file of each image, where each has one of its own, else None.
 
     """
 
@@ -59,6 +60,7 @@ class Split:
     ids: NDArray[Any]
     clean: Labels | None
     digests: Sequence[bytes] | None = None
+    paths: Sequence[Path] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class Data:
         notes: what a user should know about the files, a sentence each: shown in the plan, stored with the run.
         trusted: more samples to train on, whose labels are known to be right, where the dataset has such; used where a
             run asks for them (``--trusted``).
+        unreadable: the files that were left out as they cannot be read, with the reason, by id.
+        whole: whether train and test are one set that was split for this run alone, so that an audit looks at both.
 
     """
 
@@ -86,6 +90,8 @@ class Data:
     fingerprint: str | None = None
     notes: tuple[str, ...] = ()
     trusted: Split | None = None
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ from nlcore.contracts import (
     Split,
 )
 from nlcore.data import splits, stores
+from nlcore.data.exclude import excluded
 from nlcore.data.repeats import find_repeats
 from nlcore.data.run_data import LabelledImages, RunData, Truth
 from nlcore.errors import UserError
@@ -41,6 +44,7 @@ def prepare(
     noise_seed: int,
     validation: float = 0.0,
     trusted: int = 0,
+    exclude: Path | None = None,
 ) -> RunData:
     """
     Load, corrupt and split.
@@ -53,14 +57,24 @@ def prepare(
         validation: the fraction of the noisy training set to hold out, 0 for none.
         trusted: how many images training is told the true labels of, as many of each class as there are: of the
             dataset's own trusted samples where it has such, else taken out of the training set.
+        exclude: a file that names training samples to leave out, see `nlcore.data.exclude`.
 
     Raises:
         UserError: the data are not there or not what they should be.
 
     """
     data = dataset.load(source)
+    fingerprint = data.fingerprint or _fingerprint(data)
     repeated, said = find_repeats(data)
     images, given, clean = _corrupt(data, noise, noise_seed, source)
+    if exclude is not None:  # after the noise, so that the others keep the labels that they have without it
+        left_out, about = excluded(exclude, data.train.ids, data.test.ids)
+        stay = np.setdiff1d(np.arange(len(given)), left_out)
+        if not len(stay):
+            raise UserError(f"exclude = {exclude}: that leaves nothing to train on. Leave fewer out.")
+        images, given, clean = stores.subset(images, stay), given[stay], None if clean is None else clean[stay]
+        data = replace(data, train=replace(data.train, ids=data.train.ids[stay]))
+        said = [*said, *about]
     told, of_train = _draw_trusted(data, images, clean, trusted, noise_seed)
     rest = np.setdiff1d(np.arange(len(given)), of_train)
     held_out = rest[splits.held_out(given[rest], validation, noise_seed)]
@@ -83,7 +97,7 @@ def prepare(
         mean=data.mean,
         std=data.std,
         declared=declaration(noise, data.classes) if clean is not None else None,
-        fingerprint=data.fingerprint or _fingerprint(data),
+        fingerprint=fingerprint,
         notes=(*data.notes, *said),
         repeated=tuple(repeated),
         trusted=told,

@@ -12,6 +12,7 @@ from typing import Any
 
 from nlcore.config.experiment import Experiment, resolve
 from nlcore.config.recipe import Overrides, flat_recipe, read_recipe
+from nlcore.config.settings import FILES
 from nlcore.errors import UserError
 from nlcore.host.hookspecs import slots
 from nlcore.host.registry import registry
@@ -83,7 +84,7 @@ def resolve_model(place: Path, recipe: Mapping[str, Any], files: Mapping[str, st
         UserError: as `resolve_run`.
 
     """
-    layer = {key: value for key, value in flat_recipe(recipe).items() if key != "init"}
+    layer = {key: value for key, value in flat_recipe(recipe).items() if key not in FILES}
     for slot in ("noise", "labels"):
         layer = {key: value for key, value in layer.items() if key.partition(".")[0] != slot}
     try:

@@ -19,12 +19,14 @@ from types import ModuleType
 from typing import Any
 
 from nlcore.config.experiment import Experiment
+from nlcore.config.recipe import flat_recipe
+from nlcore.config.settings import FILES
 from nlcore.data.run_data import RunData
 from nlcore.host.selection import Selected
 from nlcore.version import __version__
 
-#: Slots whose files show in the data and labels that they lead to.
-_BY_CONTENT = ("dataset", "noise")
+#: Slots and settings whose files show in the data and labels that they lead to.
+_BY_CONTENT = ("dataset", "noise", "exclude")
 
 
 def fingerprint(experiment: Experiment, data: RunData) -> dict[str, Any]:
@@ -46,7 +48,7 @@ def digest(fingerprint: dict[str, Any]) -> str:
 
 def differences(stored: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Return in words what differs between a stored fingerprint and the present one."""
-    before, after = _flat(stored["config"]), _flat(now["config"])
+    before, after = flat_recipe(stored["config"]), flat_recipe(now["config"])
     found = [
         f"{key} is {before.get(key)} there, {after.get(key)} here"
         for key in sorted({*before, *after})
@@ -80,8 +82,8 @@ def source_files(experiment: Experiment) -> list[Path]:
 
 def named_files(experiment: Experiment) -> dict[str, Path]:
     """Return the files that are named: by parameters, as ``slot.parameter``, and by settings."""
-    init = experiment.settings.init
-    found = {} if init is None else {"init": Path(init)}
+    given = {name: getattr(experiment.settings, name) for name in FILES}
+    found = {name: Path(place) for name, place in given.items() if place is not None}
     for slot, choice in experiment.deciding.items():
         for key, (part, name) in choice.addresses().items():
             value = part.params[name]
@@ -93,24 +95,15 @@ def named_files(experiment: Experiment) -> dict[str, Path]:
 def _config(experiment: Experiment) -> dict[str, Any]:
     """Return the configuration without the paths of files that are named by their content."""
     config = experiment.config()
-    if experiment.settings.init is not None:
-        config["init"] = "(by content)"
+    for name in FILES:
+        if getattr(experiment.settings, name) is not None:
+            config[name] = "(by content)"
     for slot, choice in experiment.deciding.items():
         for key, (part, name) in choice.addresses().items():
             value = part.params[name]
             if part.declared[name].path and value is not None and value not in part.declared[name].keywords:
                 config[slot] = {**config[slot], key: "(by content)"}
     return config
-
-
-def _flat(config: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            flat |= {key if inner == "name" else f"{key}.{inner}": item for inner, item in value.items()}
-        else:
-            flat[key] = value
-    return flat
 
 
 def _components(parts: tuple[Selected, ...]) -> list[dict[str, Any]]:

@@ -237,6 +237,7 @@ def load_data(
         noise_seed=settings.noise_seed,
         validation=settings.validation,
         trusted=settings.trusted,
+        exclude=None if settings.exclude is None else Path(settings.exclude),
     )
     data = normalised_for(experiment["architecture"], data)
     if not len(data.train):

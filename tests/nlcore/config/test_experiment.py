@@ -289,6 +289,7 @@ CHANGES: dict[str, object] = {
     "class_balanced": True,
     "ema": 0.9,
     "init": __file__,
+    "exclude": __file__,
     "trusted": 10,
     "validation": 0.1,
     "seed": 2,
