@@ -13,6 +13,8 @@ Importing nlcore does not import torch.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nlcore.api import create, dataset, load, resume, run, sweep
 from nlcore.errors import ComponentError, NotInstalledError, ParameterError, PluginError, RunError, UserError
 from nlcore.host.hookspecs import NLCORE_API, Component, hookimpl
@@ -20,10 +22,23 @@ from nlcore.parameters import parameter
 from nlcore.rundir.result import Result
 from nlcore.version import __version__
 
+if TYPE_CHECKING:
+    from nlcore.audit.label_issues import LabelIssues, label_issues
+else:
+
+    def __getattr__(name: str) -> object:
+        if name not in ("LabelIssues", "label_issues"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from nlcore.audit import label_issues  # imports numpy, which no command line needs
+
+        return getattr(label_issues, name)
+
+
 __all__ = [
     "NLCORE_API",
     "Component",
     "ComponentError",
+    "LabelIssues",
     "NotInstalledError",
     "ParameterError",
     "PluginError",
@@ -34,6 +49,7 @@ __all__ = [
     "create",
     "dataset",
     "hookimpl",
+    "label_issues",
     "load",
     "parameter",
     "resume",

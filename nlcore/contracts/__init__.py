@@ -11,6 +11,7 @@ from nlcore.contracts.architecture import Architecture, Network
 from nlcore.contracts.augmentation import Augmentation, Draws
 from nlcore.contracts.batch import Batch, Pass
 from nlcore.contracts.dataset import Data, Dataset, DatasetContext, ImageStore, Labels, Split
+from nlcore.contracts.detector import Detection, Detector, LabelEvidence, Rows, row_chunks
 from nlcore.contracts.estimator import Estimate, Estimator, Evidence
 from nlcore.contracts.executor import Executor, Job, Outcome, Work
 from nlcore.contracts.loss import Loss, LossContext
@@ -26,6 +27,8 @@ __all__ = [
     "Data",
     "Dataset",
     "DatasetContext",
+    "Detection",
+    "Detector",
     "Draws",
     "Estimate",
     "Estimator",
@@ -33,6 +36,7 @@ __all__ = [
     "Executor",
     "ImageStore",
     "Job",
+    "LabelEvidence",
     "Labels",
     "Loss",
     "LossContext",
@@ -43,9 +47,11 @@ __all__ = [
     "Optimizer",
     "Outcome",
     "Pass",
+    "Rows",
     "Split",
     "Strategy",
     "StrategyContext",
     "Tracker",
     "Work",
+    "row_chunks",
 ]

@@ -115,6 +115,7 @@ KINDS: dict[str, Kind] = {
             decides=False,
         ),
         Kind("estimator", "nl_estimators", ("estimate",)),
+        Kind("detector", "nl_detectors", ("detect",)),
         Kind("executor", "nl_executors", ("execute",)),
         Kind("preset", "nl_presets", ()),
     )
@@ -257,6 +258,15 @@ def nl_estimators() -> list[Component]:  # type: ignore[empty-body]
     Estimators: from out-of-sample predictions to the noise rate and the transition matrix.
 
     The target is a class with ``estimate(evidence) -> Estimate``; see `nlcore.contracts.Estimator`.
+    """
+
+
+@hookspec
+def nl_detectors() -> list[Component]:  # type: ignore[empty-body]
+    """
+    Detectors: from predictions, features and histories to how suspicious each given label is.
+
+    The target is a class with ``detect(evidence) -> Detection``; see `nlcore.contracts.Detector`.
     """
 
 

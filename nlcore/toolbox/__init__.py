@@ -22,6 +22,7 @@ from nlcore.toolbox.targets import beta, mix, mixup_pairs, mixup_pairs_within, s
 __all__ = [
     "IMAGE_SUFFIXES",
     "Background",
+    "Posterior",
     "UnreadableError",
     "as_store",
     "available_cpus",
@@ -30,6 +31,7 @@ __all__ = [
     "class_balanced_indices",
     "collected_warnings",
     "did_you_mean",
+    "found_by_noise_rate",
     "gmm_clean",
     "guess",
     "keep_smallest",
@@ -37,11 +39,13 @@ __all__ = [
     "left_out_in_words",
     "list_folders",
     "list_images",
+    "margin_and_other",
     "mix",
     "mix_halves",
     "mixup_pairs",
     "mixup_pairs_within",
     "neg_entropy",
+    "noise_posterior",
     "printable",
     "prior_penalty",
     "rampup",
@@ -58,6 +62,9 @@ __all__ = [
 
 # What comes from the inside of nlcore, loaded when it is asked for, as some of these modules import torch.
 if TYPE_CHECKING:
+    from nlcore.audit.noise_model import Posterior, noise_posterior
+    from nlcore.audit.predictions import margin_and_other
+    from nlcore.audit.pruning import found_by_noise_rate
     from nlcore.data.image_files import (
         IMAGE_SUFFIXES,
         Background,
@@ -79,14 +86,18 @@ else:
     _ELSEWHERE = {
         "Background": "nlcore.data.image_files",
         "IMAGE_SUFFIXES": "nlcore.data.image_files",
+        "Posterior": "nlcore.audit.noise_model",
         "UnreadableError": "nlcore.data.image_files",
         "as_store": "nlcore.data.stores",
         "available_cpus": "nlcore.training.hardware",
         "collected_warnings": "nlcore.data.image_files",
         "did_you_mean": "nlcore.errors",
+        "found_by_noise_rate": "nlcore.audit.pruning",
         "left_out_in_words": "nlcore.data.image_files",
         "list_folders": "nlcore.data.image_files",
         "list_images": "nlcore.data.image_files",
+        "margin_and_other": "nlcore.audit.predictions",
+        "noise_posterior": "nlcore.audit.noise_model",
         "printable": "nlcore.data.image_files",
         "read_image": "nlcore.data.image_files",
         "read_text": "nlcore.textfiles",

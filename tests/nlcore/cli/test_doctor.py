@@ -44,7 +44,7 @@ def test_all_is_well(nl: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     ours = [plugin for plugin in report["plugins"] if plugin["distribution"] == "nlcore"]
     names = {
         *("architectures", "augmentations", "datasets", "losses", "noise"),
-        *("estimators", "executors", "optimizers", "presets", "protocols", "strategies", "trackers"),
+        *("detectors", "estimators", "executors", "optimizers", "presets", "protocols", "strategies", "trackers"),
     }
     assert {plugin["entry_point"] for plugin in ours} == names
     assert not any(plugin["imports_torch"] for plugin in ours)

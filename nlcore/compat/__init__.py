@@ -1,0 +1,1 @@
+"""The names and arguments of other packages, so that a script changes by its import line."""
