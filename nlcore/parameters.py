@@ -55,6 +55,7 @@ def parameter(
     path: bool = False,
     keywords: tuple[str, ...] = (),
     epochs: bool = False,
+    commas: bool = False,
 ) -> Any:
     """
     Declare a field of a component's dataclass.
@@ -69,10 +70,13 @@ def parameter(
             recipe it is relative to the recipe's folder.
         keywords: with `path`, what may be given in place of a file; a file of such a name is ``./name``.
         epochs: whether it counts epochs: ``--scale`` shortens it with the run.
+        commas: whether its text may have commas: ``nl sweep`` then takes it as one value. A default that has one says
+            so, too.
 
     """
     interval = Interval(range) if range else None
     about = {"help": help, "interval": interval, "path": path, "keywords": keywords, "epochs": epochs}
+    about["commas"] = commas or (isinstance(default, str) and "," in default)
     return dataclasses.field(default=default, metadata=about)
 
 
@@ -94,6 +98,7 @@ class Parameter:
     path: bool = False
     keywords: tuple[str, ...] = ()
     epochs: bool = False
+    commas: bool = False
 
     @property
     def allowed(self) -> str:
@@ -242,7 +247,7 @@ def _declare(cls: type, name: str, hint: Any, default: Any, metadata: Mapping[st
         choices, hint = typing.get_args(hint), str
     if hint not in _READERS:
         raise TypeError(f"{cls.__name__}: parameter {name} is of no type that a command line can give")
-    about = {key: metadata[key] for key in ("interval", "path", "keywords", "epochs") if key in metadata}
+    about = {key: metadata[key] for key in ("interval", "path", "keywords", "epochs", "commas") if key in metadata}
     about["keywords"] = about.get("keywords", ()) + keywords
     return Parameter(name, hint, default, metadata.get("help", ""), choices=choices, optional=optional, **about)
 

@@ -35,8 +35,11 @@ def _template(name: str) -> Template:
     return Template(_templates().joinpath(f"{name}.txt").read_text(encoding="utf-8"))
 
 
-@click.command("new-plugin")
-@click.argument("kind", type=click.Choice([kind for kind in component_kinds() if _has_example(kind)]))
+_EXAMPLES = [kind for kind in component_kinds() if _has_example(kind)]
+
+
+@click.command("new-plugin", epilog=f"KIND is one of {', '.join(_EXAMPLES)}.")
+@click.argument("kind", metavar="KIND", type=click.Choice(_EXAMPLES))
 @click.argument("name")
 @click.option("--directory", type=click.Path(path_type=Path), help="where to write it  [default: nlcore-NAME]")
 def new_plugin(kind: str, name: str, directory: Path | None) -> None:
@@ -59,7 +62,8 @@ def new_plugin(kind: str, name: str, directory: Path | None) -> None:
         whose = "nlcore itself" if any(entry.builtin for entry in others) else others[0].distribution
         click.echo(f"Note: {whose} has a {kind} {name!r} too, so this one is called {shown!r}.", err=True)
     path = directory if directory.is_absolute() else f"./{directory.as_posix()}"  # for pip: a folder, not a project
-    click.echo(f"\nNext:\n  pip install -e {shlex.quote(str(path))}\n  nl check {distribution}\n  {_run(kind, shown)}")
+    run = _run(kind, shown).replace("\n", "\n  ")
+    click.echo(f"\nNext:\n  pip install -e {shlex.quote(str(path))}\n  nl check {distribution}\n  {run}")
 
 
 def render(kind: str, name: str, distribution: str, shown: str) -> dict[str, str]:
@@ -114,7 +118,13 @@ def _class_name(kind: str, name: str, code: str) -> str:
 
 
 def _run(kind: str, shown: str) -> str:
-    return f"nl run --dataset {shown}" if kind == "dataset" else f"nl run --dataset digits --{kind} {shown}"
+    """Return the commands that try it out: of an estimator two, as it needs a run."""
+    commands = {
+        "dataset": f"nl run --dataset {shown}",
+        "estimator": f"nl run --dataset digits --name tried\nnl estimate tried --estimator {shown}",
+        "executor": f"nl sweep --dataset digits --seed 1,2 --executor {shown}",
+    }
+    return commands.get(kind, f"nl run --dataset digits --{kind} {shown}")
 
 
 def _wrapped(line: re.Match[str]) -> str:

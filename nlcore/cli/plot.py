@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from nlcore.cli.table_by import check_output, finished_runs, output_option, words, write
-from nlcore.errors import UserError
+from nlcore.cli.output import check_output, output_option, write
+from nlcore.cli.table_by import finished_runs, words
 
 
 @click.command()
@@ -33,14 +33,11 @@ def plot(runs: Path, by: str, metric: str | None, bars: bool, output: Path | Non
     from nlcore.studies.pictures import SUFFIXES, bars_figure, curves_figure, drawn_as
 
     output = output or Path("bars.png" if bars else "curves.png")
-    suffix = output.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UserError(f"-o {output}: a picture's name ends in {', '.join(SUFFIXES)}; for instance {output.stem}.png.")
-    check_output(output)
+    check_output(output, "a picture", SUFFIXES)
     found = finished_runs(runs)
     groups = group(found, words("--by", by))
     if bars:
         figure = bars_figure(groups, metric_of_runs(metric or "last", found))
     else:
         figure = curves_figure(groups, metric_of_epochs(metric or "test_accuracy", found))
-    write(output, drawn_as(figure, suffix))
+    write(output, drawn_as(figure, output.suffix.lower()))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from nlcore.cli.table_by import check_output, found_runs, output_option, words, write
-from nlcore.errors import UserError
+from nlcore.cli.output import check_output, output_option, write
+from nlcore.cli.table_by import found_runs, words
 
 
 @click.command()
@@ -32,9 +32,7 @@ def report(runs: Path, by: str | None, baseline: str | None, metric: str | None,
     from nlcore.report.page import report as page
     from nlcore.studies.metrics import USUAL
 
-    if output.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"-o {output}: a page's name ends in .html; for instance {output.stem or 'report'}.html.")
-    check_output(output)
+    check_output(output, "a page", (".html", ".htm"))
     chosen = [] if by is None else words("--by", by)
     names = USUAL if metric is None else words("--metric", metric)
     given = {"--by": by, "--baseline": baseline, "--metric": metric}

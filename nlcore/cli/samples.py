@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nlcore.cli.noise import NoiseCommand, noise_options, noisy_data, prepared
-from nlcore.errors import UserError
+from nlcore.cli.output import check_output
 
 _DEFAULT = Path("samples.png")
 
@@ -37,7 +37,7 @@ def samples(ctx: click.Context, /, **options: Any) -> int:
         click.echo(ctx.get_help())
         return 0
     place = options["out"] or _DEFAULT
-    _check_place(place)
+    check_output(place, "a picture", (".png",))
     experiment = noisy_data(ctx)
 
     from nlcore.rundir import durable
@@ -48,23 +48,3 @@ def samples(ctx: click.Context, /, **options: Any) -> int:
     durable.write(place, draw_samples(data, experiment.settings.noise_seed))
     click.echo(f"written to {place}")
     return 0
-
-
-def _check_place(place: Path) -> None:
-    """
-    Find before anything is loaded that the picture cannot be written there.
-
-    Raises:
-        UserError: its folder is not there, or its name is no picture's.
-
-    """
-    try:
-        folder, taken = place.parent.is_dir(), place.is_dir()
-    except (OSError, ValueError) as error:
-        raise UserError(f"--out {place}: {error}.") from None
-    if place.suffix.lower() != ".png":
-        raise UserError(f"--out {place}: the picture is a PNG; give a name that ends in .png.")
-    if not folder:
-        raise UserError(f"--out {place}: there is no folder {place.parent}. Make it, or choose another place.")
-    if taken:
-        raise UserError(f"--out {place}: this is a folder. Give the name of a file.")

@@ -84,12 +84,13 @@ def sweep(ctx: click.Context, /, **options: Any) -> int:
     if options["help"]:
         click.echo(ctx.get_help())
         return 0
-    from nlcore.studies.grid import split
+    from nlcore.studies.grid import Grid, read_study, split
     from nlcore.studies.sweep import find
 
     parameters = {key: value for key, value in ctx.obj.items() if key.startswith("executor.")}
     ctx.obj = {key: value for key, value in ctx.obj.items() if key not in parameters}
-    every = find(options["study"], *split(given_settings(ctx)))
+    file = options["study"]
+    every = find(file, *split(given_settings(ctx), read_study(file) if file else Grid()))
     executor = registry().create(
         "executor", options["executor"], {key.removeprefix("executor."): value for key, value in parameters.items()}
     )

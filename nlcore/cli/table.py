@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from nlcore.cli.table_by import output_option, print_by
+from nlcore.cli.output import output_option, print_table, print_text
+from nlcore.cli.table_by import print_by
 from nlcore.config.published import Published, published_or_none
 from nlcore.errors import UserError, plural
 from nlcore.parameters import show_value
@@ -128,8 +129,6 @@ def table(
 
 def _print(runs: Sequence[Result], names: Sequence[str]) -> None:
     """Print what differs as columns, and what does not in a sentence."""
-    from nlcore.cli.output import print_table, print_text
-
     in_all = [f"{title} {cell(runs[0])}" for title, cell in _WORDS.items() if len({cell(run) for run in runs}) == 1]
     shared = dict(set.intersection(*(set(_parameters(run).items()) for run in runs)))
     columns: dict[str, Callable[[Result], str]] = {
@@ -148,8 +147,6 @@ def _print(runs: Sequence[Result], names: Sequence[str]) -> None:
 
 
 def _print_wide(runs: Sequence[Result]) -> None:
-    from nlcore.cli.output import print_table
-
     columns: dict[str, Callable[[Result], str]] = {
         "run": lambda run: run.run_dir.name,
         **_WORDS,

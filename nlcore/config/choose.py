@@ -45,9 +45,14 @@ def _parts(name: str, kind: Kind) -> list[str]:
     """Return the names in a name; of what has no say in the numbers each counts once, and a comma is as good as a +."""
     if not kind.chains:
         return [name]
-    if kind.decides:
+    if not joined_by_commas(kind):
         return [part.strip() for part in name.split("+")]
     return [] if name == "none" else [*dict.fromkeys(part.strip() for part in name.replace(",", "+").split("+"))]
+
+
+def joined_by_commas(kind: Kind) -> bool:
+    """Return whether a comma joins components of this kind as a + does, and does not tell values of a study apart."""
+    return kind.chains and not kind.decides
 
 
 def suggestions(finder: Finder, layers: Sequence[Overrides]) -> tuple[Overrides, ...]:

@@ -12,11 +12,10 @@ from nlcore.report.curves import curves_of
 from nlcore.report.details import Details, details
 from nlcore.report.rows import RUN, Rows, rows_of, shown_name
 from nlcore.rundir.find import short_name
-from nlcore.studies.comparison import read_baseline
 from nlcore.studies.formats import FORMATS
 from nlcore.studies.groups import show_key
-from nlcore.studies.layout import lay_out
-from nlcore.studies.metrics import USUAL, Metric, at_the_end, metric_of_runs
+from nlcore.studies.layout import table_of
+from nlcore.studies.metrics import USUAL, Metric, at_the_end
 from nlcore.studies.read import Found, Run
 from nlcore.version import __version__
 
@@ -92,13 +91,12 @@ def report(
 
     runs = found.runs
     rows = rows_of(runs, by)
-    chosen = [metric_of_runs(name, runs) for name in metrics]
-    layout = lay_out(rows.groups, chosen, None if baseline is None else read_baseline(baseline, rows.groups))
+    layout = table_of(runs, rows.groups, metrics, baseline)
     words = [word for word in rows.groups.by if word != RUN]
     ordered = [run for row in rows.groups.rows for run in row.runs]
     names = list(map(shown_name, ordered))
     lines = [
-        _line(run, short_name(shown_name(run), names), words, chosen, place < MOST_DETAILS)
+        _line(run, short_name(shown_name(run), names), words, layout.metrics, place < MOST_DETAILS)
         for place, run in enumerate(ordered)
     ]
     environment = Environment(
@@ -118,9 +116,9 @@ def report(
         found=found,
         why_single=rows.why_single,
         table=Markup(FORMATS["html"](layout)),  # as_html escapes
-        curves=[(one, Markup(one.svg)) for one in curves_of(rows.groups, chosen, runs)],
+        curves=[(one, Markup(one.svg)) for one in curves_of(rows.groups, layout.metrics, runs)],
         words=words,
-        metrics=chosen,
+        metrics=layout.metrics,
         lines=lines,
         most_details=MOST_DETAILS,
     )

@@ -105,6 +105,9 @@ def read_baseline(text: str, groups: Groups) -> Baseline:
         ParameterError: a word that is not in ``--by``, or a value that no row has.
 
     """
+    if not text.strip():
+        there = dict.fromkeys(show_key(row.key[0]) for row in groups.rows)
+        raise ParameterError(f"--baseline: name a value of {groups.by[0]}. There are {', '.join(there)}.")
     values = {}
     for part in text.split(",") if "=" in text else [f"{groups.by[0]}={text}"]:
         typed, _, value = (piece.strip() for piece in part.partition("="))

@@ -6,42 +6,12 @@ import csv
 import html
 import io
 import json
-import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from nlcore.studies.comparison import Compared
-from nlcore.studies.layout import GAP, WIDTH, Block, Cell, Layout, lines_of
-
-
-def as_text(layout: Layout) -> str:
-    """Return plain text of at most 80 columns; a ``*`` marks the best."""
-    from rich.console import Console
-    from rich.table import Table
-
-    parts = [_folded(f"all runs: {layout.common}")]
-    for block in layout.blocks:
-        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
-        for place, title in enumerate(block.columns):
-            table.add_column(title, justify="left" if place < block.labels else "right", overflow="fold")
-        for line in lines_of(block):
-            table.add_row(*line)
-        console = Console(width=WIDTH, color_system=None, highlight=False, markup=False, file=io.StringIO())
-        with console.capture() as captured:
-            console.print(table)
-        lines = [line.rstrip() for line in captured.get().splitlines()]
-        parts.append("\n".join([_folded(_title(block)), *lines]))
-    notes = [*layout.notes, *([f"*: {layout.best}"] if layout.best else [])]
-    parts.append("\n".join(map(_folded, [*(f"{letter}: {text}" for letter, text in layout.marked), *notes])))
-    return "\n\n".join(parts) + "\n"
-
-
-def _folded(text: str) -> str:
-    return textwrap.fill(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-
-
-def _title(block: Block) -> str:
-    return f"{block.title}; by {block.across}:" if block.across else f"{block.title}:"
+from nlcore.studies.layout import Block, Cell, Layout
+from nlcore.studies.text import as_text
 
 
 def as_markdown(layout: Layout) -> str:
@@ -57,7 +27,7 @@ def as_markdown(layout: Layout) -> str:
         lines.append(["---" if place < block.labels else "---:" for place in range(len(block.columns))])
         lines += [[*map(cell, row)] for row in block.rows]
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        parts.append(f"{_escaped_markdown(_title(block))}\n\n{table}")
+        parts.append(f"{_escaped_markdown(block.caption)}:\n\n{table}")
     notes = [f"<sup>{letter}</sup> {_escaped_markdown(text)}" for letter, text in layout.marked]
     notes += map(_escaped_markdown, layout.notes)
     notes += [f"**bold**: {layout.best}"] if layout.best else []
@@ -87,7 +57,12 @@ def as_latex(layout: Layout) -> str:
     parts = [r"% \usepackage{booktabs}", f"{escaped(f'All runs: {layout.common}.')}"]
     for block in layout.blocks:
         numbers = len(block.columns) - block.labels
-        lines = [escaped(_title(block)), "", f"\\begin{{tabular}}{{{'l' * block.labels}{'r' * numbers}}}", r"\toprule"]
+        lines = [
+            f"{escaped(block.caption)}:",
+            "",
+            f"\\begin{{tabular}}{{{'l' * block.labels}{'r' * numbers}}}",
+            r"\toprule",
+        ]
         if block.across:
             first, last = block.labels + 1, len(block.columns)
             lines.append(f"{'& ' * block.labels}\\multicolumn{{{numbers}}}{{c}}{{{escaped(block.across)}}} \\\\")

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import itertools
 import re
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from nlcore.config.recipe import Overrides, check_names, checked_layer, parse_toml, relative_to, text_of
 from nlcore.config.settings import SHORT_NAMES, Storage, TrainingSettings
 from nlcore.errors import ParameterError, UserError, plural
+from nlcore.host.plugin_file import plugin_files
 from nlcore.parameters import parameters_of, show_value
+from nlcore.rundir.environment import with_files
+from nlcore.studies.declared import has_commas, typed
 
 _RANGE = re.compile(r"(\d{1,9})-(\d{1,9})\Z")
 _LONGEST = 10_000  # what is more is a slip, as in --seed 1-99999999
-
-#: Settings whose own values have commas.
-_WITH_COMMAS = ("lr_milestones", "tracker")
 
 #: What is the same in all runs of a study: a run is named by its content, and found in one folder.
 _COMMON = ("name", *(key for key in parameters_of(Storage) if key != "name"))
@@ -52,14 +52,14 @@ class Cell:
     def command(self) -> str:
         """What repeats this run alone."""
         settings = {key: value for layer in self.layers for key, value in layer.items()}
-        words = ["nl", "run"]
+        words = ["run"]
         for key, value in settings.items():
             flag = f"--{key}" if "." in key else f"--{key.replace('_', '-')}"
-            if value is True and "." not in key:
-                words.append(flag)
-            elif value is not False:
-                words += [flag, shlex.quote(show_value(value))]
-        return " ".join(words)
+            if isinstance(value, bool) and "." not in key:
+                words += [flag] * value
+            else:
+                words += [flag, typed(key, value, self.layers)]
+        return with_files({file: file for file in plugin_files()}, *words)
 
 
 @dataclass(frozen=True)
@@ -130,45 +130,46 @@ def _long(key: str) -> str:
     return SHORT_NAMES.get(key, key)
 
 
-def split(given: Mapping[str, object]) -> tuple[dict[str, object], dict[str, Sequence[object]]]:
+Several: TypeAlias = tuple[dict[str, object], dict[str, Sequence[object]]]
+
+
+def split(given: Mapping[str, object], study: Grid) -> Several:
     """
     Return what the command line gives once, and the values of what it gives several times.
 
-    A comma separates values: ``--loss gce,elr``. Of whole numbers, ``1-3`` is 1, 2 and 3.
+    A comma separates values, ``--loss gce,elr``, but where a value may have commas itself. Of whole numbers, ``1-3`` is
+    1, 2 and 3.
+
+    Args:
+        given: what was typed, by name.
+        study: that the command line goes before; it may have chosen the components whose parameters are given.
 
     Raises:
         ParameterError: nothing stands between two commas, or a value is there twice.
 
     """
-    once: dict[str, object] = {}
-    several: dict[str, Sequence[object]] = {}
-    for key, value in given.items():
-        values: Sequence[object] = [value]
-        if isinstance(value, str) and key not in _WITH_COMMAS:
-            parts = [part.strip() for part in value.split(",")]
-            if "" in parts:
-                raise ParameterError(f"{key} = {value}: nothing stands between two commas.")
-            values = [one for part in parts for one in _range(key, part, str)]
-        if len(values) == 1:
-            once[key] = values[0]
-        else:
-            several[key] = _unlike(key, values)
-    return once, several
+    layers = [given, study.base, study.axes, *study.variants]
+
+    def values(key: str, value: object) -> Sequence[object]:
+        if not isinstance(value, str) or key in _COMMON or ("," in value and has_commas(key, layers)):
+            return [value]
+        parts = [part.strip() for part in value.split(",")]
+        if "" in parts:
+            raise ParameterError(f"{key} = {value}: nothing stands between two commas.")
+        return _unlike(key, [one for part in parts for one in _range(key, part, str)])
+
+    return _apart(given, values)
 
 
-def several_in_python(
-    given: Mapping[str, object],
-) -> tuple[dict[str, object], dict[str, Sequence[object]]]:
+def several_in_python(given: Mapping[str, object]) -> Several:
     """Return what Python gives once, and the values of what it gives in a list or another iterable."""
-    once: dict[str, object] = {}
-    several: dict[str, Sequence[object]] = {}
-    for key, value in given.items():
-        values = axis(key, value)
-        if len(values) == 1:
-            once[key] = values[0]
-        else:
-            several[key] = values
-    return once, several
+    return _apart(given, axis)
+
+
+def _apart(given: Mapping[str, object], values_of: Callable[[str, object], Sequence[object]]) -> Several:
+    found = {key: values_of(key, value) for key, value in given.items()}
+    once = {key: values[0] for key, values in found.items() if len(values) == 1}
+    return once, {key: values for key, values in found.items() if key not in once}
 
 
 def axis(key: str, given: object) -> Sequence[object]:
@@ -181,9 +182,11 @@ def axis(key: str, given: object) -> Sequence[object]:
     """
     if isinstance(given, str):
         return _range(key, given, int)
-    if not isinstance(given, Iterable):
+    try:
+        each: Iterator[object] = iter(given)  # type: ignore[call-overload]
+    except TypeError:  # as an array of no dimension has it, too
         return [given]
-    values = list(given)
+    values = list(each)
     if not values:
         raise ParameterError(f"{key}: there is no value in its list.")
     return _unlike(key, values)

@@ -3,7 +3,7 @@ How a table of many runs is laid out: what stands above it, its blocks, and the 
 
 With two or more words in ``--by`` and no baseline, the last word goes across, as papers have it, if it has several
 values, is no parameter of another word (``loss.q`` of ``loss``), and the block then fits into 80 columns. Otherwise
-every combination is a line.
+every combination is a line; `nlcore.studies.text` says how many of them fit into 80 columns.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 from nlcore.errors import plural
 from nlcore.studies.common import common
-from nlcore.studies.comparison import BASELINE, Baseline, Compared, compare
+from nlcore.studies.comparison import BASELINE, Baseline, Compared, compare, read_baseline
 from nlcore.studies.groups import Groups, Row, show_key
-from nlcore.studies.metrics import Metric
+from nlcore.studies.metrics import Metric, metric_of_runs
+from nlcore.studies.read import Run
 
 #: Columns of a terminal that text is laid out for, and spaces between two columns of a table.
 WIDTH, GAP = 80, 2
@@ -59,6 +60,11 @@ class Block:
     labels: int
     across: str = ""
 
+    @property
+    def caption(self) -> str:
+        """What its numbers are, and by which word they go across."""
+        return f"{self.title}; by {self.across}" if self.across else self.title
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -67,6 +73,7 @@ class Layout:
 
     Attributes:
         groups: the rows.
+        metrics: what its numbers are.
         records: the numbers, unrounded: of each metric every row's.
         common: what is the same in all runs.
         blocks: the tables.
@@ -77,12 +84,31 @@ class Layout:
     """
 
     groups: Groups
+    metrics: tuple[Metric, ...]
     records: tuple[Compared, ...]
     common: str
     blocks: tuple[Block, ...]
     notes: tuple[str, ...]
     marked: tuple[tuple[str, str], ...]
     best: str
+
+
+def table_of(runs: Sequence[Run], groups: Groups, metrics: Sequence[str], baseline: str | None) -> Layout:
+    """
+    Return the table of runs.
+
+    Args:
+        runs: all of them.
+        groups: the same in rows.
+        metrics: the names of its numbers.
+        baseline: what rows are held against, as it is typed, or None.
+
+    Raises:
+        ParameterError: a number that the runs do not have, or a baseline that is none of the rows.
+
+    """
+    chosen = [metric_of_runs(name, runs) for name in metrics]
+    return lay_out(groups, chosen, None if baseline is None else read_baseline(baseline, groups))
 
 
 def lay_out(groups: Groups, metrics: Sequence[Metric], baseline: Baseline | None = None) -> Layout:
@@ -110,6 +136,7 @@ def lay_out(groups: Groups, metrics: Sequence[Metric], baseline: Baseline | None
     marked = tuple((letter, text) for text, letter in marks.letters.items())
     return Layout(
         groups,
+        tuple(metrics),
         records,
         common(groups),
         blocks,

@@ -181,19 +181,18 @@ def _canvas(
 
 def _panels(groups: Groups) -> list[_Panel]:
     last = groups.across
-    if not last:
-        return [_Panel("", {_name(row.key): row for row in groups.rows})]
-    return [
-        _Panel(
-            f"{groups.by[-1]} {show_key(value)}",
-            {_name(row.key[:-1]): row for row in groups.rows if row.key[-1] == value},
-        )
-        for value in last
-    ]
+    by = groups.by[:-1] if last else groups.by
+    parts = [
+        (f"{groups.by[-1]} {show_key(value)}", [row for row in groups.rows if row.key[-1] == value]) for value in last
+    ] or [("", list(groups.rows))]
+    plain = [len({_name(row, by, False) for row in rows}) == len(rows) for _, rows in parts]
+    return [_Panel(title, {_name(row, by, not all(plain)): row for row in rows}) for title, rows in parts]
 
 
-def _name(key: Sequence[Any]) -> str:
-    return ", ".join(show_key(value) for value in key if value is not None) or "–"
+def _name(row: Row, by: Sequence[str], with_words: bool) -> str:
+    """Return the values by which a row goes; with their words where values alone do not tell rows apart."""
+    there = [(word, value) for word, value in zip(by, row.key, strict=False) if value is not None]
+    return ", ".join(f"{word} {show_key(value)}" if with_words else show_key(value) for word, value in there) or "–"
 
 
 def _remarks(row: Row) -> str:

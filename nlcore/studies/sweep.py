@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: Of so many runs a notebook shows how far they are.
 SHOWN = 20
 
+#: What stands for other settings, by which the runs of a table are known.
+SHORT_FOR_OTHERS = ("labels", "scale")
+
 
 @dataclass(frozen=True, repr=False)
 class Study:
@@ -68,7 +71,14 @@ class Study:
         """What its runs differ in, seeds aside: ``nl table FOLDER --by`` takes it."""
         words = [state.cell.words for state in self.states]
         names = dict.fromkeys(key for one in words for key in one if key not in ("seed", "noise_seed"))
-        return tuple(name for name in names if len({str(one.get(name)) for one in words}) > 1)
+        varied = [name for name in names if len({str(one.get(name)) for one in words}) > 1]
+        found = [name for name in varied if name not in SHORT_FOR_OTHERS]
+        if found == varied:
+            return tuple(found)
+        from nlcore.studies.groups import differing
+        from nlcore.studies.read import read_run
+
+        return tuple(dict.fromkeys((*found, *differing([read_run(result) for result in self.results]))))
 
     def table(
         self,
@@ -90,16 +100,13 @@ class Study:
             UserError: no run has ended, an unknown word, or rows whose runs differ in more than their seeds.
 
         """
-        from nlcore.studies.comparison import read_baseline
         from nlcore.studies.formats import FORMATS
-        from nlcore.studies.layout import lay_out
-        from nlcore.studies.metrics import metric_of_runs
+        from nlcore.studies.layout import table_of
 
         if format not in FORMATS:
             raise UserError(f"format = {format}: must be one of {', '.join(FORMATS)}.")
         groups, runs = self._groups(by)
-        against = read_baseline(baseline, groups) if baseline else None
-        return FORMATS[format](lay_out(groups, [metric_of_runs(name, runs) for name in metrics], against))
+        return FORMATS[format](table_of(runs, groups, metrics, baseline))
 
     def plot(self, by: Sequence[str] = (), metric: str = "test_accuracy") -> Figure:
         """

@@ -35,7 +35,7 @@ class CsvTable(OwnImages):
     test: str | None = parameter(None, "another one to test on; none: part of the first is split off", path=True)
     path_column: str = parameter("path", "name of the column of paths")
     label_column: str = parameter("label", "name of the column of labels")
-    separator: str | None = parameter(None, "what separates fields, one character or tab; none: found out")
+    separator: str | None = parameter(None, "what separates fields, one character or tab; none: found out", commas=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

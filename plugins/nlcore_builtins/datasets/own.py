@@ -46,9 +46,13 @@ class OwnImages:
     skip_unreadable: bool = parameter(False, "leave out images that cannot be read")
     background: Literal["white", "black"] = parameter("white", "what lies behind transparent parts of an image")
     mean: str | None = parameter(
-        None, "of red, green and blue scaled to 0..1, as in 0.485,0.456,0.406; none: of the training images"
+        None,
+        "of red, green and blue scaled to 0..1, as in 0.485,0.456,0.406; none: of the training images",
+        commas=True,
     )
-    std: str | None = parameter(None, "standard deviations, as in 0.229,0.224,0.225; none: of the training images")
+    std: str | None = parameter(
+        None, "standard deviations, as in 0.229,0.224,0.225; none: of the training images", commas=True
+    )
 
     def __post_init__(self) -> None:
         _three_numbers(self.mean, "mean", lowest=0.0)
@@ -86,8 +90,8 @@ class OwnImages:
         )
         notes = [*notes, *_about_names([item.label for item in (*train, *(test or []))])]
         seen = look_at(items, self.size, self.background, keep=self._fits(len(items)), progress=source.progress)
-        if seen.reasons:
-            unreadable = [(items[number].id, reason) for number, reason in seen.reasons.items()]
+        unreadable = {items[number].id: reason for number, reason in seen.reasons.items()}
+        if unreadable:
             notes.append(self._left_out(unreadable, len(items)))
         notes += self._about_images(items, seen)
         good = np.array([number not in seen.reasons for number in range(len(items))])
@@ -105,7 +109,7 @@ class OwnImages:
             ids = np.array([items[number].id for number in chosen])
             paths = [items[number].path for number in chosen]
             images = DecodingStore(paths, self.size, self.background) if seen.images is None else seen.images[chosen]
-            return Split(images, labels[chosen], ids, None, [seen.digests[number] for number in chosen])
+            return Split(images, labels[chosen], ids, None, [seen.digests[number] for number in chosen], paths)
 
         digest = hashlib.sha256(f"{self.size} {classes}".encode())
         for chosen in (trained, tested):
@@ -126,6 +130,8 @@ class OwnImages:
             std=_three_numbers(self.std, "std") or std,
             fingerprint=digest.hexdigest(),
             notes=tuple(notes),
+            unreadable=unreadable,
+            whole=test is None,
         )
 
     def _fits(self, count: int) -> bool:
@@ -140,9 +146,9 @@ class OwnImages:
             tested.append(np.random.default_rng([self.split_seed, label]).permutation(members)[:count])
         return np.sort(np.concatenate(tested))
 
-    def _left_out(self, unreadable: list[tuple[str, str]], count: int) -> str:
+    def _left_out(self, unreadable: Mapping[str, str], count: int) -> str:
         """Return what is to be told of images that are left out; raise where they are not to be."""
-        what = shorten([f"{name} ({reason})" for name, reason in unreadable], "; ")
+        what = shorten([f"{name} ({reason})" for name, reason in unreadable.items()], "; ")
         if not self.skip_unreadable:
             raise UserError(
                 f"{len(unreadable):,} of {count:,} images cannot be read: {what}. Repair or remove them, or leave them "

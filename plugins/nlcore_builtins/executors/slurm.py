@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from nlcore import UserError, parameter
@@ -14,6 +17,7 @@ from nlcore.contracts import Job, Outcome, Work
 from nlcore_builtins.installed import require
 
 POLL_SECONDS = 2.0
+IN_CLUSTER = ("PENDING", "RUNNING", "REQUEUED", "COMPLETING")  # as sacct has it; no job that it has forgotten
 
 
 @dataclass
@@ -21,8 +25,9 @@ class Slurm:
     """
     Submits a job for each run to Slurm, and waits for them.
 
-    A job that is preempted, or whose time is over, is queued again and goes on after its last epoch. This machine and
-    the nodes must see the same folders. Needs the package submitit.
+    A job that is preempted, or whose time is over, is queued again and goes on after its last epoch. Jobs outlive a
+    process here that is killed: the same command waits for those that are still in the cluster. This machine and the
+    nodes must see the same folders. Needs the package submitit.
     """
 
     checked_with: ClassVar = ({"cluster": "local"},)
@@ -52,19 +57,57 @@ class Slurm:
     def execute(
         self, jobs: Sequence[Job], work: Work, ended: Callable[[Job, Outcome], None], report: Callable[[str], None]
     ) -> None:
-        """Submit the jobs, look every two seconds which have ended, and cancel what is left if it is stopped."""
-        function = Resumable(work)
-        submitted = [(job, self._executor().submit(function, job)) for job in jobs]
-        report(f"{len(submitted)} jobs submitted: {', '.join(str(job.job_id) for _, job in submitted)}")
+        """
+        Submit the jobs, look every two seconds which have ended, and cancel what is left if it is stopped.
+
+        A job that was submitted before, by a process that was killed, and is still in the cluster is waited for.
+        """
+        executor, function = self._executor(), Resumable(work)
+        going: list[tuple[Job, Any]] = []
         try:
-            while submitted:
-                for pair in [pair for pair in submitted if pair[1].done()]:
-                    submitted.remove(pair)
+            for job, before in self._before(jobs):
+                going.append((job, before))
+                report(f"{job.name}: job {before.job_id}, submitted before, goes on")
+            new = [job for job in jobs if job.name not in {one.name for one, _ in going}]
+            for job in new:
+                going.append((job, _submitted(executor, function, job)))
+                self._note(job).write_text(str(going[-1][1].job_id))
+            if new:
+                report(f"submitted as job {', '.join(str(one.job_id) for _, one in going[-len(new) :])}")
+            while going:
+                for pair in [pair for pair in going if pair[1].done()]:
+                    going.remove(pair)
+                    self._note(pair[0]).unlink(missing_ok=True)
                     ended(pair[0], _outcome(pair[1]))
-                time.sleep(POLL_SECONDS if submitted else 0)
+                time.sleep(POLL_SECONDS if going else 0)
         finally:
-            for _, left in submitted:
-                left.cancel()
+            for job, left in going:
+                left.cancel(check=False)
+                self._note(job).unlink(missing_ok=True)
+
+    def _note(self, job: Job) -> Path:
+        """Return the file that the number of a job stands in while it is in the cluster."""
+        import submitit
+
+        folder: Path = submitit.core.utils.JobPaths.get_first_id_independent_folder(self.logs)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{self.cluster}-{hashlib.sha256(repr(job).encode()).hexdigest()[:16]}.job"
+
+    def _before(self, jobs: Sequence[Job]) -> list[tuple[Job, Any]]:
+        """Return the jobs that were submitted before and have not ended, each as it was submitted."""
+        import submitit
+
+        noted = [(job, note.read_text()) for job in jobs if (note := self._note(job)).exists()]
+        known = [(job, number) for job, number in noted if number.isdigit()]
+        if self.cluster == "local":
+            alive = [(job, number, _Survivor(int(number))) for job, number in known]
+            return [
+                (job, submitit.LocalJob(self.logs, number, process=process))
+                for job, number, process in alive
+                if process.poll() is None
+            ]
+        found = [(job, submitit.SlurmJob(self.logs, number)) for job, number in known]  # asked for all at once
+        return [(job, one) for job, one in found if one.state in IN_CLUSTER and not one.done()]
 
     def _executor(self) -> Any:
         import submitit
@@ -104,6 +147,41 @@ class Resumable:
         import submitit
 
         return submitit.helpers.DelayedSubmission(self, job)
+
+
+@dataclass
+class _Survivor:
+    """A process of submitit's local executor that has outlived who began it; on Linux, where it can be known."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Return None while it is running."""
+        try:
+            return None if b"submitit" in Path(f"/proc/{self.pid}/cmdline").read_bytes() else 0
+        except OSError:
+            return 0
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it is running."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+def _submitted(executor: Any, function: Resumable, job: Job) -> Any:
+    """
+    Return a job as it is in the cluster.
+
+    Raises:
+        UserError: the cluster does not take it.
+
+    """
+    import submitit
+
+    try:
+        return executor.submit(function, job)
+    except submitit.core.utils.FailedJobError as error:
+        raise UserError(f"executor slurm: the job is not taken: {str(error).strip().splitlines()[-1]}") from None
 
 
 def _outcome(submitted: Any) -> Outcome:

@@ -64,6 +64,7 @@ class Asymmetric:
     map: str = parameter(
         "auto",
         "auto (by the names of the classes), cifar10, mnist, cifar100_superclass, cifar100_blocks, or any as 9:1,2:0",
+        commas=True,
     )
     file: str | None = parameter(None, "a text file with any map instead, one from:to a line", path=True)
     draws: Literal["exact", "exact_per_class", "independent"] = parameter(

@@ -26,6 +26,8 @@ SUMMARIES = {
     "optimizer": "Lion: steps of one size, in the sign of a running mean of gradients.",
     "tracker": "A table of the metrics, progress.csv, in the run's directory.",
     "strategy": "Small-loss selection: one network, trained on the samples it finds easiest.",
+    "estimator": "Class means: the matrix is the mean prediction of the samples predicted alike.",
+    "executor": "Processes of this machine, so many at a time, each for one run.",
 }
 KINDS = tuple(SUMMARIES)
 
@@ -70,12 +72,15 @@ def test_says_what_it_wrote_and_what_to_do_next(nl: Any, tmp_path: Path) -> None
         ("augmentation", "nl run --dataset digits --augmentation mine"),
         ("optimizer", "nl run --dataset digits --optimizer mine"),
         ("tracker", "nl run --dataset digits --tracker mine"),
+        ("estimator", "nl run --dataset digits --name tried\nnl estimate tried --estimator mine"),
+        ("executor", "nl sweep --dataset digits --seed 1,2 --executor mine"),
     ],
 )
-def test_the_last_command_trains_with_it(nl: Any, tmp_path: Path, kind: str, command: str) -> None:
+def test_the_last_commands_use_it(nl: Any, tmp_path: Path, kind: str, command: str) -> None:
     folder = tmp_path / "some where"
     done = nl("new-plugin", kind, "mine", "--directory", str(folder))
-    assert done.out.splitlines()[-3:] == [f"  pip install -e '{folder}'", "  nl check nlcore-mine", f"  {command}"]
+    commands = [f"pip install -e '{folder}'", "nl check nlcore-mine", *command.splitlines()]
+    assert done.out.partition("\nNext:\n")[2].splitlines() == [f"  {line}" for line in commands]
     assert command in (folder / "README.md").read_text(encoding="utf-8")
 
 
@@ -120,6 +125,12 @@ def test_refuses_names_that_python_or_nlcore_has(nl: Any, tmp_path: Path, name: 
     assert done.code == 2
     assert reason in done.err
     assert not list(tmp_path.iterdir())
+
+
+def test_help_names_the_kinds(nl: Any) -> None:
+    text = " ".join(nl("new-plugin", "--help").out.split())
+    assert "KIND NAME" in text
+    assert all(f" {kind}," in text or f" {kind}." in text for kind in KINDS)
 
 
 def test_unknown_kind(nl: Any, tmp_path: Path) -> None:
@@ -202,7 +213,7 @@ def test_every_package_is_clean(projects: dict[str, Path]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_package_is_listed_trained_and_passes_its_own_tests(
+def test_every_package_is_listed_used_and_passes_its_own_tests(
     kind: str, projects: dict[str, Path], site: Path, tmp_path: Path, tiny: tuple[str, ...]
 ) -> None:
     name, distribution = name_of(kind), f"nlcore-my-{kind}"
@@ -211,8 +222,16 @@ def test_every_package_is_listed_trained_and_passes_its_own_tests(
     (row,) = [row for row in rows if row["distribution"] == distribution]
     assert (row["name"], row["version"], row["summary"]) == (name, "0.1.0", SUMMARIES[kind])
 
-    summary = tool("nlcore", "run", *tiny, f"--{kind}", name, "--json", "--quiet", cwd=tmp_path, **environment)
-    assert json.loads(summary.splitlines()[-1])["status"] == "done"
+    asked = ("run", *tiny) if kind == "estimator" else ("run", *tiny, f"--{kind}", name)
+    if kind == "executor":
+        asked = ("sweep", *tiny, "--seed", "1,2", "--executor", name)
+    printed = tool("nlcore", *asked, "--json", "--quiet", cwd=tmp_path, **environment)
+    made = json.loads(printed.splitlines()[-1])
+    assert [run["status"] for run in made.get("runs", [made])] == ["done"] * (2 if kind == "executor" else 1)
+    if kind == "estimator":
+        estimate = ("estimate", made["run_dir"], "--estimator", name, "--folds", "2", "--epochs", "1", "--json")
+        (found,) = json.loads(tool("nlcore", *estimate, cwd=tmp_path, **environment))["estimates"]
+        assert (found["name"], 0 < found["rate"] < 1) == (name, True)
 
     tests = tmp_path / "tests"  # away from the sources: what is tested is what was installed
     (projects[kind] / "tests").rename(tests)

@@ -72,7 +72,7 @@ def test_the_command_that_repeats_a_run_is_accepted(nl: Any, runs: Path) -> None
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("-o", "a.pdf"), "a page's name ends in .html; for instance a.html"),
+        (("-o", "a.pdf"), "a page's name ends in .html, .htm; for instance a.html"),
         (("-o", "missing/a.html"), "there is no folder missing"),
         (("--by", "losss"), "Did you mean 'loss'"),
         (("--by", ","), "--by ',': must be a word"),

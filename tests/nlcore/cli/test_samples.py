@@ -38,6 +38,8 @@ def test_the_labels_may_come_from_a_file(nl: Any) -> None:
         (("-o", "sheet.jpg"), "ends in .png"),
         (("-o", "nowhere/sheet.png"), "there is no folder nowhere"),
         (("-o", "folder.png"), "this is a folder"),
+        (("-o", "."), "a picture's name ends in .png; for instance ./FILE.png"),
+        (("-o", f"{'a' * 300}.png"), "too long"),
         (("--noise.rate", "2"), "noise.rate = 2"),
         (("--dataset", "digit"), "digits"),
         (("--epochs", "3"), "--epochs"),

@@ -55,6 +55,18 @@ def test_each_combination_is_run_once_and_found_again(nl: Any) -> None:
     assert [run["status"] for run in more["runs"]] == ["done", "missing"]
 
 
+@pytest.mark.slow
+def test_what_stands_for_other_settings_may_vary(nl: Any, tiny: tuple[str, ...]) -> None:
+    swept = nl("sweep", *tiny, "--epochs", "2", "--scale", "0.5,1")
+    assert swept.code == 0, swept.err
+    assert swept.out.splitlines()[-1] == "nl table runs --by epochs"
+    for seed in ("1", "2"):
+        assert nl("noise", "--dataset", "digits", "--noise-seed", seed, "--out", f"labels{seed}").code == 0
+    swept = nl("sweep", *tiny, "--labels", "labels1/labels.csv,labels2/labels.csv", "--runs-dir", "of-files")
+    assert swept.code == 0, swept.err
+    assert swept.out.splitlines()[-1] == "nl table of-files --by noise.file"
+
+
 def test_a_run_by_itself_is_one_of_the_study(nl: Any) -> None:
     assert nl("run", *COMMON, "--seed", "2", "--quiet").code == 0
     done = nl("sweep", *COMMON, "--seed", "1-2", "--dry-run")
@@ -97,8 +109,8 @@ def test_what_fails_and_what_diverges_is_told_with_what_repeats_it(
     assert "failed: lr 0.1, seed 2: the node is gone" in lines
     diverged = next(number for number, line in enumerate(lines) if line.startswith("diverged: lr 1e30, seed 1: "))
     words = lines[diverged + 1].split()
-    assert words[:2] == ["nl", "run"]
-    assert dict(zip(words[2::2], words[3::2], strict=True)) == {
+    assert words[:4] == ["nl", "--plugin", str(tmp_path / "here.py"), "run"]
+    assert dict(zip(words[4::2], words[5::2], strict=True)) == {
         **dict(zip(COMMON[::2], COMMON[1::2], strict=True)),
         "--lr": "1e30",
         "--seed": "1",

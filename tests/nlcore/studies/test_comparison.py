@@ -96,6 +96,7 @@ def test_a_baseline_of_several_words(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("baseline", "said"),
     [
+        ("", "name a value of loss. There are cross_entropy, gce"),
         ("ce", "no run has loss ce. Did you mean 'cross_entropy'? There are cross_entropy, gce"),
         ("strategy=standard", "strategy is not in --by, where there is loss"),
         ("loss=elr", "no run has loss elr. There are"),

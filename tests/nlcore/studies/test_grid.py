@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 import pickle
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from helpers import install_plugin, plugin_source
 
 from nlcore.errors import UserError
 from nlcore.studies.grid import Cell, Grid, axis, read_study, split
@@ -19,12 +22,17 @@ def study(tmp_path: Path, text: str) -> Grid:
     return read_study(tmp_path / "study.toml")
 
 
+def typed(given: dict[str, object], file: Grid | None = None) -> tuple[dict[str, object], dict[str, Sequence[object]]]:
+    """Return what a command line gives once, and what it gives several times."""
+    return split(given, file or Grid())
+
+
 def settings(cell: Cell) -> dict[str, object]:
     return {key: value for layer in cell.layers for key, value in layer.items()}
 
 
 def test_every_combination_is_a_run_and_seeds_vary_first() -> None:
-    once, axes = split({"seed": "1-2", "loss": "gce,elr", "noise.rate": "0.2,0.5", "epochs": "3"})
+    once, axes = typed({"seed": "1-2", "loss": "gce,elr", "noise.rate": "0.2,0.5", "epochs": "3"})
     cells = Grid().over(once, axes).cells()
     assert [settings(cell) for cell in cells] == [
         {"loss": loss, "noise.rate": rate, "seed": seed, "epochs": "3"}
@@ -35,7 +43,7 @@ def test_every_combination_is_a_run_and_seeds_vary_first() -> None:
 
 def test_a_run_of_a_study_is_asked_for_as_nl_run_would() -> None:
     """So that each recognises the other's."""
-    once, axes = split({"seed": "1-2", "epochs": "3"})
+    once, axes = typed({"seed": "1-2", "epochs": "3"})
     assert [cell.layers for cell in Grid().over(once, axes).cells()] == [
         ({"seed": "1", "epochs": "3"},),
         ({"seed": "2", "epochs": "3"},),
@@ -43,15 +51,67 @@ def test_a_run_of_a_study_is_asked_for_as_nl_run_would() -> None:
 
 
 def test_ranges_are_of_whole_numbers_alone() -> None:
-    assert split({"noise_seed": "1-3,7"})[1] == {"noise_seed": ["1", "2", "3", "7"]}
-    assert split({"loss.name": "1-3"})[0] == {"loss.name": "1-3"}
+    assert typed({"noise_seed": "1-3,7"})[1] == {"noise_seed": ["1", "2", "3", "7"]}
+    assert typed({"loss.name": "1-3"})[0] == {"loss.name": "1-3"}
     assert axis("seed", "8-10") == [8, 9, 10]
     assert axis("seed", range(3)) == [0, 1, 2]
+    assert axis("seed", np.arange(2)) == [0, 1]
+    assert axis("seed", np.array(3)) == [3]
 
 
-def test_a_list_that_is_one_value_stays_one() -> None:
-    for given in ({"lr_milestones": "0.5,0.75"}, {"tracker": "csv,tensorboard"}):
-        assert split(given) == (given, {})
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"lr_milestones": "0.5,0.75"},
+        {"tracker": "csv,tensorboard"},
+        {"runs_dir": "here, and there"},
+        {"noise": "asymmetric", "noise.map": "0:1,1:0"},
+        {"dataset": "image_folder", "dataset.mean": "0.5,0.5,0.5"},
+        {"dataset": "csv", "dataset.separator": ","},
+    ],
+)
+def test_a_value_that_has_commas_stays_one(given: dict[str, object]) -> None:
+    assert typed(given) == (given, {})
+
+
+COMPONENTS = """
+from dataclasses import dataclass
+from nlcore import parameter
+
+@dataclass
+class Loss:
+    weights: str = parameter("equal", "of the classes, as 1,2,1", commas=True)
+    powers: str = parameter("1,2", "of the terms")
+    q: float = parameter(0.5, "a number")
+
+    def __call__(self, logits, targets, index):
+        raise NotImplementedError
+
+@dataclass
+class Augmentation:
+    kinds: str = parameter("rotate", "what it does", commas=True)
+
+    def draw(self, count, generator):
+        raise NotImplementedError
+
+    def apply(self, images, draws):
+        raise NotImplementedError
+"""
+
+
+def test_a_plugin_says_what_has_commas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hooks = {"nl_losses": {"weighted": "theirs:Loss"}, "nl_augmentations": {"any_of": "theirs:Augmentation"}}
+    source = plugin_source(**hooks) + COMPONENTS
+    install_plugin(monkeypatch, tmp_path, "theirs", source)
+    own: dict[str, object] = {"loss.weights": "1,2", "loss.powers": "1,3"}
+    assert typed({"loss": "weighted", **own}) == ({"loss": "weighted", **own}, {})
+    assert typed({"loss": "gce,weighted", **own}) == (own, {"loss": ["gce", "weighted"]})
+    assert typed({"loss": "weighted", "loss.q": "0.1,0.2"})[1] == {"loss.q": ["0.1", "0.2"]}
+    in_a_row: dict[str, object] = {"augmentation": "crop_flip+any_of", "augmentation.any_of.kinds": "rotate,shear"}
+    assert typed(in_a_row) == (in_a_row, {})
+    assert typed(own)[0] == {}  # cross-entropy has no such parameters
+    for file in ("loss = 'weighted'", "[grid]\nloss = ['gce', 'weighted']", "[[cell]]\nloss = 'weighted'"):
+        assert typed(own, study(tmp_path, file)) == (own, {})
 
 
 @pytest.mark.parametrize(
@@ -66,7 +126,7 @@ def test_a_list_that_is_one_value_stays_one() -> None:
 )
 def test_slips_on_the_command_line(given: dict[str, object], said: str) -> None:
     with pytest.raises(UserError, match=said):
-        split(given)
+        typed(given)
 
 
 def test_a_file_has_what_is_common_what_varies_and_what_goes_together(tmp_path: Path) -> None:
@@ -154,3 +214,17 @@ def test_the_command_of_a_run_can_be_typed() -> None:
     layers = ({"dataset": "digits", "class_balanced": True, "no_download": False}, {"noise.file": "my labels.csv"})
     words = shlex.split(Cell({}, layers).command)
     assert words == ["nl", "run", "--dataset", "digits", "--class-balanced", "--noise.file", "my labels.csv"]
+
+
+def test_the_command_of_a_run_means_that_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is true without being said is said to be false, files are those of the study, and plugins are loaded."""
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "labels.csv").touch()
+    text = "labels = 'labels.csv'\ninit = 'none'\n[augmentation]\nflip = false\n[grid]\nclass-balanced = [true, false]"
+    (tmp_path / "my plugins").mkdir()
+    (plugin := tmp_path / "my plugins" / "mine.py").write_text(plugin_source(nl_losses={"mine": "mine:Loss"}))
+    monkeypatch.setenv("NL_PLUGIN_PATH", str(plugin))
+    common = ["nl", "--plugin", str(plugin), "run", "--labels", str(tmp_path / "studies" / "labels.csv")]
+    common += ["--init", "none", "--augmentation.flip", "false"]
+    cells = study(tmp_path / "studies", text).cells()
+    assert [shlex.split(cell.command) for cell in cells] == [[*common, "--class-balanced"], common]
