@@ -137,6 +137,8 @@ class Parameter:
             raise wrong
         if not self.path and isinstance(value, str) and value in self.keywords:
             return str(value)
+        if isinstance(value, bool) and show_value(value) in self.keywords:
+            return show_value(value)
         if self.path and isinstance(value, os.PathLike):
             value = os.fspath(value)
         try:

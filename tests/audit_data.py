@@ -26,7 +26,7 @@ class Known:
     @property
     def wrong(self) -> NDArray[np.bool_]:
         """Which labels are wrong."""
-        return self.given != self.true
+        return np.not_equal(self.given, self.true)
 
 
 def simulated(transition: Floats, size: int = 4000, clear: float = 2.5, seed: int = 0) -> Known:

@@ -18,6 +18,9 @@ class Network(Protocol):
         ``param_groups() -> list[dict]``: its parameters, each in one group, ``{"params": [...], "lr_factor": 0.1}``: a
         smaller rate for a pretrained backbone, no ``weight_decay`` on biases. ``lr_factor`` multiplies the optimiser's
         rate; any other key is an option of the optimiser.
+        ``own_name(published) -> str | None``: the name in its ``state_dict`` of a tensor of published weights, None for
+        one that it leaves out; so ``--init`` and ``weights_file`` take files of the library that a model comes from.
+        ``adapted``: the names of tensors that are drawn anew beside the head's, as they are for other images.
     """
 
     head: nn.Module
@@ -36,6 +39,10 @@ class Architecture(Protocol):
     Optional:
         ``normalisation``: ``(mean, std)`` per channel, of values scaled to 0..1, that its weights were trained with;
         goes before the dataset's. None where any will do.
+        ``trained_size``: the size in pixels of the images that they were trained on, None where there are none.
+        ``weights_file(source: DatasetContext) -> Path | None``: the file of weights that its networks start from, but
+        for the head; downloaded where that is needed and allowed. It is part of what decides a run. Raises
+        `nlcore.UserError` where there is none.
     """
 
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:

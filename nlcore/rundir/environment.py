@@ -18,10 +18,12 @@ from nlcore.host.hookspecs import slots
 from nlcore.host.registry import registry
 from nlcore.rundir.directory import RunDirectory
 from nlcore.training.hardware import Hardware
+from nlcore.training.pretrained import pretrained_file
 
 
 def environment(experiment: Experiment, hardware: Hardware) -> dict[str, Any]:
-    """Return what a run was made with: versions, hardware, plugin files, where the data lay, the command."""
+    """Return what a run was made with: versions, hardware, plugin files, weights, where the data lay, the command."""
+    weights = pretrained_file(experiment)
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -32,6 +34,7 @@ def environment(experiment: Experiment, hardware: Hardware) -> dict[str, Any]:
         "threads": hardware.threads,
         "plugin_files": experiment.plugin_files(),
         "tracker": tracking(experiment),
+        "pretrained": None if weights is None else weights.name,
         "data_dir": str(experiment.data_dir.absolute()),
         "command": sys.argv[1:],
     }

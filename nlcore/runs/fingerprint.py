@@ -23,6 +23,7 @@ from nlcore.config.recipe import flat_recipe
 from nlcore.config.settings import FILES
 from nlcore.data.run_data import RunData
 from nlcore.host.selection import Selected
+from nlcore.training.pretrained import pretrained_file
 from nlcore.version import __version__
 
 #: Slots and settings whose files show in the data and labels that they lead to.
@@ -81,14 +82,18 @@ def source_files(experiment: Experiment) -> list[Path]:
 
 
 def named_files(experiment: Experiment) -> dict[str, Path]:
-    """Return the files that are named: by parameters, as ``slot.parameter``, and by settings."""
+    """Return the files that are named: by parameters, as ``slot.parameter``, by settings, and by the architecture."""
     given = {name: getattr(experiment.settings, name) for name in FILES}
     found = {name: Path(place) for name, place in given.items() if place is not None}
     for slot, choice in experiment.deciding.items():
         for key, (part, name) in choice.addresses().items():
             value = part.params[name]
-            if part.declared[name].path and isinstance(value, str) and Path(value).exists():
+            item = part.declared[name]
+            if item.path and isinstance(value, str) and value not in item.keywords and Path(value).exists():
                 found[f"{slot}.{key}"] = Path(value)
+    weights = pretrained_file(experiment)
+    if weights is not None and weights not in found.values():
+        found["architecture.weights"] = weights
     return found
 
 

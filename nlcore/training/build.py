@@ -32,7 +32,8 @@ from nlcore.training.context import Context
 from nlcore.training.ema import WeightEMA
 from nlcore.training.evaluate import Evaluator
 from nlcore.training.hardware import Hardware, resolve_hardware, using_threads
-from nlcore.training.initial import read_weights
+from nlcore.training.initial import InitialWeights
+from nlcore.training.pretrained import initial_weights, pretrained_file
 from nlcore.training.processes import ALONE, Processes
 from nlcore.training.threads import choose_threads
 from nlcore.training.trainer import Trainer
@@ -78,6 +79,7 @@ def wire(
     report: Callable[[str], None] = lambda text: None,
     wrap: Callable[[Context], Any] = lambda ctx: ctx,
     estimate: Callable[[], NoiseInfo] | None = None,
+    initial: InitialWeights | None = None,
 ) -> Trainer:
     """
     Make networks, losses and optimisers, and return what trains them.
@@ -90,6 +92,7 @@ def wire(
         report: takes what components have to say to the user.
         wrap: what the strategy is given in place of the context, for looking over its shoulder.
         estimate: estimates the noise for strategies that ask.
+        initial: what the networks start from, None where they are drawn.
 
     """
     training = data.training
@@ -105,7 +108,7 @@ def wire(
         hardware,
         batches,
         report,
-        read_weights(Path(settings.init), report) if settings.init else None,
+        initial,
         estimate,
     )
     with using_threads(hardware.threads):
@@ -208,7 +211,8 @@ def build(
             network = components.architecture.build(data.num_classes, data.image_shape)
             images = settings.epochs * len(data.train)
             hardware = replace(hardware, threads=choose_threads(network, data.image_shape, images, hardware))
-        return wire(components, settings, data, hardware, report=report, estimate=estimate)
+        initial = initial_weights(experiment, report)
+        return wire(components, settings, data, hardware, report=report, estimate=estimate, initial=initial)
 
 
 def load_data(
@@ -230,6 +234,7 @@ def load_data(
     """
     settings = experiment.settings
     resolve_hardware(settings.device, settings.precision, settings.threads)
+    pretrained_file(experiment, report)  # a long download before anything else is done
     data = prepare(
         experiment["dataset"].create(),
         experiment["noise"].create(),
@@ -240,6 +245,7 @@ def load_data(
         exclude=None if settings.exclude is None else Path(settings.exclude),
     )
     data = normalised_for(experiment["architecture"], data)
+    _say_small(experiment["architecture"], data, report)
     if not len(data.train):
         asked = " and ".join(
             f"{name} = {getattr(settings, name)}" for name in ("validation", "trusted") if getattr(settings, name)
@@ -274,6 +280,17 @@ def normalised_for(architecture: Selection, data: RunData) -> RunData:
             f"std {std}); these have {channels}."
         )
     return replace(data, mean=mean, std=std)
+
+
+def _say_small(architecture: Selection, data: RunData, report: Callable[[str], None]) -> None:
+    """Say where the images are smaller than those that the network's weights were trained on."""
+    trained = getattr(architecture.sample, "trained_size", None)
+    _, height, width = data.image_shape
+    if trained is not None and min(height, width) < trained:
+        report(
+            f"The weights were trained on images of {trained}×{trained} pixels, and these have {width}×{height}: "
+            f"they know more of larger ones. For a folder of images give --dataset.size {trained}, or what time allows."
+        )
 
 
 @contextmanager

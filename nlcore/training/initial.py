@@ -18,7 +18,11 @@ class InitialWeights:
     Tensors by name that networks start from, as far as names and shapes agree.
 
     Names are those of a state_dict; in the weights of a run they are prefixed by network (``network1.head.weight``).
+    Published weights have the names of the library that they come from, which the network knows (``own_name``), or of
+    another one; then the order and the shapes say which is which, if all agree but the head.
     """
+
+    setting = "init"
 
     def __init__(self, path: Path, tensors: Mapping[str, Tensor], report: Callable[[str], None]) -> None:
         self._path = path
@@ -35,24 +39,25 @@ class InitialWeights:
             name: in the weights of a run; where they have no such network, those of its first.
 
         Raises:
-            UserError: nothing fits.
+            UserError: nothing fits, or they are not the network's where they must be.
 
         """
-        given = self._of(name)
-        own = network.state_dict()
-        fitting = [key for key, value in own.items() if key in given and given[key].shape == value.shape]
+        given, own = _but_counters(self._of(name)), _but_counters(network.state_dict())
+        names, how = _counterparts(network, own, given)
+        fitting = {key: found for key, found in names.items() if given[found].shape == own[key].shape}
+        drawn = [key for key in own if key not in fitting]
+        left = [key for key in given if key not in names.values()]
         if not fitting:
             raise UserError(
-                f"init = {self._path}: none of its {len(given)} tensors ({_some(list(given))}) fits the network, whose "
-                f"tensors are {_some(list(own))}. Choose the architecture that these weights are for."
+                f"{self.setting} = {self._path}: none of its {len(given)} tensors ({some(list(given))}) fits the "
+                f"network, whose tensors are {some(list(own))}. Choose the architecture that these weights are for."
             )
-        for key in fitting:
-            own[key].copy_(given[key])
-        drawn = [key for key in own if key not in fitting]
-        left = [key for key in given if key not in own and not key.endswith("num_batches_tracked")]
-        said = f"{name} starts from {len(fitting)} of {len(own)} tensors of {self._path}"
-        said += f"; drawn anew: {_some(drawn)}" * bool(drawn)
-        self._report(f"{said}{f'; not used: {_some(left)}' * bool(left)}")
+        self._check(network, [key for key in drawn if key not in names], [key for key in drawn if key in names], left)
+        for key, found in fitting.items():
+            own[key].copy_(given[found])
+        said = f"{name} starts from {len(fitting)} of {len(own)} tensors of {self._path}{how}"
+        said += f"; drawn anew: {some(drawn)}" * bool(drawn)
+        self._report(f"{said}{f'; not used: {some(left)}' * bool(left)}")
 
     def _of(self, name: str) -> Mapping[str, Tensor]:
         for prefix in (f"{name}.", "network1."):
@@ -61,8 +66,33 @@ class InitialWeights:
                 return found
         return self._tensors
 
+    def _check(self, network: nn.Module, lacking: list[str], unlike: list[str], left: list[str]) -> None:
+        """Accept whatever fits: any part of a network may start from any part of another."""
 
-def read_weights(path: Path, report: Callable[[str], None]) -> InitialWeights:
+
+def _counterparts(
+    network: nn.Module, own: Mapping[str, Tensor], given: Mapping[str, Tensor]
+) -> tuple[dict[str, str], str]:
+    """Return for each tensor of a network its name among the given ones, and in words how, where not by their names."""
+    by_name = {key: key for key in own if key in given}
+    own_name: Callable[[str], str | None] = getattr(network, "own_name", str)
+    published = {key: found for found in given if (key := own_name(found)) in own and key is not None}
+    found = max(by_name, published, key=len)
+    in_order = {} if any(not key.startswith("head.") for key in found) else _in_order(own, given)
+    return (in_order, ", by their order, as the names are others") if in_order else (found, "")
+
+
+def _in_order(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> dict[str, str]:
+    """Pair tensors one by one where as many are given and all have the same shapes but those of the head."""
+    pairs = dict(zip(own, given, strict=True)) if len(own) == len(given) else {}
+    body = [key for key in pairs if not key.startswith("head.")]
+    same = bool(body) and all(own[key].shape == given[pairs[key]].shape for key in body)
+    return pairs if same else {}
+
+
+def read_weights(
+    path: Path, report: Callable[[str], None], kind: type[InitialWeights] = InitialWeights
+) -> InitialWeights:
     """
     Return the weights in a file.
 
@@ -70,6 +100,7 @@ def read_weights(path: Path, report: Callable[[str], None]) -> InitialWeights:
         path: safetensors, or what ``torch.save`` wrote of a state_dict, alone or under ``state_dict`` or ``model``;
             nothing in it is executed.
         report: takes a line of text for the user.
+        kind: what they are for.
 
     Raises:
         UserError: unreadable, or no tensors by name.
@@ -82,13 +113,13 @@ def read_weights(path: Path, report: Callable[[str], None]) -> InitialWeights:
     except Exception as error:  # of somebody else's file the two readers raise whatever comes
         if isinstance(error, pickle.UnpicklingError) and "global" in str(error).lower():
             raise UserError(
-                f"init = {path}: refused: loading it could run code, as it holds more than tensors."
+                f"{kind.setting} = {path}: refused: loading it could run code, as it holds more than tensors."
             ) from None
-        raise UserError(f"init = {path}: cannot be read as weights: {_first_line(error)}") from None
+        raise UserError(f"{kind.setting} = {path}: cannot be read as weights: {_first_line(error)}") from None
     tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
-        raise UserError(f"init = {path}: holds no tensors by name.")
-    return InitialWeights(path, tensors, report)
+        raise UserError(f"{kind.setting} = {path}: holds no tensors by name.")
+    return kind(path, tensors, report)
 
 
 def _torch_file(path: Path) -> Mapping[Any, Any]:
@@ -101,7 +132,12 @@ def _torch_file(path: Path) -> Mapping[Any, Any]:
     return content
 
 
-def _some(names: list[str]) -> str:
+def _but_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Leave out what counts the batches of batch normalisation: nothing reads it, and older files do not have it."""
+    return {key: value for key, value in tensors.items() if not key.endswith("num_batches_tracked")}
+
+
+def some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 

@@ -61,8 +61,15 @@ def nl_architectures() -> list[Component]:
         Component(
             "torchvision",
             "nlcore_builtins.architectures.torchvision:Torchvision",
-            "Any classification model of torchvision by its name, weights drawn anew.",
+            "Any classification model of torchvision by its name, drawn anew or pretrained.",
             "https://github.com/pytorch/vision",
             bibtex("torchvision2016"),
+        ),
+        Component(
+            "timm",
+            "nlcore_builtins.architectures.timm:Timm",
+            "Any classification model of timm by its name, drawn anew or pretrained.",
+            "https://github.com/huggingface/pytorch-image-models",
+            bibtex("wightman2019timm"),
         ),
     ]

@@ -1,5 +1,5 @@
 """
-Any classification model of torchvision, by its name there, with weights drawn anew.
+Any classification model of torchvision, by its name there, drawn anew or from published weights.
 
     logits = head(features(x))      features: the model up to its last dense layer, which is the head for K classes
 
@@ -11,16 +11,19 @@ one output here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torchvision import models
 
 from nlcore import UserError, parameter
+from nlcore.contracts import DatasetContext
 from nlcore.toolbox import did_you_mean
+from nlcore_builtins.architectures import published, taken_apart
 
 #: The first convolution and the pooling after it, where there is one, of the families whose stem can be adapted.
 STEMS: dict[type[nn.Module], tuple[str, str]] = {
@@ -35,57 +38,14 @@ STEMS: dict[type[nn.Module], tuple[str, str]] = {
     models.RegNet: ("stem.0", ""),
 }
 
-#: What only holds the parts that follow each other.
-CONTAINERS = ("features", "layers", "blocks", "trunk_output", "encoder", "classifier")
-NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)
-
-
-class Net(nn.Module):
-    """A model of torchvision that can be taken apart."""
-
-    def __init__(self, body: nn.Module) -> None:
-        super().__init__()
-        place, head = [(name, part) for name, part in body.named_modules() if isinstance(part, nn.Linear)][-1]
-        body.set_submodule(place, nn.Identity())
-        self.body, self.head = body, head
-
-    def features(self, x: Tensor) -> Tensor:
-        """Map images (B, C, H, W) to (B, D)."""
-        features: Tensor = self.body(x)
-        return features
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map images (B, C, H, W) to logits (B, K)."""
-        logits: Tensor = self.head(self.features(x))
-        return logits
-
-    def stages(self) -> list[nn.Module]:
-        """Return the model's parts in order, a normalisation with the part before it, and the head."""
-        stages: list[nn.Module] = []
-        for part in _parts(self.body):
-            if stages and isinstance(part, NORMS):
-                stages[-1] = nn.ModuleList([stages[-1], part])
-            else:
-                stages.append(part)
-        return [*stages, self.head]
-
-
-def _parts(module: nn.Module) -> Iterator[nn.Module]:
-    """Give the parts of a model that have weights, in order; its own, such as a vision transformer's token, first."""
-    own = list(module.parameters(recurse=False))
-    if own:
-        yield nn.ParameterList(own)
-    for name, child in module.named_children():
-        if name in CONTAINERS:
-            yield from _parts(child)
-        elif any(True for _ in child.parameters()):
-            yield child
+#: Trained through a rescaling of their inputs that comes to this mean and standard deviation.
+HALVES = ("googlenet", "inception_v3")
 
 
 @dataclass(frozen=True)
 class Torchvision:
     """
-    A classification model of torchvision, without pretrained weights.
+    A classification model of torchvision, drawn anew, or with pretrained weights but for the head.
 
     Raises:
         UserError: torchvision has no classification model of this name.
@@ -96,6 +56,8 @@ class Torchvision:
     small_images: bool = parameter(
         False, "adapt the stem to images such as CIFAR's: a 3×3 convolution with stride 1, no pooling after it"
     )
+    pretrained: str = parameter("false", published.HELP, path=True, keywords=("true", "false"))
+    backbone_lr: float = parameter(1.0, taken_apart.BACKBONE_LR, range="[0, inf)")
 
     def __post_init__(self) -> None:
         names = models.list_models(module=models)
@@ -104,6 +66,33 @@ class Torchvision:
                 f"architecture.model = {self.model}: torchvision has no such classification model."
                 f"{did_you_mean(self.model, names)} https://docs.pytorch.org/vision/stable/models.html lists all."
             )
+
+    @property
+    def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+        """Mean and std of each channel that pretrained weights want; None without."""
+        return None if self.pretrained == "false" else (self._published.mean, self._published.std)
+
+    @property
+    def trained_size(self) -> int | None:
+        """The size in pixels of the images that pretrained weights were trained on; None without."""
+        return None if self.pretrained == "false" else self._published.size
+
+    def weights_file(self, source: DatasetContext) -> Path | None:
+        """
+        Return the file of weights that the network starts from, downloaded where that is needed; None without.
+
+        Raises:
+            UserError: there is none, or it could not be downloaded.
+
+        """
+        return published.weights_file(self.pretrained, self._published, source)
+
+    @property
+    def _published(self) -> published.Published:
+        best = models.get_model_weights(self.model).DEFAULT
+        wants = best.transforms()
+        mean, std = ((0.5,) * 3,) * 2 if self.model in HALVES else (tuple(wants.mean), tuple(wants.std))
+        return published.Published(self.model, best.url, best.url.rpartition("/")[2], mean, std, wants.crop_size[0])
 
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
         """
@@ -131,17 +120,20 @@ class Torchvision:
                 f"architecture.model = {self.model}: it ends in a convolution and has no dense layer to be its head. "
                 "Choose another model."
             )
+        adapted = ""
         if self.small_images:
-            self._adapt_stem(model, channels)
+            adapted = self._adapt_stem(model, channels)
         elif channels != 3:
-            place, old = next((name, part) for name, part in model.named_modules() if isinstance(part, nn.Conv2d))
+            adapted, old = next((name, part) for name, part in model.named_modules() if isinstance(part, nn.Conv2d))
             window = {"kernel_size": old.kernel_size, "stride": old.stride, "padding": old.padding}
-            _replace(model, place, old, channels, **window)
-        network = Net(model)
+            _replace(model, adapted, old, channels, **window)
+        stem = (f"{adapted}.weight",) if adapted else ()
+        head = taken_apart.last_dense_layer(model)
+        network = taken_apart.take_apart(model, head, self.backbone_lr, _renamed, stem)
         self._try(network, image_shape)
         return network
 
-    def _adapt_stem(self, model: nn.Module, channels: int) -> None:
+    def _adapt_stem(self, model: nn.Module, channels: int) -> str:
         if type(model) not in STEMS:
             families = ", ".join(family.__name__ for family in STEMS)
             raise UserError(
@@ -154,13 +146,11 @@ class Torchvision:
         _replace(model, conv, old, channels, kernel_size=3, stride=1, padding=1)
         if pool:
             model.set_submodule(pool, nn.Identity())
+        return conv
 
-    def _try(self, network: nn.Module, image_shape: tuple[int, int, int]) -> None:
-        """Let two images of this size pass; nothing is computed, as torch's meta device has shapes only."""
-        tensors = dict([*network.named_parameters(), *network.named_buffers()])
-        shapes = {name: tensor.detach().to("meta") for name, tensor in tensors.items()}
+    def _try(self, network: taken_apart.Net, image_shape: tuple[int, int, int]) -> None:
         try:
-            torch.func.functional_call(network, shapes, torch.empty(2, *image_shape, device="meta"))
+            taken_apart.try_images(network, image_shape)
         except (RuntimeError, ValueError, AssertionError) as error:
             adaptable = type(network.body) in STEMS and not self.small_images
             hint = "Give --architecture.small_images true, which adapts its stem. " if adaptable else ""
@@ -182,3 +172,15 @@ def _replace(model: nn.Module, place: str, old: nn.Conv2d, channels: int, **wind
         if new.bias is not None:
             new.bias.zero_()
     model.set_submodule(place, new)
+
+
+def _renamed(name: str) -> str | None:
+    """
+    Return the name in a model of a tensor of its published weights, None where it belongs to an auxiliary classifier.
+
+    The files of DenseNets and vision transformers are older than the names of some of their parts.
+    """
+    if name.startswith(("aux1.", "aux2.", "AuxLogits.")):
+        return None
+    name = re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2.", name)
+    return re.sub(r"\.mlp\.linear_([12])\.", lambda found: f".mlp.{0 if found[1] == '1' else 3}.", name)

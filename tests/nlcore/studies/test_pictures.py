@@ -148,8 +148,8 @@ def test_the_same_figure_is_the_same_bytes(suffix: str, tmp_path: Path) -> None:
 
 def test_equal_values_of_other_words_are_told_apart(tmp_path: Path) -> None:
     """A q of 0.7 and a beta of 0.7 are two lines, which say what they are."""
-    make_run(tmp_path, [0.2, 0.5], loss="gce", **{"loss.q": 0.7})
-    make_run(tmp_path, [0.4, 0.5], loss="soft_bootstrap", **{"loss.beta": 0.7})
+    make_run(tmp_path, [0.2, 0.5], loss="gce", loss__q=0.7)
+    make_run(tmp_path, [0.4, 0.5], loss="soft_bootstrap", loss__beta=0.7)
     figure = curves(tmp_path, "loss.q,loss.beta,batch_size")
     assert len(figure.axes[0].lines) == 2
     shown = {note.get_text().partition(":")[0] for note in notes(figure)}

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 import torch
+import torchvision
 from fuzzing import FUZZ, refused_or_read
 from helpers import TINY
 from hypothesis import given
 from hypothesis import strategies as st
+from made_weights import published_tensors, torchvision_net
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -22,7 +24,7 @@ from nlcore.config.experiment import resolve
 from nlcore.runs.terminal import Terminal
 from nlcore.testing.same import equal
 from nlcore.training.build import build, load_data
-from nlcore.training.initial import read_weights
+from nlcore.training.initial import InitialWeights, read_weights
 
 
 def started(**changes: Any) -> tuple[dict[str, dict[str, Tensor]], list[str]]:
@@ -100,6 +102,60 @@ def test_a_file_that_could_run_code_is_refused(tmp_path: Path) -> None:
     with pytest.raises(nlcore.UserError, match="could run code"):
         nlcore.run(**TINY, init="evil.pt")
     assert not (tmp_path / "executed").exists()
+
+
+def test_a_published_file_gives_all_but_the_head(tmp_path: Path) -> None:
+    """The features are those of the library's own model with the same tensors."""
+    given = published_tensors("shufflenet_v2_x0_5")
+    torch.save(given, tmp_path / "weights.pth")
+    said: list[str] = []
+    network = torchvision_net("shufflenet_v2_x0_5")
+    read_weights(tmp_path / "weights.pth", said.append).start(network, "network1")
+    count = sum("num_batches_tracked" not in key for key in given)
+    start = f"network1 starts from {count - 2} of {count} tensors of {tmp_path}/weights.pth"
+    assert said == [f"{start}; drawn anew: head.weight, head.bias"]
+    assert not network.head.weight.any()
+    theirs = torchvision.models.get_model("shufflenet_v2_x0_5", weights=None)
+    theirs.load_state_dict(given)
+    theirs.fc = nn.Identity()
+    x = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(network.eval().features(x), theirs.eval()(x))
+
+
+def test_a_head_for_as_many_classes_is_taken() -> None:
+    network = torchvision_net("shufflenet_v2_x0_5")
+    given = published_tensors("shufflenet_v2_x0_5", classes=5)
+    InitialWeights(Path("weights"), given, print).start(network, "network1")
+    assert torch.equal(network.head.weight, given["fc.weight"])
+
+
+def test_names_of_yet_another_library_are_paired_by_their_order() -> None:
+    given = published_tensors("shufflenet_v2_x0_5")
+    others = {f"{number}.{key.rpartition('.')[2]}": value for number, (key, value) in enumerate(given.items())}
+    said: list[str] = []
+    one, two = torchvision_net("shufflenet_v2_x0_5"), torchvision_net("shufflenet_v2_x0_5")
+    InitialWeights(Path("weights"), others, said.append).start(one, "network1")
+    InitialWeights(Path("weights"), given, print).start(two, "network1")
+    assert equal(one.state_dict(), two.state_dict())
+    assert "of weights, by their order, as the names are others; drawn anew: head.weight, head.bias" in said[0]
+    alike = {key.replace(f"{len(others) - 2}.", "head."): value for key, value in others.items()}
+    InitialWeights(Path("weights"), alike, said.append).start(one, "network1")  # the head's name alone agrees
+    assert "by their order" in said[-1]
+    shuffled = dict(sorted(others.items(), key=lambda pair: tuple(pair[1].shape)))  # other shapes in a row
+    with pytest.raises(nlcore.UserError, match=r"init = weights: none of its .* fits the network"):
+        InitialWeights(Path("weights"), shuffled, print).start(one, "network1")
+
+
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_a_file_that_was_cut_off_is_refused(ending: str, share: float, tmp_path: Path) -> None:
+    file = tmp_path / f"weights.{ending}"
+    tensors = {"head.weight": torch.zeros(100, 30)}
+    save_file(tensors, file) if ending == "safetensors" else torch.save(tensors, file)
+    file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
+    with pytest.raises(nlcore.UserError, match=rf"init = .*weights\.{ending}: cannot be read as weights"):
+        read_weights(file, print)
 
 
 @FUZZ
