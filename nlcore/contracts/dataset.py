@@ -123,7 +123,7 @@ class Dataset(Protocol):
         how its images may vary, ``{"augmentation.flip": False}``.
         ``read(path, image_shape) -> images``: an image file as the dataset shows it, uint8 (H, W, C), for an
         `image_shape` of (C, H, W): how ``nl predict`` reads. Raises `nlcore.data.image_files.UnreadableError`. Without
-        it files are read by `nlcore.data.image_files.read_image`.
+        it files are read by `nlcore.data.image_files.read_image`. It is called from several threads at a time.
         ``files(source) -> Sequence[Path]``: the files that `load` reads, and the folders whose listing it goes by: by
         their sizes and modification times a finished run is recognised without reading them again. Cheap: no image is
         opened. Empty where the data are not there yet; raises `nlcore.UserError` as `load` does.

@@ -6,16 +6,17 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nlcore.errors import UserError
 from nlcore.host.hookspecs import slots
 from nlcore.rundir.directory import RunDirectory
+from nlcore.rundir.figures import balanced, interval_in_words, per_class, wilson
 from nlcore.rundir.notebook import html_table
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+__all__ = ["Result", "accuracies", "per_class"]
+
+_MANY = 10_000  # test images: with as many an accuracy is known to a point, and its interval is not worth a line
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,8 +38,9 @@ class Result:
         oracles: what the method was told that a user could not know.
         preset: the preset that the run was made from: its ``name``, and what is ``unlike`` it; empty of any other.
         num_weights: how many weights all networks have.
-        per_class: of each class in the test set: its ``name``, the ``count`` of its images and their ``accuracy`` in
-            the last epoch, None where there are no images.
+        per_class: of each class in the test set what the last epoch's model makes of it, as
+            `nlcore.rundir.figures.per_class` says: ``name``, ``count``, ``recall`` and more.
+        ece: expected calibration error of the last epoch's model on the test set, see `nlcore.rundir.figures`.
         labels_sha256: of the given labels that led to the result.
         seconds: of training and evaluation.
         images_per_second: of training, over the whole run.
@@ -61,6 +63,7 @@ class Result:
     preset: Mapping[str, Any] = field(default_factory=dict)
     num_weights: int | None = None
     per_class: Sequence[Mapping[str, Any]] = ()
+    ece: float | None = None
     labels_sha256: str | None = None
     seconds: float | None = None
     images_per_second: float | None = None
@@ -86,7 +89,22 @@ class Result:
         content = dataclasses.asdict(self)
         components = content.pop("components")
         more = {"oracles": list(self.oracles), "per_class": [dict(one) for one in self.per_class]}
-        return {**content, **components, **more, "run_dir": str(self.run_dir)}
+        interval = self.accuracy_interval
+        figures: dict[str, Any] = {"accuracy_interval": None if interval is None else list(interval)}
+        figures["balanced_accuracy"] = self.balanced_accuracy
+        return {**content, **components, **more, **figures, "run_dir": str(self.run_dir)}
+
+    @property
+    def accuracy_interval(self) -> tuple[float, float] | None:
+        """The 95 % interval (Wilson) of the last epoch's test accuracy; None where it was not measured."""
+        known = [one for one in self.per_class if one["accuracy"] is not None]
+        right = sum(round(one["accuracy"] * one["count"]) for one in known)
+        return wilson(right, sum(one["count"] for one in known))
+
+    @property
+    def balanced_accuracy(self) -> float | None:
+        """The mean of the classes' test accuracies in the last epoch; None where it was not measured."""
+        return balanced(self.per_class)
 
     def lines(self) -> list[str]:
         """Return the result in words, for the terminal."""
@@ -97,6 +115,9 @@ class Result:
             "best of all epochs (oracle)": self.test_accuracy["best_oracle"],
         }
         known = [f"{label} {value:.2%}" for label, value in named.items() if value is not None]
+        interval = self.accuracy_interval
+        if known and interval and sum(one["count"] for one in self.per_class) < _MANY:
+            known[0] += f" (95% interval {interval_in_words(interval)})"
         lines = [f"test accuracy: {', '.join(known)}"] if known else []
         memorised, corrected = self.memorisation.get("memorised"), self.memorisation.get("corrected")
         if memorised is not None and corrected is not None:
@@ -159,7 +180,7 @@ class Result:
                 raise TypeError
             if result.preset and not isinstance(result.preset["name"], str):
                 raise TypeError
-        except (TypeError, KeyError, AttributeError, ValueError):
+        except (TypeError, KeyError, AttributeError, ValueError, OverflowError):
             raise UserError(f"{path / 'summary.json'} is not what a run writes.") from None
         return result
 
@@ -178,11 +199,3 @@ def accuracies(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
         "selected": selected,
         "best_oracle": max(test) if test else None,
     }
-
-
-def per_class(classes: Sequence[str], confusion: NDArray[np.int64]) -> tuple[dict[str, Any], ...]:
-    """Return name, number of test images and accuracy of each class, from counts [true, predicted]."""
-    return tuple(
-        {"name": name, "count": int(row.sum()), "accuracy": float(row[number] / row.sum()) if row.sum() else None}
-        for number, (name, row) in enumerate(zip(classes, confusion, strict=True))
-    )

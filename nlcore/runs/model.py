@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,9 +25,13 @@ from nlcore.rundir.environment import resolve_model
 from nlcore.rundir.model_file import NAME, ModelFile, from_json
 from nlcore.rundir.result import Result
 from nlcore.training.build import Components, Idle, wire_for_prediction
+from nlcore.training.hardware import available_cpus
 from nlcore.training.predict import in_batches
 
+T = TypeVar("T")
+
 _WEIGHTS = "weights.safetensors"
+_MOST_READERS = 16
 
 
 class TrainedModel:
@@ -89,9 +96,12 @@ class TrainedModel:
                 batch = torch.from_numpy(images[start : start + batch_size].copy()).to(self._device)
                 yield self._normalise(batch.permute(0, 3, 1, 2))
 
-        shares = in_batches(lambda batch: self._strategy.predict(batch).float().softmax(1), batches())
-        found: NDArray[np.float32] = shares.cpu().numpy()
+        found: NDArray[np.float32] = in_batches(self.probabilities, batches()).cpu().numpy()
         return found
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Return the class probabilities, float32 (B, K), of normalised images, float32 (B, C, H, W)."""
+        return self._strategy.predict(images).float().softmax(1)
 
     def predict_files(
         self, paths: Iterable[Path], unreadable: Callable[[Path, str], None] | None = None, batch_size: int = 64
@@ -99,8 +109,8 @@ class TrainedModel:
         """
         Yield each image file with its class probabilities, float32 (K,), in the order of `paths`.
 
-        Files are read as results are asked for, so that any number of them needs the memory of one batch. Each image is
-        converted and resized to fit the model.
+        Threads read the files of the next batches while one is predicted; no more are read ahead, so that any number
+        of files needs the memory of a few batches. Each image is converted and resized to fit the model.
 
         Args:
             paths: the files.
@@ -111,22 +121,55 @@ class TrainedModel:
             UserError: a file is no readable image, where no `unreadable` is given.
 
         """
-        waiting: list[Path] = []
-        images: list[NDArray[np.uint8]] = []
-        for path in paths:
-            try:
-                images.append(self._read(path, self.image_shape))
-            except UnreadableError as error:
-                if unreadable is None:
-                    raise UserError(f"{path} cannot be read as an image: {error}.") from None
-                unreadable(path, str(error))
-                continue
-            waiting.append(path)
-            if len(images) == batch_size:
-                yield from zip(waiting, self.predict(np.stack(images)), strict=True)
-                waiting, images = [], []
-        if images:
-            yield from zip(waiting, self.predict(np.stack(images)), strict=True)
+        readers = min(available_cpus(), _MOST_READERS)
+        pool = ThreadPoolExecutor(readers, "read")
+        try:
+            named: list[Path] = []
+            images: list[NDArray[np.uint8]] = []
+            for path, read in _ahead(pool, self._read_or_reason, paths, batch_size + 2 * readers):
+                image = read.result()
+                if isinstance(image, UnreadableError):
+                    if unreadable is None:
+                        raise UserError(f"{path} cannot be read as an image: {image}.")
+                    unreadable(path, str(image))
+                    continue
+                named.append(path)
+                images.append(image)
+                if len(images) == batch_size:
+                    yield from zip(named, self.predict(np.stack(images)), strict=True)
+                    named, images = [], []
+            if images:
+                yield from zip(named, self.predict(np.stack(images)), strict=True)
+        finally:  # also where nobody asks for the rest
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def read(self, path: Path) -> NDArray[np.uint8]:
+        """
+        Return an image file as the model sees it, uint8 (H, W, C).
+
+        Raises:
+            UnreadableError: it is no image that can be read.
+
+        """
+        return self._read(path, self.image_shape)
+
+    def _read_or_reason(self, path: Path) -> NDArray[np.uint8] | UnreadableError:
+        try:
+            return self.read(path)
+        except UnreadableError as error:
+            return error
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, function: Callable[[Path], T], paths: Iterable[Path], count: int
+) -> Iterator[tuple[Path, Future[T]]]:
+    """Yield each path with what becomes of `function`, which is begun for `count` more before it is asked for."""
+    begun: deque[tuple[Path, Future[T]]] = deque()
+    for path in paths:
+        begun.append((path, pool.submit(function, path)))
+        if len(begun) > count:
+            yield begun.popleft()
+    yield from begun
 
 
 def load_model(place: Path, device: str = "cpu") -> TrainedModel:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,8 +23,9 @@ from nlcore.host.discovery import reason
 from nlcore.rundir import checkpoint, plots
 from nlcore.rundir.directory import RunDirectory
 from nlcore.rundir.environment import environment, with_files
+from nlcore.rundir.figures import calibration, per_class
 from nlcore.rundir.model_file import ModelFile, as_json
-from nlcore.rundir.result import Result, accuracies, per_class
+from nlcore.rundir.result import Result, accuracies
 from nlcore.rundir.samples import draw_samples
 from nlcore.rundir.selection_file import write_selection
 from nlcore.runs.plan import plan, speed_hints
@@ -165,7 +167,9 @@ class Session(Observer):
             write_selection(path, self.data, *trainer.evaluator.opinions())
         with self._never_losing_the_run("confusion.csv"):
             self.directory.write_confusion(self.data.classes, confusion)
+        ece = calibration(final.probabilities, self.data.test.labels).ece
         found: dict[str, Any] = {"memorisation": final.memorisation, "per_class": classes}
+        found["ece"] = ece if math.isfinite(ece) else None
         result = self._result("done", **found)
         with self._never_losing_the_run("curves.png"):
             self.directory.write_picture("curves.png", plots.draw_curves(self.rows, result))

@@ -59,6 +59,8 @@ _MEMORISATION = _by_name(
     Metric("corrected", "mislabelled training images predicted right"),
 )
 _RUN = _by_name(
+    Metric("balanced_accuracy", "mean of the classes' test accuracies in the last epoch"),
+    Metric("ece", "expected calibration error on the test set", "lower"),
     Metric("noise_rate", "labels that are wrong", ""),
     Metric("seconds", "seconds of training and evaluation", "lower", share=False, decimals=1),
     Metric("images_per_second", "training images per second", share=False, decimals=0),

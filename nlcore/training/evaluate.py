@@ -55,6 +55,17 @@ class Evaluator:
         self.test_confusion[:] = 0
         np.add.at(self.test_confusion, (self._data.test.labels, self._classes(self._test, None)), 1)
 
+    def test_probabilities(self) -> NDArray[np.float32]:
+        """Return the class probabilities of the test images now, (N, K)."""
+        size = 2_000 if self._ctx.device.type == "cuda" else 500
+        index = torch.arange(len(self._test))
+        with self._ctx.evaluating():
+            shares = in_batches(
+                lambda batch: self._strategy.predict(batch).float().softmax(1), self._test.plain(index, size)
+            )
+        found: NDArray[np.float32] = shares.cpu().numpy()
+        return found
+
     def final(self) -> dict[str, float | None]:
         """Return the memorisation figures over all training samples."""
         return self._memorisation(np.arange(len(self._data.train)))

@@ -59,11 +59,13 @@ class Final:
     Attributes:
         memorisation: over all training samples, see `nlcore.training.evaluate.memorisation`.
         confusion: counts [true, predicted] of the test images.
+        probabilities: of the test images, (N, K).
 
     """
 
     memorisation: Mapping[str, float | None]
     confusion: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
 
 
 @dataclass
@@ -161,7 +163,8 @@ class Trainer:
             memorisation = self.evaluator.final()
             if not self.evaluator.test_confusion.any():  # all epochs were done before this process began
                 self.evaluator.test()
-        return Final(memorisation, self.evaluator.test_confusion)
+            probabilities = self.evaluator.test_probabilities()
+        return Final(memorisation, self.evaluator.test_confusion, probabilities)
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that training needs to go on after an epoch: tensors and primitives."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from benchmarks import rows_cpu, rows_gpu, rows_processes, rows_strategies, rows_training
+from benchmarks import rows_cpu, rows_gpu, rows_predict, rows_processes, rows_strategies, rows_training
 from benchmarks.bench import Bench
 from benchmarks.measure import Figure
 
@@ -71,6 +71,8 @@ ROWS = [
         rows_processes.two_processes),
     Row("two_processes_memory", "peak memory of a run in two processes / in one", 2.2, False, "cpus",
         rows_cpu.memory_of_two),
+    Row("predict_files", "CPU: speed of nl predict on JPEGs of 500×375 / of the network alone", 0.667, True, "cpu",
+        rows_predict.files),
     *(_loss(name) for name in ("soft_bootstrap", "hard_bootstrap", "gce", "elr")),
     _strategy("mixup", 1.05),
     _strategy("co_teaching", 2.1),

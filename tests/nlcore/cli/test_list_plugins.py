@@ -28,6 +28,7 @@ KINDS = {
         "resnet50",
         "resnet101",
         "resnet152",
+        "timm",
         "torchvision",
         "wide_resnet",
     ],
@@ -45,7 +46,7 @@ KINDS = {
     ],
     "tracker": ["csv", "mlflow", "tensorboard", "wandb"],
     "estimator": ["agreement", "anchors", "bmm", "confident_joint", "dual_t", "gmm", "hoc"],
-    "preset": ["best", "quick"],
+    "preset": ["audit", "best", "quick"],
 }
 
 

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 import nlcore
 from nlcore.rundir.directory import RunDirectory
@@ -57,11 +58,35 @@ def test_of_epochs_that_are_equally_good_the_first_is_selected() -> None:
 def test_each_class_is_counted_in_the_confusion_matrix() -> None:
     """4 images of a, 3 of them right; none of b; 2 of c, never right."""
     found = per_class(("a", "b", "c"), np.array([[3, 1, 0], [0, 0, 0], [1, 1, 0]]))
-    assert found == (
-        {"name": "a", "count": 4, "accuracy": 0.75},
-        {"name": "b", "count": 0, "accuracy": None},
-        {"name": "c", "count": 2, "accuracy": 0.0},
+    columns = [(one["name"], one["count"], one["accuracy"]) for one in found]
+    assert columns == [("a", 4, 0.75), ("b", 0, None), ("c", 2, 0.0)]
+
+
+def test_a_summary_holds_the_figures_of_the_last_epoch(tmp_path: Path) -> None:
+    """Precisions: of 4 predicted as a 3 are, of 2 as b none, none as c. The interval of 3 of 6 by scipy."""
+    confusion = np.array([[3, 1, 0], [0, 0, 0], [1, 1, 0]])
+    result = made(tmp_path, per_class=per_class(("a", "b", "c"), confusion), test_accuracy=accuracies(rows([0.5])))
+    content = json.loads(json.dumps(result.to_json()))
+    assert [one["precision"] for one in content["per_class"]] == [0.75, 0.0, None]
+    assert [one["recall"] for one in content["per_class"]] == [0.75, None, 0.0]
+    assert content["balanced_accuracy"] == 0.375
+    expected = binomtest(3, 6).proportion_ci(method="wilson")
+    assert content["accuracy_interval"] == pytest.approx([expected.low, expected.high])
+    assert result.lines()[0] == "test accuracy: last epoch 50.00% (95% interval 18.8 to 81.2%)" + (
+        ", mean of the last 10 50.00%, best of all epochs (oracle) 50.00%"
     )
+
+
+def test_with_many_test_images_the_interval_takes_no_room(tmp_path: Path) -> None:
+    classes = per_class(("a", "b"), np.array([[5_000, 0], [2_500, 2_500]]))
+    lines = made(tmp_path, per_class=classes, test_accuracy=accuracies(rows([0.75]))).lines()
+    assert lines[0].startswith("test accuracy: last epoch 75.00%, mean")
+
+
+def test_without_a_test_there_are_no_figures(tmp_path: Path) -> None:
+    content = made(tmp_path).to_json()
+    assert content["accuracy_interval"] is None
+    assert content["balanced_accuracy"] is None
 
 
 def test_classes_that_are_never_right_are_said_with_the_mean_over_classes(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -225,9 +226,9 @@ def test_files_that_are_no_images_are_named_and_left_out(model: TrainedModel, tm
 
 
 def test_files_are_read_as_results_are_asked_for(model: TrainedModel, tmp_path: Path) -> None:
-    paths = [tmp_path / f"{number}.png" for number in range(7)]
-    for path in paths:
-        Image.new("L", (8, 8)).save(path)
+    """A few batches ahead of what is asked for, and never all."""
+    Image.new("L", (8, 8)).save(tmp_path / "0.png")
+    paths = [tmp_path / "0.png"] * 200
     asked = []
 
     def one_by_one() -> Iterator[Path]:
@@ -238,8 +239,19 @@ def test_files_are_read_as_results_are_asked_for(model: TrainedModel, tmp_path: 
     results = model.predict_files(one_by_one(), batch_size=3)
     assert asked == []
     assert next(results)[0] == paths[0]
-    assert asked == paths[:3]
+    assert 3 <= len(asked) <= 2 * 3 + 2 * 16
     assert [path for path, _ in results] == paths[1:]
+    assert asked == paths
+
+
+def test_files_are_no_longer_read_when_nobody_asks(model: TrainedModel, tmp_path: Path) -> None:
+    Image.new("L", (8, 8)).save(tmp_path / "0.png")
+    before = threading.active_count()
+    results = model.predict_files([tmp_path / "0.png"] * 200, batch_size=3)
+    next(results)
+    assert threading.active_count() > before
+    results.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
 
 
 # ------------------------------------------------------------------------------------------------ what cannot be loaded

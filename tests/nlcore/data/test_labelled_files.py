@@ -1,0 +1,48 @@
+"""Image files with the names of their classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nlcore import UserError
+from nlcore.data.labelled_files import labelled_files
+
+
+def touch(*names: str) -> None:
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+
+
+def test_each_folder_is_a_class_with_all_images_in_it() -> None:
+    touch("new/dog/2.jpg", "new/cat/deep/1.PNG", "new/cat/notes.txt", "new/cat/.hidden.jpg", "new/loose.jpg")
+    assert labelled_files(Path("new")) == [(Path("new/cat/deep/1.PNG"), "cat"), (Path("new/dog/2.jpg"), "dog")]
+
+
+def test_a_table_lists_paths_relative_to_its_folder() -> None:
+    touch("new/table.csv")
+    Path("new/table.csv").write_text("Label;more;Path\n cat ;x;1.jpg\n;;\ndog;;/far/2.jpg\n")
+    assert labelled_files(Path("new/table.csv")) == [(Path("new/1.jpg"), "cat"), (Path("/far/2.jpg"), "dog")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("path,label\n", "lists no images"),
+        ("path,label\n1.jpg,\n", "line 2: the path or the label is missing"),
+        ("path,label\n1.jpg,cat\n1.jpg,dog\n", "line 3: 1.jpg stands there twice"),
+        ("path,class\n1.jpg,cat\n", "wrong: label"),
+    ],
+)
+def test_a_table_that_cannot_be_used(text: str, said: str) -> None:
+    Path("table.csv").write_text(text)
+    with pytest.raises(UserError, match=said):
+        labelled_files(Path("table.csv"))
+
+
+def test_a_folder_without_images_in_folders() -> None:
+    touch("new/loose.jpg", "new/cat/notes.txt")
+    with pytest.raises(UserError, match="new holds no images in folders of classes"):
+        labelled_files(Path("new"))
