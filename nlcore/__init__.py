@@ -23,6 +23,7 @@ from nlcore.rundir.result import Result
 from nlcore.version import __version__
 
 if TYPE_CHECKING:
+    from nlcore.api import audit
     from nlcore.audit.label_issues import LabelIssues, label_issues
 else:
 
@@ -46,6 +47,7 @@ __all__ = [
     "RunError",
     "UserError",
     "__version__",
+    "audit",
     "create",
     "dataset",
     "hookimpl",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nlcore.audit as package
 from nlcore.errors import UserError
 from nlcore.host.hookspecs import slots
 from nlcore.host.registry import registry
@@ -16,6 +17,7 @@ from nlcore.rundir.find import find_model, find_run
 from nlcore.rundir.result import Result
 
 if TYPE_CHECKING:
+    from nlcore.audit.result import Audit
     from nlcore.contracts import Data, Split
     from nlcore.runs.model import TrainedModel
     from nlcore.studies.sweep import Study
@@ -105,6 +107,41 @@ def sweep(
     of_executor = {key.removeprefix("executor."): plain.pop(key) for key in [*plain] if key.startswith("executor.")}
     every = find(None if study is None else Path(study), *several_in_python(plain))
     return run_study(every, registry().create("executor", executor, of_executor), quiet)
+
+
+def audit(recipe: str | os.PathLike[str] | None = None, *, quiet: bool = False, **words: Any) -> Audit:
+    """
+    Find out which labels of a data set are wrong, and how many, as ``nl audit`` does.
+
+    Args:
+        recipe: a TOML file, as for `run`; what else is given here goes before it.
+        quiet: print nothing on stderr.
+        words: those of ``nl audit`` with underscores: ``folds``, ``detector``, ``features`` and the like, and as for
+            `run` the data set and how networks are trained: ``audit(dataset="image_folder", **{"dataset.folder":
+            "photos"})``.
+
+    Returns:
+        The audit: ``.issues``, the most suspicious first (``.frame()`` is a DataFrame), ``.interval``, the page
+        ``.report``, and ``.apply(decisions)``.
+
+    Raises:
+        UserError: an unknown name, a value that is not allowed, data or files that are not there or do not fit.
+        RunError: it could not go on: a full disk, a network that diverged.
+        KeyboardInterrupt: it was stopped; the same call goes on.
+
+    """
+    from nlcore.audit.settings import AuditSettings, read_settings
+    from nlcore.config.recipe import read_recipe
+    from nlcore.report.audit.audit import audit as find_issues
+    from nlcore.runs.terminal import Terminal
+
+    plain = {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in words.items()}
+    own = {item.name: plain.pop(item.name) for item in fields(AuditSettings) if item.name in plain}
+    layers = [read_recipe(Path(recipe))] if recipe is not None else []
+    return find_issues([*layers, plain], read_settings(own), Terminal(quiet))
+
+
+package.door = audit
 
 
 def load(

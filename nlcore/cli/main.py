@@ -12,9 +12,12 @@ from typing import NoReturn
 
 import click
 
+from nlcore.cli.audit import audit
 from nlcore.cli.check import check
 from nlcore.cli.doctor import doctor
 from nlcore.cli.estimate import estimate
+from nlcore.cli.evaluate import evaluate
+from nlcore.cli.export import export
 from nlcore.cli.list_plugins import list_plugins
 from nlcore.cli.new_plugin import new_plugin
 from nlcore.cli.noise import noise
@@ -81,7 +84,7 @@ def cli(plugins: tuple[Path, ...]) -> None:
         os.environ["NL_PLUGIN_PATH"] = os.pathsep.join(filter(None, asked))
 
 
-ABOUT_RUNS = (run, resume, sweep, table, plot, report, predict, noise, samples, estimate)
+ABOUT_RUNS = (run, resume, sweep, table, plot, report, evaluate, predict, export, noise, samples, estimate, audit)
 ABOUT_COMPONENTS = (list_plugins, presets, show, doctor, new_plugin, check)
 for command in (*ABOUT_RUNS, *ABOUT_COMPONENTS):
     cli.add_command(command)

@@ -14,6 +14,9 @@ def nl_presets() -> list[Component]:
     return [
         Component("quick", f"{package}:quick.toml", "A good model in minutes on two CPU cores."),
         Component(
+            "audit", f"{package}:audit.toml", "What nl audit trains: small networks that learn few wrong labels."
+        ),
+        Component(
             "best", f"{package}:best.toml", "A full ResNet-18 in 20 epochs, at its best: for a GPU, or for hours."
         ),
     ]

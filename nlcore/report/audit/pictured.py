@@ -1,0 +1,168 @@
+"""From an audit's numbers and images to what its page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlcore.audit.data_checks import Checks
+from nlcore.audit.label_issues import LabelIssues
+from nlcore.audit.predictions import log_softmax
+from nlcore.audit.review import draw_review
+from nlcore.audit.samples import Samples
+from nlcore.audit.scoring import depths
+from nlcore.audit.thumbnails import Thumbnail, file_thumbnail, thumbnail
+from nlcore.data.image_files import Background, UnreadableError
+from nlcore.report.audit.content import ClassRow, Page, Reviewed, Sample, Verdict
+
+#: As many are shown as are flagged, or as can be wrong, but no more than MOST of the latter; FEWEST where nobody knows.
+MOST, FEWEST = 2_000, 200
+TOP = 5
+REVIEWED = 100
+
+SURE, DOUBTED = "probably wrong", "doubtful"
+_REASONS = {
+    "contradicting": "same pixels, another label",
+    "near_contradicting": "near duplicate, another label",
+    "repeated": "same pixels, same label",
+    "near_repeated": "near duplicate, same label",
+    "one_colour": "one colour only",
+}
+
+
+@dataclass(frozen=True)
+class Named:
+    """How an audit is called: its id, what its page is titled, and the commands that make it and take its decisions."""
+
+    audit: str
+    title: str
+    command: str
+    apply: str
+
+
+def listed(issues: LabelIssues) -> NDArray[np.int64]:
+    """Return the positions of the suspicious samples that a page shows, int64 (n,), the most suspicious first."""
+    count = len(issues.score)
+    likely = min(FEWEST, count) if issues.interval is None else min(MOST, round(issues.interval[1] * count))
+    flagged = np.flatnonzero(issues.flagged)
+    first = issues.order[: max(likely, len(flagged))]
+    return np.concatenate([first, np.setdiff1d(flagged, first)])  # a detector may flag otherwise than it ranks
+
+
+def verdict(issues: LabelIssues) -> Verdict:
+    """Return how many labels are wrong."""
+    total = len(issues.score)
+    if issues.interval is None:
+        return Verdict(total, None, None, issues.reason)
+    low, high = (round(share * total) for share in issues.interval)
+    return Verdict(total, low, high, "", expected_precision(issues))
+
+
+def expected_precision(issues: LabelIssues) -> tuple[tuple[int, float], ...]:
+    """Return the share of wrong labels that is expected at each depth of the list."""
+    most = max(100, len(listed(issues)))
+    shares = ((depth, issues.expected_precision(depth)) for depth in depths(len(issues.score)) if depth <= most)
+    return tuple((depth, share) for depth, share in shares if share is not None)
+
+
+def make_page(
+    named: Named,
+    samples: Samples,
+    issues: LabelIssues,
+    views: Sequence[NDArray[np.float32]],
+    checks: Checks,
+    background: Background,
+    progress: Callable[[int, int, str], None],
+    seed: int,
+) -> Page:
+    """
+    Return what a page shows.
+
+    Args:
+        named: what it is called.
+        samples: N.
+        issues: of those that are judged, in their order.
+        views: log probabilities of all samples, (N, K) each.
+        checks: what is certain without a model.
+        background: what lies behind transparent parts of images.
+        progress: is told how many thumbnails are made.
+        seed: draws the review.
+
+    """
+    judged = np.flatnonzero(samples.judged)
+    reasons = _certain(samples, checks)
+    chosen = listed(issues)
+    certain = {place for place, why in reasons.items() if any("another label" in one for one in why)}
+    of_list = set(chosen.tolist())
+    more = [place for place in np.flatnonzero(np.isin(judged, [*certain])).tolist() if place not in of_list]
+    shown = np.concatenate([chosen, np.array(more[:MOST], np.int64)])
+    review = draw_review(issues, REVIEWED, seed)
+    combined = np.exp(log_softmax(np.mean([view[judged] for view in views], axis=0, dtype=np.float64)))
+    pictures: dict[int, Thumbnail | None] = {}
+    wanted = dict.fromkeys([*shown.tolist(), *review.samples.tolist()])
+    for number, place in enumerate(wanted):
+        progress(number, len(wanted), "pictures made smaller")
+        pictures[place] = _picture(samples, int(judged[place]), background)
+    progress(1, 1, "")
+
+    def sample(place: int) -> Sample:
+        at = int(judged[place])
+        said = (SURE,) if issues.flagged[place] else (DOUBTED,) if place in of_list else ()
+        best = np.argsort(-combined[place], kind="stable")[:TOP].tolist()
+        return Sample(
+            id=samples.ids[at],
+            given=int(samples.given[at]),
+            suggested=int(issues.suggested[place]),
+            p_wrong=float(issues.p_wrong[place]),
+            top=tuple((one, float(combined[place, one])) for one in best),
+            reasons=(*said, *reasons.get(at, ())),
+            picture=pictures[place],
+        )
+
+    K = samples.num_classes
+    given = samples.given[judged]
+    matrix = np.zeros((K, K), np.int64)
+    np.add.at(matrix, (given[shown], issues.suggested[shown]), 1)
+    counts, expected = np.bincount(given, minlength=K), np.bincount(given, issues.p_wrong, minlength=K)
+    of_class = matrix.sum(1)
+    rows = [
+        ClassRow(name, int(counts[k]), int(of_class[k]), None if issues.interval is None else float(expected[k]))
+        for k, name in enumerate(samples.classes)
+    ]
+    drawn = zip(review.samples.tolist(), review.term.tolist(), review.draws.tolist(), strict=True)
+    return Page(
+        audit=named.audit,
+        title=named.title,
+        command=named.command,
+        apply=named.apply,
+        classes=samples.classes,
+        verdict=verdict(issues),
+        findings=checks.findings,
+        rows=rows,
+        matrix=matrix.tolist(),
+        samples=[sample(place) for place in shown.tolist()],
+        review=[Reviewed(sample(place), term, place in of_list, draws) for place, term, draws in drawn],
+    )
+
+
+def _certain(samples: Samples, checks: Checks) -> dict[int, tuple[str, ...]]:
+    """Return what is certain of samples, by position."""
+    places = {sample: place for place, sample in enumerate(samples.ids)}
+    found: dict[int, tuple[str, ...]] = {}
+    for finding in checks.findings:
+        if finding.kind in _REASONS:
+            for sample in (sample for group in finding.groups for sample in group if sample in places):
+                found[places[sample]] = (*found.get(places[sample], ()), _REASONS[finding.kind])
+    return found
+
+
+def _picture(samples: Samples, place: int, background: Background) -> Thumbnail | None:
+    if samples.paths is None:
+        return thumbnail(samples.images.fetch(np.array([place]))[0])
+    try:
+        return file_thumbnail(samples.paths[place], background)
+    except UnreadableError:
+        return None

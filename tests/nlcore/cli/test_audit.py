@@ -1,0 +1,410 @@
+"""``nl audit``: from a data set to the list, the page and a cleaned table; killed, asked again, given nonsense."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+import nlcore
+from nlcore import UserError
+
+#: Two networks that take about a second each.
+DIGITS = ("--dataset", "digits", "--noise", "symmetric", "--noise.rate", "0.2", "--folds", "2")
+TINY = ("--architecture.width", "4", "--epochs", "1", "--threads", "1", "--precision", "fp32", "--quiet")
+PLAIN: dict[str, Any] = {"dataset": "image_folder", "dataset.folder": "photos", "dataset.size": 8, "quiet": True}
+CLASSES = ("cat", "dog", "owl")
+
+
+#: An architecture whose features are the mean colours, as if its weights had been learnt elsewhere.
+READY_MADE = """
+from dataclasses import dataclass
+
+import torch
+from nlcore import Component, hookimpl, parameter
+
+NLCORE_API = 1
+
+
+@hookimpl
+def nl_architectures():
+    return [Component("ready_made", "ready_made:ReadyMade", "For a test.")]
+
+
+class Net(torch.nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.head = torch.nn.Linear(3, classes)
+
+    def features(self, x):
+        return x.mean((2, 3))
+
+    def forward(self, x):
+        return self.head(self.features(x))
+
+    def stages(self):
+        return [self.head]
+
+
+@dataclass(frozen=True)
+class ReadyMade:
+    normalisation = ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    pretrained: bool = parameter(True, "whether to start from weights that were learnt elsewhere")
+
+    def build(self, num_classes, image_shape):
+        return Net(num_classes)
+"""
+
+
+def make_folder(each: int = 8, wrong: int = 2) -> dict[str, str]:
+    """Make photos/, three classes of one colour each with noise; return the true class by id, some being wrong."""
+    rng = np.random.default_rng(0)
+    true = {}
+    for k, name in enumerate(CLASSES):
+        for number in range(each):
+            k_given = (k + 1) % 3 if number < wrong else k
+            place = Path("photos") / CLASSES[k_given] / f"{name}{number}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            pixels = rng.integers(0, 120, (8, 8, 3)) + 120 * np.eye(3, dtype=int)[k]
+            Image.fromarray(pixels.astype(np.uint8)).save(place)
+            true[place.relative_to("photos").as_posix()] = name
+    return true
+
+
+def probabilities(true: dict[str, str], path: str = "p.npz", **more: NDArray[Any]) -> str:
+    """Write predictions that are mostly sure of the true class; return the file's name."""
+    ids = np.array(sorted(true))
+    p = np.array([[0.9 if true[one] == name else 0.05 for name in CLASSES] for one in ids])
+    np.savez(path, **{"ids": ids, "probabilities": p, **more})  # type: ignore[arg-type]
+    return path
+
+
+def write_table(path: str, rows: Sequence[Sequence[object]]) -> None:
+    """Write a CSV."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+
+
+def rows_of(audit_dir: Path) -> list[dict[str, str]]:
+    """Return ``issues.csv``."""
+    with (audit_dir / "issues.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.slow
+def test_networks_that_hold_samples_out_find_wrong_labels_and_are_not_trained_again(nl: Any) -> None:
+    words = (*DIGITS, "--architecture.width", "8", "--epochs", "6", *TINY[4:], "--detector", "noise_model,margin")
+    done = nl("audit", *words, "--json")
+    assert done.code == 0, done.err
+    place = Path(done.json["audit_dir"])
+    rows = rows_of(place)
+    assert [int(row["rank"]) for row in rows] == [*range(1, 1443)]
+    p = [float(row["p_wrong"]) for row in rows]
+    assert p == sorted(p, reverse=True)
+    figures = {one["detector"]: one for one in done.json["figures"]}
+    assert figures["noise_model"]["average_precision"] > 0.6  # 0.2 by chance
+    assert figures["noise_model"]["at"]["100"] > 0.9
+    assert done.json["truly_wrong"] == round(0.2 * 1442) or abs(done.json["truly_wrong"] - 288) < 45
+    with np.load(place / "probabilities.npz") as file:
+        assert file["probabilities"].dtype == np.float32
+        np.testing.assert_allclose(file["probabilities"].sum(1), 1, atol=1e-4)
+        assert set(file["folds"]) == {0, 1}
+        assert file["classes"].tolist() == [str(k) for k in range(10)]
+        given = {row["id"]: row["given"] for row in rows}
+        named = zip(file["ids"].tolist(), file["labels"].tolist(), strict=True)
+        assert all(given[one] == str(label) for one, label in named)
+    before = {file: file.stat().st_mtime_ns for file in place.rglob("*")}
+    again = nl("audit", *words, "--json")
+    assert again.json == done.json
+    assert {file: file.stat().st_mtime_ns for file in place.rglob("*")} == before
+    other = nl("audit", *words[:-1], "margin", "--json")  # only ranked anew
+    assert other.json["audit_dir"] == str(place)
+    weights = [file for file in before if file.name == "weights.safetensors"]
+    assert len(weights) == 2
+    assert all(file.stat().st_mtime_ns == before[file] for file in weights)
+    said = nl("audit", *words[:-1], "margin")
+    assert "in truth" in said.out
+    assert f"nl audit apply {place} decisions.csv" in said.out
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_killed_audit_goes_on_to_the_same_bits(nl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = nl("audit", *DIGITS, *TINY, "--name", "a", "--audits-dir", "whole", "--json")
+    process = os.fork()
+    if not process:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+        sys.argv = ["nl", "audit", *DIGITS, *TINY, "--name", "a", "--audits-dir", "killed"]
+        from nlcore.cli import main
+
+        try:
+            main()
+        finally:
+            os._exit(0)
+    kept = Path("killed/a/folds/r1-f1.npz")
+    deadline = time.monotonic() + 120
+    while not kept.exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    assert kept.exists()
+    assert not Path("killed/a/summary.json").exists()
+    before = kept.stat().st_mtime_ns
+    done = nl("audit", *DIGITS, *TINY, "--name", "a", "--audits-dir", "killed", "--json")
+    assert done.code == 0, done.err
+    assert kept.stat().st_mtime_ns == before
+    assert rows_of(Path("killed/a")) == rows_of(Path("whole/a"))
+    assert done.json["interval"] == whole.json["interval"]
+    assert done.json["id"] == whole.json["id"]
+
+
+def test_a_folder_becomes_a_cleaned_table(nl: Any) -> None:
+    true = make_folder()
+    Path("photos/cat/broken.jpg").write_text("no picture")
+    Image.open("photos/cat/cat5.png").save("photos/dog/copy.png")
+    true["dog/copy.png"] = "cat"
+    done = nl("audit", "--dataset", "image_folder", "--dataset.folder", "photos", "--dataset.size", "8",
+              "--probabilities", probabilities(true), "--name", "a")  # fmt: skip
+    assert done.code == 0, done.err
+    assert "1 file cannot be read" in done.err
+    assert "same pixels and have different labels" in done.err
+    wrong = {one for one in true if one.partition("/")[0] != true[one]}
+    rows = rows_of(Path("audits/a"))
+    assert {row["id"] for row in rows[: len(wrong)]} == wrong  # the part that was split off for tests, too
+    assert len(rows) == len(true)
+    assert all(Path(row["path"]).samefile(Path("photos") / row["id"]) for row in rows)
+    assert [row["suggested"] for row in rows[: len(wrong)]] == [true[row["id"]] for row in rows[: len(wrong)]]
+    group = {row["duplicates"] for row in rows if row["id"] in ("dog/copy.png", "cat/cat5.png")}
+    assert len(group) == 1
+    assert group != {"0"}
+    page = Path("audits/a/report.html").read_text(encoding="utf-8")
+    assert "nl audit apply audits/a decisions.csv -o cleaned.csv" in page
+    assert "dog/copy.png" in page
+    audit = json.loads(Path("audits/a/audit.json").read_text())["id"]
+    lines = [f"{audit},{one},relabel,{true[one]}" for one in sorted(wrong)[1:]] + [f"{audit},{sorted(wrong)[0]},drop,"]
+    Path("decisions.csv").write_text("\n".join(["audit,id,decision,label", *lines]))
+    applied = nl("audit", "apply", "audits/a", "decisions.csv", "-o", "cleaned.csv")
+    assert applied.code == 0, applied.err
+    assert "drop 1" in applied.out
+    with open("cleaned.csv", newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    assert len(table) == len(true) - 1
+    assert all(true[row["id"]] == row["label"] for row in table)
+    tiny = ("--architecture", "airbench", "--architecture.width", "4", "--epochs", "1", "--batch-size", "8")
+    run = nl("run", "--dataset", "csv", "--dataset.train", "cleaned.csv", "--dataset.size", "8", *tiny)
+    assert run.code == 0, run.err
+    Image.new("RGB", (8, 8)).save(Path("photos") / sorted(wrong)[0])
+    changed = nl("audit", "apply", "audits/a", "decisions.csv", "-o", "cleaned.csv")
+    assert changed.code == 2
+    assert sorted(wrong)[0] in changed.err
+    Path("decisions.csv").write_text("audit,id,decision,label\nother,cat/cat5.png,drop,\n")
+    other = nl("audit", "apply", "audits/a", "decisions.csv", "-o", "cleaned.csv")
+    assert (other.code, "other" in other.err) == (2, True)
+
+
+def test_python_gives_rows_the_interval_and_a_table_for_notebooks() -> None:
+    true = make_folder()
+    found = nlcore.audit(**PLAIN, probabilities=probabilities(true), name="a", detector=["noise_model", "margin"])
+    assert found.interval is not None
+    assert found.rate == pytest.approx(sum(found.interval) / 2)
+    assert found.report.is_file()
+    first = found.issues[0]
+    assert (first.rank, first.flagged, first.given) == (1, True, first.id.partition("/")[0])
+    assert first.suggested == true[first.id]
+    assert set(first.scores) == {"noise_model", "margin"}
+    assert "<table>" in found._repr_html_()
+    assert "of 24 labels are wrong" in repr(found)
+    Path("decisions.csv").write_text(f"audit,id,decision,label\n{found.summary['id']},{first.id},drop,\n")
+    assert found.apply("decisions.csv", "cleaned.csv")["drop"] == 1
+    frame = pytest.importorskip("pandas", reason="a DataFrame needs pandas") and found.frame()
+    assert list(frame["id"]) == [one.id for one in found.issues]
+
+
+def test_predictions_may_come_as_a_table_as_logits_and_in_any_order() -> None:
+    true = make_folder()
+    first = nlcore.audit(**PLAIN, probabilities=probabilities(true), name="npz")
+    with np.load("p.npz") as file:
+        ids, p = file["ids"], file["probabilities"]
+    order = np.random.default_rng(0).permutation(len(ids))
+    columns = zip(p[order, 2], ids[order], p[order, 0], p[order, 1], strict=True)
+    write_table("p.csv", [("owl", "id", "cat", "dog"), *columns])
+    np.savez("z.npz", ids=ids[order], logits=np.log(p[order])[:, ::-1], classes=np.array(CLASSES[::-1]))
+    for file_, name in (("p.csv", "csv"), ("z.npz", "logits"), ("audits/npz/probabilities.npz", "again")):
+        found = nlcore.audit(**PLAIN, probabilities=file_, name=name)
+        assert {(one.id, one.flagged) for one in found.issues} == {(one.id, one.flagged) for one in first.issues}
+
+
+def test_rows_of_a_table_may_come_in_any_order() -> None:
+    true = make_folder(20, 3)
+    ids = sorted(true)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 5)) + 4 * np.eye(5)[[CLASSES.index(true[one]) for one in ids]]
+    np.savez("f.npz", ids=np.array([f"photos/{one}" for one in ids]), features=x)
+    found = []
+    for number in range(2):
+        order = rng.permutation(60)
+        write_table("t.csv", [("path", "label"), *((f"photos/{ids[n]}", ids[n].partition("/")[0]) for n in order)])
+        words: dict[str, Any] = {
+            "audits_dir": f"audits{number}",
+            "detector": "noise_model,knn",
+            "dataset.train": "t.csv",
+        }
+        found.append(nlcore.audit(quiet=True, dataset="csv", features="f.npz", **{"dataset.size": 8, **words}))
+    assert found[0].issues == found[1].issues
+    assert found[0].summary["id"] == found[1].summary["id"]
+    wrong = {f"photos/{one}" for one in true if one.partition("/")[0] != true[one]}
+    assert {one.id for one in found[0].issues[: len(wrong)]} == wrong
+    with np.load(found[0].audit_dir / "probabilities.npz") as file:
+        assert set(file["folds"]) == {0, 1, 2, 3, 4}
+
+
+def test_weights_that_an_architecture_brings_along_describe_all_images_once(
+    nl: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = make_folder(12, 2)
+    Path("ready_made.py").write_text(READY_MADE)
+    monkeypatch.setenv("NL_PLUGIN_PATH", str(Path("ready_made.py").absolute()))
+    words = ("--dataset", "image_folder", "--dataset.folder", "photos", "--dataset.size", "8", "--precision", "fp32")
+    done = nl("audit", *words, "--architecture", "ready_made", "--detector", "noise_model,knn", "--name", "a", "--json")
+    assert done.code == 0, done.err
+    assert not Path("audits/a/folds").exists()  # nothing is trained
+    wrong = {one for one in true if one.partition("/")[0] != true[one]}
+    assert {row["id"] for row in rows_of(Path("audits/a"))[: len(wrong)]} == wrong
+    with np.load("audits/a/features.npz") as file:
+        kept = dict(zip(file["ids"].tolist(), file["features"], strict=True))
+    image = np.asarray(Image.open("photos/owl/owl5.png"))
+    np.testing.assert_allclose(kept["owl/owl5.png"], image.mean((0, 1)) / 255 / 0.25 - 2, atol=1e-3)  # its own scale
+
+
+def test_an_image_that_is_far_from_all_others_is_named(nl: Any) -> None:
+    true = make_folder(20, 3)
+    ids = sorted(true)
+    x = np.random.default_rng(0).normal(size=(60, 5)) * 0.1 + np.eye(5)[[CLASSES.index(true[one]) for one in ids]]
+    x[7] = [0, 0, 0, 0, -3]
+    np.savez("f.npz", ids=np.array(ids), features=x)
+    words = ("--dataset", "image_folder", "--dataset.folder", "photos", "--dataset.size", "8", "--features", "f.npz")
+    done = nl("audit", *words, "--name", "a")
+    assert done.code == 0, done.err
+    assert "far from all others" in done.err
+    assert f"    {ids[7]} (" in done.err
+    assert "perhaps they belong to no class" in Path("audits/a/report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_run_predicts_its_own_training_samples_and_says_what_that_means(nl: Any) -> None:
+    run = nl("run", "--dataset", "digits", *TINY, "--name", "r", "--json")
+    assert run.code == 0, run.err
+    done = nl("audit", "--run", "r", "--quiet", "--json")
+    assert done.code == 0, done.err
+    assert done.json["samples"] == 1442
+    assert "trained on these labels" in done.json["warnings"][0]
+    assert done.json["truly_wrong"] > 500  # the run's own noise, 50 % symmetric
+
+
+def test_a_folder_that_changed_is_named_and_kept_apart() -> None:
+    true = make_folder()
+    file = probabilities(true)
+    nlcore.audit(**PLAIN, probabilities=file, name="a")
+    Image.new("RGB", (8, 8), "red").save("photos/cat/cat4.png")
+    with pytest.raises(UserError, match=r"another audit: 1 image is with other pixels \(cat/cat4\.png\).*--name"):
+        nlcore.audit(**PLAIN, probabilities=file, name="a")
+    assert nlcore.audit(**PLAIN, probabilities=file, name="b").audit_dir == Path("audits/b")
+
+
+def test_a_label_that_no_other_image_has_is_not_judged() -> None:
+    true = make_folder()
+    last = "photos/owl/owl7.png"
+    images = [(f"photos/{one}", one.partition("/")[0]) for one in true if not last.endswith(one)]
+    write_table("table.csv", [("path", "label"), *images, (last, "unicorn")])
+    tested = {label: (image, label) for image, label in images}
+    write_table("test.csv", [("path", "label"), *tested.values(), (last, "unicorn")])
+    ids = np.array([f"photos/{one}" for one in true])
+    seen = 4 * np.eye(3)[[CLASSES.index(one.split("/")[1]) for one in ids.tolist()]]
+    np.savez("f.npz", ids=ids, features=seen + np.random.default_rng(0).normal(size=(24, 3)))
+    settings: dict[str, Any] = {"dataset.train": "table.csv", "dataset.test": "test.csv", "dataset.size": 8}
+    found = nlcore.audit(quiet=True, dataset="csv", features="f.npz", **settings)
+    assert (found.summary["samples"], found.summary["judged"]) == (24, 23)
+    unknown = found.issues[-1]
+    assert (unknown.id, unknown.rank, unknown.p_wrong) == (last, None, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--detector", "margn"), "Did you mean 'margin'"),
+        (("--detector", "aum"), "needs the history of a training"),
+        (("--detector", "knn"), "needs features"),
+        (("--folds", "1"), "folds = 1"),
+        (("--folds", "many"), "whole number"),
+        (("--exclude", "ids.txt"), "leave --exclude out"),
+        (("--features", "f.npz", "--probabilities", "p.npz"), "come from one of them"),
+        (("--probabilities", "p.npz", "--folds", "3"), "nothing is fitted"),
+        (("--probabilities", "nowhere.npz"), "cannot be read: No such file"),
+        (("--probabilities", "text.npz"), "no .npz file"),
+        (("--probabilities", "sums.npz"), "sums to 0.8 in row 3"),
+        (("--probabilities", "nan.npz"), "NaN or infinite in row 2"),
+        (("--probabilities", "other.npz"), "ids are not in it"),
+        (("--probabilities", "twice.npz"), "is there twice"),
+        (("--probabilities", "classes.npz"), "its classes are"),
+        (("--probabilities", "wide.npz"), "3 classes"),
+        (("--probabilities", "noids.npz"), "needs ids"),
+        (("--features", "nan_f.npz"), "NaN or infinite in row 1"),
+        (("--run", "nowhere"), "no run"),
+        (("--lerning-rate", "1"), "No such option"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_trained(nl: Any, words: tuple[str, ...], said: str) -> None:
+    true = make_folder()
+    ids = np.array(sorted(true))
+    probabilities(true)
+    with np.load("p.npz") as file:
+        p = file["probabilities"]
+    Path("text.npz").write_text("no arrays")
+    short, nan = p.copy(), p.copy()
+    short[3] *= 0.8
+    nan[2, 1] = np.nan
+    np.savez("sums.npz", ids=ids, probabilities=short)
+    np.savez("nan.npz", ids=ids, probabilities=nan)
+    np.savez("other.npz", ids=np.arange(len(ids)), probabilities=p)
+    np.savez("twice.npz", ids=np.array([ids[0], *ids[:-1]]), probabilities=p)
+    np.savez("classes.npz", ids=ids, probabilities=p, classes=np.array(["cat", "dog", "cow"]))
+    np.savez("wide.npz", ids=ids, probabilities=np.full((len(ids), 4), 0.25))
+    np.savez("noids.npz", probabilities=p)
+    np.savez("f.npz", ids=ids, features=p)
+    np.savez("nan_f.npz", ids=ids, features=np.where(np.arange(len(ids))[:, None] == 1, np.nan, p))
+    where = ("--dataset", "image_folder", "--dataset.folder", "photos", "--dataset.size", "8")
+    refused = nl("audit", *where, *words)
+    assert refused.code == 2
+    assert said in refused.err
+    assert "Traceback" not in refused.err
+    assert not list(Path().glob("audits/*/folds/*"))
+    assert not list(Path().glob("audits/*/summary.json"))
+
+
+def test_two_images_and_one_class_are_refused(nl: Any) -> None:
+    make_folder(1, 0)
+    refused = nl("audit", "--dataset", "image_folder", "--dataset.folder", "photos", "--dataset.size", "8")
+    assert refused.code == 2
+    Path("t.csv").write_text("path,label\nphotos/cat/cat0.png,cat\nphotos/dog/dog0.png,dog\n")
+    two = nl("audit", "--dataset", "csv", "--dataset.train", "t.csv", "--dataset.test", "t.csv", "--dataset.size", "8")
+    assert two.code == 2
+    assert "2 images only; an audit needs at least 5" in two.err
+
+
+def test_help_has_both_commands(nl: Any) -> None:
+    shown = nl("audit", "--help")
+    assert shown.code == 0
+    for word in ("--folds", "--detector", "--epochs", "--dataset NAME", "nl audit apply"):
+        assert word in shown.out
+    assert "decisions" in nl("audit", "apply", "--help").out.lower()
