@@ -28,8 +28,6 @@ from nlcore.parameters import Parameter, show_value
 
 DOCS = Path(__file__).parent
 DOORS = ("nlcore", "nlcore.contracts", "nlcore.toolbox")
-#: `nlcore.audit` is a package, too, and what it does when it is called is to be read elsewhere.
-_MORE = {"nlcore": "\n::: nlcore.api.audit\n    options: {show_root_heading: true, show_root_toc_entry: true}\n"}
 
 #: The titles of tables that a component's results are shown in, by noise.
 _NOISE = {
@@ -55,7 +53,7 @@ def pages() -> dict[str, str]:
         found[f"components/{kind.name}/index.md"] = _presets(entries) if not kind.required else _kind(kind, entries)
         if kind.required:
             found |= {f"components/{kind.name}/{entry.name}.md": component(entry) for entry in entries}
-    return found | {f"api/{door}.md": f"# {door}\n\n::: {door}\n{_MORE.get(door, '')}" for door in DOORS}
+    return found | {f"api/{door}.md": f"# {door}\n\n::: {door}\n" for door in DOORS}
 
 
 def component(entry: Entry) -> str:

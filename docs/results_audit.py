@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nlcore.audit.decisions import Decision, write_decisions
-from nlcore.audit.result import Audit
+from nlcore.audits.decisions import Decision, write_decisions
+from nlcore.audits.result import Audit
 from nlcore.rundir.result import Result
 
 RESULTS = Path(__file__).with_name("results_audit.json")

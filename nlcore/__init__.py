@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nlcore.api import create, dataset, load, resume, run, sweep
+from nlcore.api import audit, create, dataset, load, resume, run, sweep
 from nlcore.errors import ComponentError, NotInstalledError, ParameterError, PluginError, RunError, UserError
 from nlcore.host.hookspecs import NLCORE_API, Component, hookimpl
 from nlcore.parameters import parameter
@@ -23,14 +23,13 @@ from nlcore.rundir.result import Result
 from nlcore.version import __version__
 
 if TYPE_CHECKING:
-    from nlcore.api import audit
-    from nlcore.audit.label_issues import LabelIssues, label_issues
+    from nlcore.audits.label_issues import LabelIssues, label_issues
 else:
 
     def __getattr__(name: str) -> object:
         if name not in ("LabelIssues", "label_issues"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from nlcore.audit import label_issues  # imports numpy, which no command line needs
+        from nlcore.audits import label_issues  # imports numpy, which no command line needs
 
         return getattr(label_issues, name)
 

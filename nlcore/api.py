@@ -9,7 +9,6 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nlcore.audit as package
 from nlcore.errors import UserError
 from nlcore.host.hookspecs import slots
 from nlcore.host.registry import registry
@@ -17,7 +16,7 @@ from nlcore.rundir.find import find_model, find_run
 from nlcore.rundir.result import Result
 
 if TYPE_CHECKING:
-    from nlcore.audit.result import Audit
+    from nlcore.audits.result import Audit
     from nlcore.contracts import Data, Split
     from nlcore.runs.model import TrainedModel
     from nlcore.studies.sweep import Study
@@ -130,7 +129,7 @@ def audit(recipe: str | os.PathLike[str] | None = None, *, quiet: bool = False, 
         KeyboardInterrupt: it was stopped; the same call goes on.
 
     """
-    from nlcore.audit.settings import AuditSettings, read_settings
+    from nlcore.audits.settings import AuditSettings, read_settings
     from nlcore.config.recipe import read_recipe
     from nlcore.report.audit.audit import audit as find_issues
     from nlcore.runs.terminal import Terminal
@@ -139,9 +138,6 @@ def audit(recipe: str | os.PathLike[str] | None = None, *, quiet: bool = False, 
     own = {item.name: plain.pop(item.name) for item in fields(AuditSettings) if item.name in plain}
     layers = [read_recipe(Path(recipe))] if recipe is not None else []
     return find_issues([*layers, plain], read_settings(own), Terminal(quiet))
-
-
-package.door = audit
 
 
 def load(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nlcore.audit.data_checks import Finding
-from nlcore.audit.thumbnails import Thumbnail, thumbnail
+from nlcore.audits.data_checks import Finding
+from nlcore.audits.thumbnails import Thumbnail, thumbnail
 from nlcore.report.audit.content import ClassRow, Page, Reviewed, Sample, Verdict
 
 CLASSES = ("cat", "dog", "horse", "ship")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlcore.audit.settings import AuditSettings, layers_of_runs, read_settings
+from nlcore.audits.settings import AuditSettings, layers_of_runs, read_settings
 from nlcore.cli.options import HelpRows, flag, help_rows
 from nlcore.cli.run import RunCommand, given_settings, setting_options
 from nlcore.config.experiment import resolve
@@ -18,7 +18,7 @@ from nlcore.config.recipe import Overrides, read_recipe
 from nlcore.config.settings import Storage, TrainingSettings
 
 if TYPE_CHECKING:
-    from nlcore.audit.result import Audit
+    from nlcore.audits.result import Audit
     from nlcore.config.experiment import Experiment
 
 _OWN = tuple(item.name for item in fields(AuditSettings))
@@ -98,8 +98,8 @@ def audit(ctx: click.Context, /, **options: Any) -> int:
         click.echo(ctx.get_help())
         return 0
     given, settings = _layers(ctx), _settings(ctx)
-    from nlcore.audit.directory import find_recognised
-    from nlcore.audit.result import Audit
+    from nlcore.audits.directory import find_recognised
+    from nlcore.audits.result import Audit
 
     known = find_recognised(given, settings)
     if known is not None:  # nothing heavy is imported for it
@@ -124,7 +124,7 @@ def apply(audit_dir: Path, decisions: Path, output: Path) -> int:
     relabelled ones have their new label, all others the given one. Where samples are files, the table is one that
     'nl run --dataset csv --dataset.train FILE' reads; else it is one for --labels FILE.
     """
-    from nlcore.audit.result import Audit
+    from nlcore.audits.result import Audit
     from nlcore.cli.output import check_output
 
     check_output(output)
@@ -135,7 +135,7 @@ def apply(audit_dir: Path, decisions: Path, output: Path) -> int:
 
 
 def _report(found: Audit, as_json: bool) -> int:
-    from nlcore.audit.result import table_of_figures
+    from nlcore.audits.result import table_of_figures
     from nlcore.cli.output import print_table
 
     if as_json:

@@ -4,7 +4,7 @@ Two functions under cleanlab's names, with its arguments and their meaning (vers
     from nlcore.compat.cleanlab import find_label_issues, get_label_quality_scores
 
 Confident learning (Northcutt, Jiang, Chuang 2021, arXiv:1911.00068), written from its definitions; see
-`nlcore.audit.pruning`. Large arrays and memory maps are read in pieces. `n_jobs` and `verbose` are taken and change
+`nlcore.audits.pruning`. Large arrays and memory maps are read in pieces. `n_jobs` and `verbose` are taken and change
 nothing. Left out are ``multi_label=True`` and labels that are no whole numbers. For lists that hold more wrong labels,
 and for how many there are, use `nlcore.label_issues`.
 
@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nlcore.audit.confident_joint import calibrated, confidences, confident_classes, count_joint
-from nlcore.audit.predictions import Floats, read_labels, read_predictions
-from nlcore.audit.pruning import Mask, by_class, by_noise_rate, predicted_as_given, to_prune, whole
+from nlcore.audits.confident_joint import calibrated, confidences, confident_classes, count_joint
+from nlcore.audits.predictions import Floats, read_labels, read_predictions
+from nlcore.audits.pruning import Mask, by_class, by_noise_rate, predicted_as_given, to_prune, whole
 from nlcore.contracts.detector import row_chunks
 from nlcore.errors import UserError, did_you_mean
 

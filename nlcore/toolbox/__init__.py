@@ -62,9 +62,9 @@ __all__ = [
 
 # What comes from the inside of nlcore, loaded when it is asked for, as some of these modules import torch.
 if TYPE_CHECKING:
-    from nlcore.audit.noise_model import Posterior, noise_posterior
-    from nlcore.audit.predictions import margin_and_other
-    from nlcore.audit.pruning import found_by_noise_rate
+    from nlcore.audits.noise_model import Posterior, noise_posterior
+    from nlcore.audits.predictions import margin_and_other
+    from nlcore.audits.pruning import found_by_noise_rate
     from nlcore.data.image_files import (
         IMAGE_SUFFIXES,
         Background,
@@ -86,18 +86,18 @@ else:
     _ELSEWHERE = {
         "Background": "nlcore.data.image_files",
         "IMAGE_SUFFIXES": "nlcore.data.image_files",
-        "Posterior": "nlcore.audit.noise_model",
+        "Posterior": "nlcore.audits.noise_model",
         "UnreadableError": "nlcore.data.image_files",
         "as_store": "nlcore.data.stores",
         "available_cpus": "nlcore.training.hardware",
         "collected_warnings": "nlcore.data.image_files",
         "did_you_mean": "nlcore.errors",
-        "found_by_noise_rate": "nlcore.audit.pruning",
+        "found_by_noise_rate": "nlcore.audits.pruning",
         "left_out_in_words": "nlcore.data.image_files",
         "list_folders": "nlcore.data.image_files",
         "list_images": "nlcore.data.image_files",
-        "margin_and_other": "nlcore.audit.predictions",
-        "noise_posterior": "nlcore.audit.noise_model",
+        "margin_and_other": "nlcore.audits.predictions",
+        "noise_posterior": "nlcore.audits.noise_model",
         "printable": "nlcore.data.image_files",
         "read_image": "nlcore.data.image_files",
         "read_text": "nlcore.textfiles",

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from nlcore.audit.data_checks import Checks, Finding, check_data
-from nlcore.audit.directory import AuditDirectory, find_recognised, words_of
-from nlcore.audit.evidence import folds_of, gather, has_features, source_in_words
-from nlcore.audit.result import Audit
-from nlcore.audit.samples import Samples, image_sizes, load_samples
-from nlcore.audit.scoring import check_detectors, far_from_all, score
-from nlcore.audit.settings import AuditSettings, layers_of_runs
+from nlcore.audits.data_checks import Checks, Finding, check_data
+from nlcore.audits.directory import AuditDirectory, find_recognised, words_of
+from nlcore.audits.evidence import folds_of, gather, has_features, source_in_words
+from nlcore.audits.result import Audit
+from nlcore.audits.samples import Samples, image_sizes, load_samples
+from nlcore.audits.scoring import check_detectors, far_from_all, score
+from nlcore.audits.settings import AuditSettings, layers_of_runs
 from nlcore.config.experiment import Experiment, resolve
 from nlcore.config.recipe import Overrides
 from nlcore.contracts import DatasetContext

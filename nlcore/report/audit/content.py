@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nlcore.audit.data_checks import Finding
-    from nlcore.audit.thumbnails import Thumbnail
+    from nlcore.audits.data_checks import Finding
+    from nlcore.audits.thumbnails import Thumbnail
 
 
 @dataclass(frozen=True)

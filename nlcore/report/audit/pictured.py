@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nlcore.audit.data_checks import Checks
-from nlcore.audit.label_issues import LabelIssues
-from nlcore.audit.predictions import log_softmax
-from nlcore.audit.review import draw_review
-from nlcore.audit.samples import Samples
-from nlcore.audit.scoring import depths
-from nlcore.audit.thumbnails import Thumbnail, file_thumbnail, thumbnail
+from nlcore.audits.data_checks import Checks
+from nlcore.audits.label_issues import LabelIssues
+from nlcore.audits.predictions import log_softmax
+from nlcore.audits.review import draw_review
+from nlcore.audits.samples import Samples
+from nlcore.audits.scoring import depths
+from nlcore.audits.thumbnails import Thumbnail, file_thumbnail, thumbnail
 from nlcore.data.image_files import Background, UnreadableError
 from nlcore.report.audit.content import ClassRow, Page, Reviewed, Sample, Verdict
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from nlcore.audit.data_checks import Checks, Finding
-from nlcore.audit.directory import AuditDirectory
-from nlcore.audit.evidence import Predictions
-from nlcore.audit.files import write_arrays, write_rows
-from nlcore.audit.result import COLUMNS
-from nlcore.audit.samples import Samples
-from nlcore.audit.scoring import Scores, figures
-from nlcore.audit.settings import AuditSettings
+from nlcore.audits.data_checks import Checks, Finding
+from nlcore.audits.directory import AuditDirectory
+from nlcore.audits.evidence import Predictions
+from nlcore.audits.files import write_arrays, write_rows
+from nlcore.audits.result import COLUMNS
+from nlcore.audits.samples import Samples
+from nlcore.audits.scoring import Scores, figures
+from nlcore.audits.settings import AuditSettings
 from nlcore.config.experiment import Experiment
 from nlcore.report.audit.page import write_page
 from nlcore.report.audit.pictured import Named, expected_precision, listed, make_page

@@ -54,8 +54,9 @@ class CsvTable(OwnImages):
 
         """
         notes: list[str] = []
-        train = self._list(self._table(), notes)
-        test = None if self.test is None else self._list(Path(self.test), notes)
+        train, test = self._in_order(self._table(), notes), None
+        if self.test is not None:
+            test = self._in_order(Path(self.test), notes)
         both = {item.path for item in train} & {item.path for item in test or []}
         if both:
             notes.append(f"{len(both):,} images are in both tables: what is tested has been trained on")
@@ -71,6 +72,10 @@ class CsvTable(OwnImages):
         """
         tables = [self._table(), *([] if self.test is None else [Path(self.test)])]
         return [*tables, *(item.path for table in tables for item in self._list(table, []))]
+
+    def _in_order(self, table: Path, notes: list[str]) -> list[Item]:
+        """Return the images that a CSV lists, sorted by id, so that the order of its rows changes no number."""
+        return sorted(self._list(table, notes), key=lambda item: item.id)
 
     def _table(self) -> Path:
         if not self.train:

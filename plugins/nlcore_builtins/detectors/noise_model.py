@@ -6,7 +6,7 @@ The noise model (Bekker and Goldberger 2016, doi:10.1109/ICASSP.2016.7472164; Go
 
 z are held-out log probabilities; s, b and T are fitted by EM, with a prior on T. In the papers the model is a layer
 that is trained with its network; here the network stays as it is. All of it stands in
-``nlcore/audit/noise_model.py``, as every estimate of how many labels are wrong needs it.
+``nlcore/audits/noise_model.py``, as every estimate of how many labels are wrong needs it.
 """
 
 from __future__ import annotations

@@ -61,12 +61,21 @@ def test_images_and_labels_are_those_of_the_table(tmp_path: Path) -> None:
     test = table(tmp_path / "test.csv", [("cat", names[1], "x"), ("dog", names[3], "y")], "label,path,remark")
     data = load(train, test)
     assert data.classes == ("cat", "dog")
-    assert data.train.ids.tolist() == [names[2], names[0], names[4]]
-    assert data.train.labels.tolist() == [1, 0, 1]
+    assert data.train.ids.tolist() == [names[0], names[2], names[4]]
+    assert data.train.labels.tolist() == [0, 1, 1]
     assert data.train.clean is None
-    np.testing.assert_array_equal(data.train.images, np.stack([pixels(2), pixels(0), pixels(4)]))
+    np.testing.assert_array_equal(data.train.images, np.stack([pixels(0), pixels(2), pixels(4)]))
     np.testing.assert_array_equal(data.test.images, np.stack([pixels(1), pixels(3)]))
     assert data.test.labels.tolist() == [0, 1]
+
+
+def test_the_order_of_the_rows_changes_nothing(tmp_path: Path) -> None:
+    rows = [(name, str(number % 3)) for number, name in enumerate(images(tmp_path, 30))]
+    one, other = (load(table(tmp_path / f"{place}.csv", order)) for place, order in enumerate((rows, rows[::-1])))
+    assert one.fingerprint == other.fingerprint
+    for here, there in ((one.train, other.train), (one.test, other.test)):
+        assert here.ids.tolist() == there.ids.tolist()
+        assert here.labels.tolist() == there.labels.tolist()
 
 
 def test_one_table_is_split_in_each_class(tmp_path: Path) -> None:

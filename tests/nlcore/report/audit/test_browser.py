@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from made_audits import CLASSES, make_page, make_review, make_sample, picture
 
-from nlcore.audit.decisions import Decision, read_decisions, write_decisions
-from nlcore.audit.thumbnails import MOST_BYTES
+from nlcore.audits.decisions import Decision, read_decisions, write_decisions
+from nlcore.audits.thumbnails import MOST_BYTES
 from nlcore.report.audit import page as module
 from nlcore.report.audit.content import Page, Reviewed
 from nlcore.report.audit.page import write_page

@@ -15,8 +15,8 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 from made_audits import make_page, make_review, make_sample, picture
 
-from nlcore.audit.data_checks import Finding
-from nlcore.audit.thumbnails import Thumbnail
+from nlcore.audits.data_checks import Finding
+from nlcore.audits.thumbnails import Thumbnail
 from nlcore.report.audit import page as module
 from nlcore.report.audit.content import Sample, Verdict
 from nlcore.report.audit.page import write_page

@@ -1,0 +1,227 @@
+"""What detectors make of predictions, and how good their lists are where the true labels are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlcore.audits.data_checks import Finding
+from nlcore.audits.evidence import Predictions
+from nlcore.audits.label_issues import LabelIssues, label_issues
+from nlcore.audits.outliers import outliers
+from nlcore.audits.samples import Samples
+from nlcore.contracts import Labels
+from nlcore.errors import UserError, plural
+from nlcore.host.registry import registry
+
+#: Networks that contradict fewer of their own labels than this share of those that are wrong at least know them by
+#: heart. Where they have learnt all right labels and no wrong one, the two are about the same.
+FEW = 0.8
+
+#: Each image is compared with all others: of more than so many, for minutes.
+COMPARED = 10_000
+
+#: At these depths of a list precision is told.
+DEPTHS = (50, 100, 200, 500, 1_000, 2_000, 5_000)
+BY_HEART = (
+    "The networks have learnt labels by heart, so what they predict for their own training samples is left out. Fewer "
+    "--epochs or a robust --loss find more."
+)
+_HAS = {"margins": "the history of a training", "learnt": "the history of a training", "features": "features"}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """
+    How good a detector is, as the true labels are known.
+
+    Attributes:
+        detector: its name.
+        average_precision: of its ranking, 0..1.
+        auroc: of its ranking, 0..1.
+        flagged: how many labels it calls wrong.
+        precision: the share of those that are wrong; None where there are none.
+        recall: the share of the wrong labels that it calls wrong.
+        suggestion: the share of those it calls wrong whose suggested label is the true one; None where there are none.
+        at: the share of wrong labels among the first of its list, by how many.
+
+    """
+
+    detector: str
+    average_precision: float
+    auroc: float
+    flagged: int
+    precision: float | None
+    recall: float
+    suggestion: float | None
+    at: Mapping[int, float]
+
+
+def check_detectors(names: Sequence[str], features: bool) -> None:
+    """
+    See that an audit has what detectors need, before any training.
+
+    Raises:
+        UserError: it has not.
+
+    """
+    for name in names:
+        needs = registry().create("detector", name).needs
+        missing = [need for need in needs if not (need == "features" and features)]
+        if not missing:
+            continue
+        what = _HAS.get(missing[0], missing[0])
+        how = (
+            "give an architecture with pretrained weights, or --features FILE"
+            if missing[0] == "features"
+            else "use it from Python, nlcore.label_issues"
+        )
+        raise UserError(f"The detector {name} needs {what}, which this audit does not have: {how}, or leave it out.")
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """
+    What detectors make of the samples that can be judged, in their order.
+
+    Attributes:
+        issues: one for each detector.
+        warnings: what is to be known of it, a sentence each.
+
+    """
+
+    issues: Sequence[LabelIssues]
+    warnings: tuple[str, ...]
+
+
+def score(predictions: Predictions, samples: Samples, detectors: Sequence[str], seed: int) -> Scores:
+    """
+    Return what each detector makes of the samples that can be judged.
+
+    Predictions for samples that networks were trained on raise the ranking unless they have been learnt by heart: where
+    these contradict clearly fewer labels than are wrong at least, they are left out. They never make up for held-out
+    ones: whether a number can be given, and which classes have been learnt, is said by the latter alone.
+
+    Raises:
+        UserError: labels of one class alone.
+
+    """
+    judged = samples.judged
+    given = samples.given[judged]
+    views = [view if judged.all() else view[judged] for view in predictions.views]
+    features = None if predictions.features is None else predictions.features[judged]
+    warnings = [predictions.warning]
+    alone = None
+    if predictions.in_sample:
+        held_out, seen = views
+        alone = label_issues(given, logits=held_out, seed=seed)
+        known = ~np.isin(given, alone.never_predicted)
+        if float((seen.argmax(1) != given).mean()) < FEW * float(alone.p_wrong @ known) / len(given):
+            views = [held_out]
+            warnings.append(BY_HEART)
+    found = [
+        label_issues(given, logits=views[0], also=views[1:], features=features, detector=name, seed=seed)
+        for name in detectors
+    ]
+    if alone is not None:
+        never = tuple(sorted({*alone.never_predicted, *found[0].never_predicted}))
+        found = [replace(one, never_predicted=never) for one in found]
+        if alone.interval is None:
+            found = [replace(one, interval=None, rate=None, reason=alone.reason) for one in found]
+    warnings.append(unlearnt_in_words(samples.classes, found[0].never_predicted))
+    return Scores([_without_unlearnt(one, given) for one in found], tuple(one for one in warnings if one))
+
+
+def _without_unlearnt(issues: LabelIssues, given: Labels) -> LabelIssues:
+    """Return what was found, with labels of classes that are never predicted at the end: nothing is known of them."""
+    unknown = np.isin(given, issues.never_predicted)
+    if not unknown.any():
+        return issues
+    p_wrong = np.where(unknown, 0.0, issues.p_wrong)
+    lower = float(p_wrong.mean())
+    interval = None if issues.interval is None else (lower, max(lower, issues.interval[1]))
+    return replace(
+        issues,
+        score=np.where(unknown, issues.score.min() - 1, issues.score),
+        p_wrong=p_wrong,
+        flagged=issues.flagged & ~unknown,
+        interval=interval,
+        rate=None if interval is None else sum(interval) / 2,
+    )
+
+
+def unlearnt_in_words(classes: Sequence[str], never: Sequence[int]) -> str:
+    """Return what is to be known of classes that are never predicted; empty where there are none."""
+    if not never:
+        return ""
+    names = ", ".join(classes[k] for k in never[:10]) + (", ..." if len(never) > 10 else "")
+    return (
+        f"No image is predicted to be of {plural(len(never), 'class', 'classes')}: {names}. The networks have not "
+        "learnt them, so their labels cannot be judged and stand at the end of the list; pretrained features help."
+    )
+
+
+def far_from_all(predictions: Predictions, samples: Samples) -> list[Finding]:
+    """Return the images that are far from all others in feature space, where features are known and not too many."""
+    if predictions.features is None or len(samples) > COMPARED:
+        return []
+    found = outliers(predictions.features)
+    places = [place for place in np.argsort(found.rank, kind="stable").tolist() if found.flagged[place]]
+    if not places:
+        return []
+    count = plural(len(places), "image is", "images are")
+    words = f"{count} far from all others in feature space: perhaps they belong to no class."
+    lines = tuple(f"{samples.ids[place]} ({samples.classes[samples.given[place]]})" for place in places)
+    return [Finding("far", "note", words, tuple((samples.ids[place],) for place in places), lines)]
+
+
+def depths(count: int) -> tuple[int, ...]:
+    """Return at which depths of a list of so many the precision is told."""
+    return tuple(depth for depth in DEPTHS if depth <= count)
+
+
+def figures(issues: LabelIssues, given: Labels, true: Labels) -> Figures:
+    """
+    Return how good a detector's list is.
+
+    Args:
+        issues: of N samples.
+        given: int64 (N,).
+        true: int64 (N,), -1 for none of the classes.
+
+    """
+    wrong, flagged = given != true, issues.flagged
+    hits = wrong[issues.order]
+    found = int((wrong & flagged).sum())
+    count = int(flagged.sum())
+    return Figures(
+        detector=issues.detector,
+        average_precision=average_precision(issues.score, wrong),
+        auroc=_auroc(issues.score, wrong),
+        flagged=count,
+        precision=found / count if count else None,
+        recall=found / int(wrong.sum()),
+        suggestion=float((issues.suggested == true)[flagged].mean()) if count else None,
+        at={depth: float(hits[:depth].mean()) for depth in depths(len(given))},
+    )
+
+
+def average_precision(score: NDArray[np.float64], wrong: NDArray[np.bool_]) -> float:
+    """Return Σ ΔR P over the distinct scores, the largest first, R and P being recall and precision there."""
+    order = np.argsort(-score, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))
+    found = np.cumsum(wrong[order])[last]
+    return float((np.diff(found, prepend=0) * found / (last + 1)).sum() / found[-1])
+
+
+def _auroc(score: NDArray[np.float64], wrong: NDArray[np.bool_]) -> float:
+    """Return the probability that a wrong label has a larger score than a right one, ties counting one half."""
+    from scipy.stats import rankdata
+
+    bad, good = int(wrong.sum()), int((~wrong).sum())
+    if not bad or not good:
+        return float("nan")
+    return float((rankdata(score)[wrong].sum() - bad * (bad + 1) / 2) / (bad * good))
