@@ -57,7 +57,7 @@ def _ranking(audits: Sequence[Row]) -> str:
         "detector",
         "AUROC",
         "AP",
-        "right of the first 100",
+        "wrong of the first 100",
         "500",
         "2,000",
         "flags",
@@ -67,13 +67,13 @@ def _ranking(audits: Sequence[Row]) -> str:
     lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for audit in audits:
         for one in audit["figures"]:
-            depths = [f"{one['precision_at'][depth]:.2f}" for depth in ("100", "500", "2000")]
+            depths = [f"{one['at'][depth]:.2f}" for depth in ("100", "500", "2000")]
             flags = [f"{one['flagged']:,}", f"{one['precision']:.2f}", f"{one['recall']:.2f}"]
             cells = [
                 audit["name"],
                 f"`{one['detector']}`",
                 f"{one['auroc']:.3f}",
-                f"**{one['ap']:.3f}**",
+                f"**{one['average_precision']:.3f}**",
                 *depths,
                 *flags,
             ]

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nlcore.audits.calibration import Scaling, calibrate, newton_step, spread
-from nlcore.audits.noise_model import ENOUGH, PRIOR, PRIOR_RIGHT, ROUNDS
+from nlcore.audits.noise_model import ENOUGH, PRIOR, PRIOR_MOST, PRIOR_RIGHT, ROUNDS
 from nlcore.audits.predictions import Floats, log_softmax
 from nlcore.audits.review import Estimated
 from nlcore.errors import UserError, plural
@@ -177,7 +177,8 @@ def _transitions(counts: Floats) -> Floats:
     """Return T of each annotator, float64 (A, K, K), of how often it said j of what is k."""
     K = counts.shape[1]
     together = counts.sum(0)
-    prior = PRIOR * together.sum() / K * np.where(np.eye(K, dtype=bool), PRIOR_RIGHT, (1 - PRIOR_RIGHT) / (K - 1))
+    worth = min(PRIOR * float(together.sum()) / K, PRIOR_MOST)
+    prior = worth * np.where(np.eye(K, dtype=bool), PRIOR_RIGHT, (1 - PRIOR_RIGHT) / (K - 1))
     pooled = together + prior
     T: Floats = counts + LEAN * pooled / pooled.sum(1, keepdims=True)
     T /= T.sum(2, keepdims=True)

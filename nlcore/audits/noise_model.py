@@ -9,8 +9,9 @@ and b that fit the given labels best:
     E   R_ik ∝ P(k | x_i) T_k,y_i
     M   T_kj ∝ Σ_{i: y_i = j} w_i R_ik + a_kj        (s, b) ← a Newton step on Σ_i w_i Σ_k R_ik log P(k | x_i)
 
-until the mean log likelihood grows by less than 1e-6. The prior a is worth 15 % of a class's mean count, .95 of it on
-the diagonal: without it, T learns what happens by chance.
+until the mean log likelihood grows by less than 1e-6. The prior a is worth 15 % of a class's mean count but at most 30
+samples, .95 of it on the diagonal: without it, T learns what happens by chance, and a stronger one outweighs what many
+samples say (40 % wrong of 25,000: average precision .90 with 15 %, .92 with 30 samples).
 
     P(wrong)_i = 1 − R_i,y_i        suggested: argmax_{k ≠ y_i} R_ik
 
@@ -40,7 +41,7 @@ from nlcore.contracts.detector import LabelEvidence
 
 ROUNDS, ENOUGH = 60, 1e-6
 SAMPLES, NUMBERS = 10_000, 1_000_000  # the more of the two is fitted to
-PRIOR, PRIOR_RIGHT = 0.15, 0.95
+PRIOR, PRIOR_MOST, PRIOR_RIGHT = 0.15, 30.0, 0.95
 GUESSED = 0.2  # λ, for what a review is drawn by
 
 
@@ -120,7 +121,7 @@ def fit_noise_model(z: Floats, given: NDArray[np.int64], weight: Floats, start: 
     n, K = z.shape
     labels = np.zeros((n, K))
     labels[np.arange(n), given] = 1
-    prior = PRIOR * n / K * np.where(np.eye(K, dtype=bool), PRIOR_RIGHT, (1 - PRIOR_RIGHT) / (K - 1))
+    prior = np.where(np.eye(K, dtype=bool), PRIOR_RIGHT, (1 - PRIOR_RIGHT) / (K - 1)) * min(PRIOR * n / K, PRIOR_MOST)
     T = np.where(np.eye(K, dtype=bool), 0.9, 0.1 / (K - 1))
     scaling, v = start, spread(z)
     log_p = scaling(z)

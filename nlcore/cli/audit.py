@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nlcore.audits.settings import AuditSettings, layers_of_runs, read_settings
+from nlcore.cli.consensus import consensus
 from nlcore.cli.options import HelpRows, flag, help_rows
 from nlcore.cli.run import RunCommand, given_settings, setting_options
 from nlcore.config.experiment import resolve
@@ -33,6 +34,12 @@ _PRESETS = {
 }
 
 
+_COMMANDS = [
+    ("nl audit apply AUDIT DECISIONS", "from decisions to a table of labels"),
+    ("nl audit consensus ANNOTATIONS", "from the labels of several annotators to one"),
+]
+
+
 class AuditCommand(RunCommand):
     """``nl audit``: an audit's settings and those of a run; what is called like a command of its own is one."""
 
@@ -40,8 +47,9 @@ class AuditCommand(RunCommand):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         """Take the first word for a command where it is one."""
-        if args and args[0] == apply.name:
-            return apply.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        inner = {command.name: command for command in (apply, consensus)}
+        if args and args[0] in inner:
+            return inner[args[0]].make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
     def experiment(self, ctx: click.Context) -> Experiment:
@@ -58,7 +66,7 @@ class AuditCommand(RunCommand):
             ("Training of its networks", help_rows(TrainingSettings, experiment.settings, trained)),
             ("Storage", help_rows(Storage, experiment.storage, stored)),
             ("This command", [(f"--{name}", text) for name, text in _FLAGS.items()]),
-            ("Commands", [("nl audit apply AUDIT DECISIONS", "from decisions to a table of labels")]),
+            ("Commands", _COMMANDS),
         ]
 
 

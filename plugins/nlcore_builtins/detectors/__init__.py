@@ -17,7 +17,7 @@ def nl_detectors() -> list[Component]:
             "noise_model",
             f"{package}.noise_model:NoiseModel",
             "P(wrong) by a model of how true classes become given labels.",
-            "doi:10.1109/ICASSP.2016.7472164",
+            "https://doi.org/10.1109/ICASSP.2016.7472164",
             bibtex("bekker2016training"),
         ),
         Component(

@@ -40,7 +40,7 @@ def test_a_component(nl: Any) -> None:
     assert lines[0].startswith("loss:gce (nlcore ")
     assert any(line.startswith("gradient_is_that_of_the_value") and " passed " in line for line in lines)
     assert any(line.startswith("restores_its_state") and "It keeps no state." in line for line in lines)
-    assert lines[-1] == "loss:gce: 1 component, 17 checks run: 17 passed, 0 failed; 2 not applicable"
+    assert lines[-1] == "loss:gce: 1 component, 18 checks run: 18 passed, 0 failed; 2 not applicable"
 
 
 def test_a_package_with_a_fault(nl: Any, monkeypatch: Any, tmp_path: Path) -> None:
