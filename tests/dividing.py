@@ -75,6 +75,36 @@ def outputs_and_gradients(processes: Processes, count: int) -> list[Any]:
     return everywhere(processes, [logits.detach(), *(tensor.grad for tensor in every)])
 
 
+def input_gradients(processes: Processes, count: int) -> list[Any]:
+    """Return the gradient of a batch that goes through a network twice, the second time in another order."""
+    hardware = resolve_hardware("cpu", "fp32", "1", processes=processes)
+    placed, second = (processes.divide(hardware.place(network(seed))) for seed in (1, 2))
+    images = batch(count).requires_grad_()
+    shown = torch.cat([placed(images), placed(images)], 1)
+    logits = second(shown.flip(0))
+    hardware.backward((logits.logsumexp(1) * torch.linspace(-1, 1, count)).sum() ** 2)
+    processes.average(p.grad for net in (placed, second) for p in net.parameters())
+    return everywhere(processes, [images.grad, *(p.grad for net in (placed, second) for p in net.parameters())])
+
+
+def copied(processes: Processes) -> list[Any]:
+    """Return what a copy of a network gives whose weights are 0, by itself and by its features."""
+    hardware = resolve_hardware("cpu", "fp32", "1", processes=processes)
+    placed = processes.divide(hardware.place(network()))
+    other: Any = copy.deepcopy(placed)
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.zero_()
+    return everywhere(processes, [other(batch(8)).detach(), other.features(batch(8)).detach()])
+
+
+def second_order(processes: Processes) -> None:
+    """Ask for a gradient of a gradient."""
+    placed = processes.divide(network())
+    loss = placed(batch(8)).square().sum()
+    torch.autograd.grad(loss, list(placed.parameters()), create_graph=True)
+
+
 def dropped(processes: Processes, count: int) -> list[Any]:
     """Return what a network with dropout gives while it trains, and what torch's global generator draws afterwards."""
     torch.manual_seed(3)

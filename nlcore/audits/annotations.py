@@ -4,7 +4,7 @@ Labels of several annotators from a CSV, and the table of labels that follows fr
     id,label_anna,label_ben,label_3          a column for each annotator; empty where one has not labelled the sample
     id,annotator,label                       or a row for each label
 
-Labels are names of classes, or their numbers.
+Labels are names of classes, or their numbers where no name is one.
 """
 
 from __future__ import annotations
@@ -103,24 +103,25 @@ def _read(path: Path) -> list[tuple[str, str, str, str]]:
     """Return place, id, annotator and label of each label."""
     rows = read_table(path, ["id"], _ADVICE)
     columns = [*rows[0][1]] if rows else []
-    wide = [name for name in columns if name.startswith(PREFIX)]
+    wide = [name for name in columns if name.casefold().startswith(PREFIX)]
     if wide:
-        return [
-            (where, row["id"], name.removeprefix(PREFIX), row[name].strip())
-            for where, row in rows
-            for name in wide
-            if row[name].strip()
-        ]
-    missing = [name for name in ("annotator", "label") if rows and name not in columns]
-    if missing:
-        raise UserError(f"{path} has no column {' and no column '.join(missing)}. {_ADVICE}")
-    return [(where, row["id"], row["annotator"].strip(), row["label"].strip()) for where, row in rows if row["label"]]
+        said = [(where, row["id"], name[len(PREFIX) :], row[name].strip()) for where, row in rows for name in wide]
+    else:
+        missing = [name for name in ("annotator", "label") if rows and name not in columns]
+        if missing:
+            raise UserError(f"{path} has no column {' and no column '.join(missing)}. {_ADVICE}")
+        said = [(where, row["id"], row["annotator"].strip(), row["label"].strip()) for where, row in rows]
+    for where, sample, who, label in said:
+        if label and not (sample.strip() and who):
+            raise UserError(f"{path}, {where}: a label without {'an id' if who else 'an annotator'}.")
+    return [one for one in said if one[-1]]
 
 
 def _number(path: Path, where: str, label: str, known: Mapping[str, int]) -> int:
     if label in known:
         return known[label]
-    if label.isdecimal() and len(label) < 10 and int(label) < len(known):
+    by_number = not any(name.isdecimal() for name in known)  # else a number is a name
+    if by_number and label.isdecimal() and len(label) < 10 and int(label) < len(known):
         return int(label)
     shown = ", ".join([*known][:10]) + (", ..." if len(known) > 10 else "")
     raise UserError(f"{path}, {where}: there is no class {label!r}.{did_you_mean(label, known)} Classes: {shown}.")

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from nlcore.config.recipe import Overrides
 
 SHOWN = 5  # ids of samples that have changed
+#: What an audit begins with: as long as there is nothing else, other words may take its place.
+BEGUN = {"audit.json", "samples.npz", "checks.json"}
 
 
 @dataclass(frozen=True)
@@ -72,19 +74,21 @@ class AuditDirectory:
         """
         place = RunDirectory(self.path)
         known = self.read_json("audit.json")
-        if known is None:
-            if self.path.exists() and any(not name.name.startswith(".") for name in self.path.iterdir()):
+        if known is not None and known.get("id") == id_:
+            return
+        there = {file.name for file in self.path.iterdir() if file.name[0] != "."} if self.path.exists() else set()
+        if not there <= BEGUN:  # what predicts, or what came of it, is of other data or settings
+            if known is None or "id" not in known:
                 raise UserError(f"{self.path} holds files, but no audit of nlcore. Choose another name with --name.")
-            place.create()
-            paths = [""] * len(samples) if samples.paths is None else [str(path) for path in samples.paths]
-            files = {"paths": np.array(paths)}
-            files["sha256"] = np.array(_hashed(samples, progress))
-            write_arrays(self.path / "samples.npz", {**_contents(samples), **files})
-            place.write_json("audit.json", {"id": id_, "words": {key: str(value) for key, value in words.items()}})
-        elif known["id"] != id_:
             raise UserError(
                 f"{self.path} is another audit: {self._what_changed(samples)}. Choose another name with --name."
             )
+        place.create()
+        (self.path / "checks.json").unlink(missing_ok=True)
+        paths = [""] * len(samples) if samples.paths is None else [str(path) for path in samples.paths]
+        files = {"paths": np.array(paths), "sha256": np.array(_hashed(samples, progress))}
+        write_arrays(self.path / "samples.npz", {**_contents(samples), **files})
+        place.write_json("audit.json", {"id": id_, "words": {key: str(value) for key, value in words.items()}})
 
     def read_samples(self) -> list[Audited]:
         """
@@ -145,19 +149,15 @@ class AuditDirectory:
     def read_checks(self) -> Checks | None:
         """Return what was found without a model; None where that is not known yet."""
         content = self.read_json("checks.json")
-        if content is None:
+        try:
+            found = [
+                Finding(**{**one, "groups": tuple(map(tuple, one["groups"])), "lines": tuple(one["lines"])})
+                for one in (content or {})["findings"]
+            ]
+            same, near = (np.array((content or {})[name], np.int64) for name in ("same", "near"))
+        except (KeyError, TypeError, ValueError):  # it is not there, or damaged: the checks are done again
             return None
-        findings = tuple(
-            Finding(
-                **{
-                    **one,
-                    "groups": tuple(tuple(group) for group in one["groups"]),
-                    "lines": tuple(one["lines"]),
-                }
-            )
-            for one in content["findings"]
-        )
-        return Checks(findings, np.array(content["same"], np.int64), np.array(content["near"], np.int64))
+        return Checks(tuple(found), same, near)
 
     def _what_changed(self, samples: Samples) -> str:
         """Return in words how the samples differ from those that the audit began with."""

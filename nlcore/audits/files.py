@@ -27,7 +27,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]] | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile):  # or one array by itself
         return None
 
 

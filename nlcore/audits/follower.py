@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from nlcore.errors import plural
 from nlcore.runs.terminal import WORTH_AN_ESTIMATE, Terminal, seconds_in_words
 from nlcore.training.observers import Start
 
@@ -65,7 +66,7 @@ class Follower(Terminal):
         if not self._promised and seconds > WORTH_AN_ESTIMATE and fresh > 0:
             self._promised = True
             left = seconds / fresh * (self._networks - self._done - share)
-            self.outer.line(f"about {seconds_in_words(left)} for {self._networks - self._done} networks")
+            self.outer.line(f"about {seconds_in_words(left)} for {plural(self._networks - self._done, 'network')}")
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Say nothing: an epoch of one network of several is no news."""

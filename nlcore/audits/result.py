@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -79,7 +80,11 @@ class Audit:
         """
         directory = AuditDirectory(Path(path))
         summary = directory.read_json("summary.json")
-        if summary is None or directory.read_json("audit.json") is None:
+        if (
+            summary is None
+            or not {"id", "classes", "interval"} <= summary.keys()
+            or not directory.read_json("audit.json")
+        ):
             begun = (directory.path / "audit.json").is_file()
             said = "is not finished: run 'nl audit' with the same words again" if begun else "holds no audit"
             raise UserError(f"{directory.path} {said}.")
@@ -168,7 +173,7 @@ class Audit:
         if shares:
             said.append(f"expected to be wrong: {', '.join(shares)}")
         said.append(f"look through them: {self.report}")
-        said.append(f"then: nl audit apply {self.audit_dir} decisions.csv -o cleaned.csv")
+        said.append(f"then: nl audit apply {shlex.quote(str(self.audit_dir))} decisions.csv -o cleaned.csv")
         return said
 
     def __repr__(self) -> str:

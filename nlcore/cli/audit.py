@@ -135,7 +135,7 @@ def apply(audit_dir: Path, decisions: Path, output: Path) -> int:
     from nlcore.audits.result import Audit
     from nlcore.cli.output import check_output
 
-    check_output(output)
+    check_output(output, reads=[decisions])
     counts = Audit.read(audit_dir).apply(decisions, output)
     click.echo(", ".join(f"{name} {count:,}" for name, count in counts.items()))
     click.echo(f"written: {output}", err=True)

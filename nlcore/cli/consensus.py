@@ -26,7 +26,7 @@ def consensus(annotations: Path, audit_dir: Path | None, output: Path) -> int:
     held-out predictions are one more voice; audit the labels that come of this command without it first. FILE is for
     'nl run --labels FILE'; its column worth_another says for which samples one more label is worth most.
     """
-    check_output(output)
+    check_output(output, reads=[annotations])
     import numpy as np
 
     from nlcore.audits.annotations import read_annotations, table_of

@@ -68,7 +68,7 @@ def output_option(**more: Any) -> Callable[[F], F]:
     return click.option("-o", "--out", "output", metavar="FILE", type=click.Path(path_type=Path), **more)
 
 
-def check_output(path: Path, what: str = "", suffixes: Sequence[str] = ()) -> None:
+def check_output(path: Path, what: str = "", suffixes: Sequence[str] = (), reads: Sequence[Path] = ()) -> None:
     """
     Check that a file can be written before any work is done.
 
@@ -76,9 +76,11 @@ def check_output(path: Path, what: str = "", suffixes: Sequence[str] = ()) -> No
         path: of the file.
         what: it is, with suffixes: "a picture".
         suffixes: that its name may end in, in any case; empty where any will do.
+        reads: files that the command reads.
 
     Raises:
-        UserError: its name ends in something else, its folder is not there, or it is a folder itself.
+        UserError: its name ends in something else, its folder is not there, it is a folder itself, or a file that is
+            read.
 
     """
     if suffixes and path.suffix.lower() not in suffixes:
@@ -90,6 +92,10 @@ def check_output(path: Path, what: str = "", suffixes: Sequence[str] = ()) -> No
         raise UserError(f"-o {path}: it cannot be written: {error.strerror}.") from None
     if taken:
         raise UserError(f"-o {path}: this is a folder. Name a file in it, as {path / 'FILE'}{''.join(suffixes[:1])}.")
+    if any(
+        path.absolute() == one.absolute() or (path.exists() and one.exists() and path.samefile(one)) for one in reads
+    ):
+        raise UserError(f"-o {path}: this file is read. Name another one.")
     if not folder:
         raise UserError(f"-o {path}: there is no folder {path.parent}. Make it, or name another one.")
 

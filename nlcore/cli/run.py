@@ -12,6 +12,7 @@ import click
 
 from nlcore.cli.options import ComponentCommand, HelpRows, flag, help_rows, option
 from nlcore.config.experiment import resolve
+from nlcore.config.launched import with_launched
 from nlcore.config.recipe import SHORTHANDS, Overrides, read_recipe
 from nlcore.config.settings import SHORT_NAMES, Storage, TrainingSettings
 from nlcore.rundir.result import Result
@@ -99,7 +100,7 @@ def run(ctx: click.Context, /, **options: Any) -> int:
 
     terminal = Terminal(options["quiet"])
     if options["dry_run"]:
-        experiment = resolve(*layers)
+        experiment = resolve(*with_launched(layers))
         plan = plan_only(experiment, terminal)
         if options["json"]:
             click.echo(json.dumps({"plan": plan, "config": experiment.config()}))

@@ -39,6 +39,20 @@ def with_launched(layers: Sequence[Overrides]) -> list[Overrides]:
     return [*layers, *([found] if found else [])]
 
 
+def refuse_launched(command: str) -> None:
+    """
+    Raise where several processes of a command have been started that does its own work once.
+
+    Raises:
+        UserError: a launcher has started this process.
+
+    """
+    if launched():
+        raise UserError(
+            f"torchrun has started several of {command}. Start it once; --devices goes to each of its runs."
+        )
+
+
 def on_several_machines(layers: Sequence[Overrides]) -> bool:
     """Tell whether others wait for this process to say what they are to do."""
     nodes = [layer["num_nodes"] for layer in layers if "num_nodes" in layer]

@@ -72,9 +72,8 @@ def _read(path: Path) -> Sequence[str]:
     titles = [title.strip().strip('"').casefold() for title in (lines[0] if lines else "").replace(";", ",").split(",")]
     if "id" not in titles:
         return [line.strip() for line in lines if line.strip()]
-    rows = [row for _, row in read_table(path, ["id"], _ADVICE)]
-    for column, values in _MEANT.items():
-        if column in titles:
-            rows = [row for row in rows if row[column].strip().casefold() in values]
-            break
+    meant = next((column for column in _MEANT if column in titles), None)
+    rows = [row for _, row in read_table(path, ["id", *([meant] if meant else [])], _ADVICE)]
+    if meant:
+        rows = [row for row in rows if row[meant].strip().casefold() in _MEANT[meant]]
     return [row["id"] for row in rows]

@@ -17,7 +17,7 @@ def read_table(path: Path, needed: Sequence[str], advice: str) -> list[tuple[str
     """
     Return the rows of a CSV file whose first line names the columns: where each is, and its fields by column.
 
-    Titles are taken without regard to case. Lines of nothing but separators are passed over.
+    Titles of columns that are needed are taken without regard to case. Lines of nothing but separators are passed over.
 
     Args:
         path: the file, UTF-8 or UTF-16, with commas, semicolons or tabs.
@@ -42,11 +42,15 @@ def read_table(path: Path, needed: Sequence[str], advice: str) -> list[tuple[str
     rows: list[tuple[str, Mapping[str, str]]] = []
     line = 1
     try:
-        titles = [title.strip().casefold() for title in next(reader, [])]
+        written = [title.strip() for title in next(reader, [])]
+        titles = [title.casefold() if title.casefold() in needed else title for title in written]
         missing = [name for name in needed if titles.count(name) != 1]
         if missing:
             columns = f"the column{'s' * (len(needed) > 1)} {', '.join(needed)}{', each once' * (len(needed) > 1)}"
             raise UserError(f"{path}: the first line must name {columns}; wrong: {', '.join(missing)}.")
+        twice = [title for title in dict.fromkeys(titles) if title and titles.count(title) > 1]
+        if twice:
+            raise UserError(f"{path}: two columns are called {twice[0]}. Rename or remove one.")
         line = reader.line_num + 1
         for fields in reader:
             where, line = f"line {line}", reader.line_num + 1

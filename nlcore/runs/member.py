@@ -48,13 +48,14 @@ class Member:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return ""
-        who = f"Process {self._rank + 1} of this run"
-        if code < 0:
-            return f"{who} was ended by {signal.Signals(-code).name}."
         self._output.seek(0)
         lines = self._output.read().decode(errors="replace").splitlines()
         said = [line.strip() for line in (_PREFIX.sub("", line) for line in lines) if line.strip()]
-        return f"{who} has ended: {said[-1] if said else f'exit code {code}'}"
+        words = f": {said[-1]}" if said else ""
+        who = f"Process {self._rank + 1} of this run"
+        if code < 0:
+            return f"{who} was ended by {signal.Signals(-code).name}{words or '.'}"
+        return f"{who} has ended{words or f': exit code {code}'}"
 
     def end(self) -> None:
         """End it; it has nothing to lose."""

@@ -65,7 +65,8 @@ def find_place(devices: int, num_nodes: int, on_gpu: bool, patience: datetime.ti
             f"num_nodes = {num_nodes}: start the same command on each machine with MASTER_ADDR (the first machine's "
             f"address), MASTER_PORT (a free port there) and NODE_RANK (0 to {num_nodes - 1}) set, or use torchrun."
         )
-    return replace(place, host=host, port=int(port), first=int(number) * devices), None
+    found = replace(place, host=host, port=int(port), first=int(number) * devices)
+    return found, open_store(found, found.processes) if number == "0" else None  # others may come before the data do
 
 
 def open_store(place: Place, processes: Processes) -> Any:

@@ -19,6 +19,7 @@ from nlcore.runs.team import Team, team
 from nlcore.training.build import build, load_data
 from nlcore.training.hardware import resolve_hardware, using_threads
 from nlcore.training.processes import Processes
+from nlcore.training.trainer import DivergedError
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,11 @@ def train_share(processes: Processes, share: Share) -> None:
     )
     if share.state is not None:
         trainer.load_state_dict(share.state)
-    with using_threads(trainer.hardware.threads), trainer.hardware.deterministically():
+    with (
+        using_threads(trainer.hardware.threads),
+        trainer.hardware.deterministically(),
+        contextlib.suppress(DivergedError),  # the first process says so
+    ):
         trainer.run([], share.done)
         trainer.final()
         with contextlib.suppress(Exception):  # the first process leaves out what cannot be had

@@ -85,11 +85,12 @@ def execute(
         KeyboardInterrupt: it was stopped; its directory says so.
 
     """
+    layers = with_launched(layers)
     known = None if fresh else recognised(layers)
     if known is not None:
         terminal.line(f"{known.run_dir}: this run is {known.status} already.")
         return known
-    experiment = resolve(*with_launched(layers))
+    experiment = resolve(*layers)
     with team_of(experiment) as team:
         if team.processes.rank:
             terminal.speaks = False

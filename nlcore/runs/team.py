@@ -78,7 +78,7 @@ class Team:
 
     def release(self, result: Result) -> Result:
         """Let the others end with this result, and return it."""
-        if result.status == "done" or not self._busy:
+        if result.status in ("done", "diverged") or not self._busy:
             self._end(result)
         return result
 
@@ -93,7 +93,8 @@ class Team:
 
     def why_lost(self) -> str:
         """Return what has become of the processes that were started here."""
-        found = [member.fate(_GRACE) for member in self._members]
+        end = time.monotonic() + _GRACE
+        found = [member.fate(max(0.0, end - time.monotonic())) for member in self._members]
         return next((fate for fate in found if fate), "Another process of this run has ended.")
 
     def _end(self, result: Result | None) -> None:

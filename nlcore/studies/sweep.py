@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nlcore.config.launched import refuse_launched
 from nlcore.contracts import Executor
 from nlcore.errors import UserError
 from nlcore.rundir.notebook import html_table
@@ -187,6 +188,7 @@ def run_study(every: Sequence[State], executor: Executor, quiet: bool) -> Study:
         KeyboardInterrupt: it was stopped.
 
     """
+    refuse_launched("nl sweep")
     progress = Progress(every, quiet)
     try:
         with stoppable(), progress:

@@ -233,7 +233,8 @@ def load_data(
 
     """
     settings = experiment.settings
-    resolve_hardware(settings.device, settings.precision, settings.threads)
+    several = Processes(count=settings.devices * settings.num_nodes, local_count=settings.devices)
+    resolve_hardware(settings.device, settings.precision, settings.threads, processes=several)
     pretrained_file(experiment, report)  # a long download before anything else is done
     data = prepare(
         experiment["dataset"].create(),

@@ -7,6 +7,7 @@ They are resolved once, before anything is trained, and recorded: the same three
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import re
@@ -56,7 +57,7 @@ class Hardware:
         placed: nn.Module = self._fabric.setup_module(network.to(memory_format=torch.channels_last))
         features = getattr(network, "features", None)
         if callable(features) and not isinstance(features, nn.Module):  # Fabric's own wrapper covers forward alone
-            object.__setattr__(placed, "features", self._in_precision(features))
+            object.__setattr__(placed, "features", functools.partial(_features, self, placed))
         return placed
 
     def bare(self, placed: nn.Module) -> nn.Module:
@@ -64,13 +65,15 @@ class Hardware:
         inner: nn.Module = placed.module if isinstance(placed, _FabricModule) else placed
         return inner
 
-    def _in_precision(self, function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-        def compute(images: Tensor) -> Tensor:
-            with self._fabric.autocast():
-                found = function(images)
-            return found.float() if found.dtype in (torch.bfloat16, torch.float16) else found
+    def __deepcopy__(self, memo: object) -> Hardware:
+        """Return itself: a copied network is computed on the same hardware."""
+        return self
 
-        return compute
+    def in_precision(self, function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+        """Return what a function computes in the run's precision, in float32."""
+        with self._fabric.autocast():
+            found = function(images)
+        return found.float() if found.dtype in (torch.bfloat16, torch.float16) else found
 
     def wrap(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
         """Return the optimiser set up for the device."""
@@ -97,6 +100,10 @@ class Hardware:
     def name(self) -> str:
         """The device's model, as its maker calls it."""
         return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "CPU"
+
+
+def _features(hardware: Hardware, placed: Any, images: Tensor) -> Tensor:
+    return hardware.in_precision(placed.module.features, images)
 
 
 def peak_memory(device: torch.device) -> float | None:

@@ -9,7 +9,8 @@ network's forward pass: process r of W computes its slice of a batch x, and ever
 so that losses, memories and selections see the whole batch everywhere. Backwards, the gathering hands process r
 W · ∂L/∂z_r, and a step takes the mean (1/W) Σ_r g_r of the processes' gradients. A weight before the gathering, of
 which each process has its slice's part, and one after it (a head on gathered features, a loss's own tensor), of which
-each has the whole, both get the gradient that one process would have computed, wherever a method draws the line.
+each has the whole, both get the gradient that one process would have computed, wherever a method draws the line. So
+does the batch, where it wants one: backwards, its slices' gradients are divided by W and gathered.
 
 The statistics of batch normalisation are each slice's; the running ones are averaged.
 """
@@ -17,6 +18,7 @@ The statistics of batch normalisation are each slice's; the running ones are ave
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -66,10 +68,12 @@ class Processes:
     def divide(self, placed: nn.Module) -> nn.Module:
         """Let a network, and its ``features``, compute this process's slice and return all outputs; in place."""
         if self.count > 1:
-            for name in ("forward", "features"):
-                function = getattr(placed, name, None)
-                if callable(function) and not isinstance(function, nn.Module):
-                    object.__setattr__(placed, name, self._divided(function, placed))
+            features = getattr(placed, "features", None)
+            whole = {"forward": functools.partial(type(placed).forward, placed)}
+            if callable(features) and not isinstance(features, nn.Module):
+                whole["features"] = features
+            for name, function in whole.items():  # a copied network has copies of these, which are its own
+                object.__setattr__(placed, name, functools.partial(_divided, self, placed, function))
         return placed
 
     def average(self, gradients: Iterable[Tensor | None]) -> None:
@@ -111,25 +115,8 @@ class Processes:
                 raise
             raise LostProcessError(self.why_lost()) from error
 
-    def _divided(self, function: Callable[[Tensor], Tensor], network: nn.Module) -> Callable[[Tensor], Tensor]:
-        def compute(images: Tensor) -> Tensor:
-            if self.dividing or len(images) < 2 * self.count:  # batch normalisation cannot take one sample
-                return function(images)
-            sizes = self.sizes(len(images))
-            first = sum(sizes[: self.rank])
-            with self._one_slice(network.training, images.device):
-                own = function(images[first : first + sizes[self.rank]])
-            if not isinstance(own, Tensor):
-                raise RunError(f"The network returned {type(own).__name__}; in several processes it must be a tensor.")
-            if network.training:
-                self._average([buffer for buffer in network.buffers() if buffer.is_floating_point()])
-            gathered: Tensor = _Gather.apply(own, sizes, self)
-            return gathered
-
-        return compute
-
     @contextlib.contextmanager
-    def _one_slice(self, training: bool, device: torch.device) -> Iterator[None]:
+    def one_slice(self, training: bool, device: torch.device) -> Iterator[None]:
         """Let dropout draw for this slice inside; outside, global generators go on alike in all processes."""
         self.dividing = True
         try:
@@ -143,13 +130,25 @@ class Processes:
         finally:
             self.dividing = False
 
+    def average_buffers(self, network: nn.Module) -> None:
+        """Replace running statistics by their mean over the processes."""
+        self._average([buffer for buffer in network.buffers() if buffer.is_floating_point()])
+
+    def agree(self, mine: str) -> bool:
+        """Tell whether all processes have the same text."""
+        if self.count == 1:
+            return True
+        said: list[Any] = [None] * self.count
+        with self.reaching():
+            dist.all_gather_object(said, mine)
+        return len({*said}) == 1
+
     @torch.no_grad()
     def _average(self, tensors: list[Tensor]) -> None:
         for alike in _by_type(tensors):
-            flat = torch.cat([tensor.reshape(-1) for tensor in alike])
+            flat = torch.cat([tensor.reshape(-1) for tensor in alike]) / self.count
             with self.reaching():
                 dist.all_reduce(flat)
-            flat /= self.count
             means = torch.split(flat, [tensor.numel() for tensor in alike])
             for tensor, mean in zip(alike, means, strict=True):
                 tensor.data.copy_(mean.view_as(tensor))  # a backward pass to come does not read running statistics
@@ -159,21 +158,47 @@ class Processes:
 ALONE = Processes()
 
 
+def _divided(processes: Processes, network: nn.Module, function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Return what a network gives for a batch, of which this process computes its slice."""
+    if processes.dividing or len(images) < 2 * processes.count:  # batch normalisation cannot take one sample
+        return function(images)
+    sizes = processes.sizes(len(images))
+    training = any(part.training for part in network.modules())
+    with processes.one_slice(training, images.device):
+        own = function(_Slice.apply(images, sizes, processes))
+    if not isinstance(own, Tensor):
+        raise RunError(f"The network returned {type(own).__name__}; in several processes it must be a tensor.")
+    if training:
+        processes.average_buffers(network)
+    gathered: Tensor = _Gather.apply(own, sizes, processes)
+    return gathered
+
+
+class _Slice(torch.autograd.Function):
+    """A batch to this process's slice; backwards what all slices want of it, where somebody asks."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, sizes: list[int], processes: Processes) -> Tensor:
+        ctx.sizes, ctx.processes = sizes, processes
+        return torch.split(images, sizes)[processes.rank].detach()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return _gathered(gradients[0] / len(ctx.sizes), ctx.sizes, ctx.processes), None, None
+
+
 class _Gather(torch.autograd.Function):
     """Slices to the whole batch, in order; backwards W times this process's part of the gradient."""
 
     @staticmethod
     def forward(ctx: Any, own: Tensor, sizes: list[int], processes: Processes) -> Tensor:
         ctx.sizes, ctx.rank = sizes, processes.rank
-        own = own.contiguous()
-        padded = own if len(own) == sizes[0] else torch.cat([own, own[:1]])  # the first is the longest, by one
-        slices = [torch.empty_like(padded) for _ in sizes]
-        with processes.reaching():
-            dist.all_gather(slices, padded)
-        return torch.cat([one[:size] for one, size in zip(slices, sizes, strict=True)])
+        return _gathered(own, sizes, processes)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        if torch.is_grad_enabled():
+            raise RunError("Gradients of gradients (create_graph=True) are not to be had in several processes.")
         return torch.split(gradients[0], ctx.sizes)[ctx.rank] * len(ctx.sizes), None, None
 
 
@@ -188,6 +213,16 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         return _summed(gradients[0], ctx.processes), None
+
+
+def _gathered(own: Tensor, sizes: list[int], processes: Processes) -> Tensor:
+    """Return the slices of all processes, one after the other."""
+    own = own.contiguous()
+    padded = own if len(own) == sizes[0] else torch.cat([own, own[:1]])  # the first is the longest, by one
+    slices = [torch.empty_like(padded) for _ in sizes]
+    with processes.reaching():
+        dist.all_gather(slices, padded)
+    return torch.cat([one[:size] for one, size in zip(slices, sizes, strict=True)])
 
 
 def _summed(own: Tensor, processes: Processes) -> Tensor:

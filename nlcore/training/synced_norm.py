@@ -38,11 +38,16 @@ def _forward(part: nn.modules.batchnorm._BatchNorm, usual: object, processes: Pr
     n, mean = total[-1].detach(), total[:-1] / total[-1].detach()
     centred = values - mean.view(shape)
     variance = processes.sum((centred**2).sum(over)) / n
-    if part.running_mean is not None and part.running_var is not None and part.momentum is not None:
+    if part.running_mean is not None and part.running_var is not None:
         with torch.no_grad():
-            part.running_mean.lerp_(mean.to(part.running_mean.dtype), part.momentum)
+            momentum = part.momentum
+            if momentum is None:  # the mean over all batches
+                assert part.num_batches_tracked is not None
+                part.num_batches_tracked += 1
+                momentum = 1 / float(part.num_batches_tracked)
+            part.running_mean.lerp_(mean.to(part.running_mean.dtype), momentum)
             unbiased = variance * n / (n - 1)
-            part.running_var.lerp_(unbiased.to(part.running_var.dtype), part.momentum)
+            part.running_var.lerp_(unbiased.to(part.running_var.dtype), momentum)
     normed = centred * torch.rsqrt(variance + part.eps).view(shape)
     if part.affine:
         normed = normed * part.weight.view(shape) + part.bias.view(shape)

@@ -15,6 +15,7 @@ losses are summed there and read about once a second.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -134,6 +135,7 @@ class Trainer:
         if self.capture:
             self.capture.begin_epoch(epoch, lambda text: _tell(observers, text))
         passes = list(self.strategy.passes(epoch)) if hasattr(self.strategy, "passes") else [Pass()]
+        self._agree(passes, epoch)
         steps = self._count(passes, epoch, observers)
         total = torch.zeros((), device=self.ctx.device)
         images = count = 0
@@ -148,9 +150,10 @@ class Trainer:
             count += len(batch.index)
             images += _images(batch)
             now = time.perf_counter()
-            # of several processes the first one watches, as no two of them would read at the same step
-            if (now - read > READ_OUT_SECONDS and self.hardware.processes.rank == 0) or step == steps - 1:
-                if not math.isfinite(total.item()):
+            if now - read > READ_OUT_SECONDS or step == steps - 1:
+                finite = math.isfinite(total.item())
+                # several processes stop at the same step, and no two of them read at the same one before the last
+                if not finite and (self.hardware.processes.count == 1 or step == steps - 1):
                     raise DivergedError(epoch)
                 now = read = time.perf_counter()  # after the device has caught up
                 for observer in observers:
@@ -249,6 +252,17 @@ class Trainer:
                 _tell(observers, f"epoch {epoch}: pass {number} of {len(passes)} has no samples")
         return sum(lengths)
 
+    def _agree(self, passes: list[Pass], epoch: int) -> None:
+        """Stop where several processes are about to train on other samples."""
+        processes = self.hardware.processes
+        if processes.count > 1 and not processes.agree(
+            hashlib.sha256("".join(map(_samples, passes)).encode()).hexdigest()
+        ):
+            raise RunError(
+                f"The strategy {type(self.strategy).__name__} chose other samples in another process in epoch {epoch}. "
+                "Draw from ctx.generator(purpose, epoch) alone: other generators differ between processes."
+            )
+
     def _iterate(self, passes: list[Pass], epoch: int) -> Iterator[Batch]:
         first = 0
         for number, one in enumerate(passes):
@@ -259,6 +273,13 @@ class Trainer:
 def _tell(observers: Sequence[Observer], text: str) -> None:
     for observer in observers:
         observer.line(text)
+
+
+def _samples(one: Pass) -> str:
+    """Return which samples a pass takes, as text."""
+    chosen = "all" if one.indices is None else hashlib.sha256(one.indices.cpu().numpy().tobytes()).hexdigest()
+    paired = _samples(one.paired) if one.paired else ""
+    return f"{one.source} {one.batch_size} {one.shuffle} {one.view_names} {chosen} ({paired})"
 
 
 def _asks_for_strong(one: Pass) -> bool:

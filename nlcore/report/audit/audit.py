@@ -21,6 +21,7 @@ from nlcore.audits.samples import Samples, image_sizes, load_samples
 from nlcore.audits.scoring import check_detectors, far_from_all, score
 from nlcore.audits.settings import AuditSettings, layers_of_runs
 from nlcore.config.experiment import Experiment, resolve
+from nlcore.config.launched import refuse_launched
 from nlcore.config.recipe import Overrides
 from nlcore.contracts import DatasetContext
 from nlcore.errors import UserError, plural
@@ -65,6 +66,7 @@ def audit(given: Sequence[Overrides], settings: AuditSettings, terminal: Termina
         KeyboardInterrupt: it was stopped; the same call goes on.
 
     """
+    refuse_launched("nl audit")
     known = find_recognised(given, settings)
     if known is not None:
         terminal.line(f"{known.path}: this audit is done already.")
@@ -98,8 +100,9 @@ def audit(given: Sequence[Overrides], settings: AuditSettings, terminal: Termina
 
 def _prepared(given: Sequence[Overrides], settings: AuditSettings, terminal: Terminal) -> _Job:
     """Return what is to be done; everything that can be wrong with what the user gave is found here."""
-    if any("exclude" in layer for layer in given):
-        raise UserError("exclude: an audit looks at all labels; leave --exclude out.")
+    for name in ("exclude", "validation", "trusted"):
+        if any(name in layer for layer in given):
+            raise UserError(f"{name}: an audit looks at all labels; leave --{name} out.")
     first = resolve(*layers_of_runs(given, settings))
     check_detectors(settings.detectors, has_features(settings, first))
     samples = load_samples(first, terminal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import time
 from collections.abc import Callable, Mapping
@@ -141,8 +142,8 @@ def _summary(found: Found, seconds: Mapping[str, float]) -> dict[str, Any]:
         "judged": total,
         "classes": list(samples.classes),
         "interval": interval,
-        "at_least": None if interval is None else round(interval[0] * total),
-        "at_most": None if interval is None else round(interval[1] * total),
+        "at_least": None if interval is None else math.floor(interval[0] * total),
+        "at_most": None if interval is None else math.ceil(interval[1] * total),
         "reason": main.reason,
         "warnings": list(found.scores.warnings),
         "disagreement": main.disagreement,

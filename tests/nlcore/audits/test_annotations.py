@@ -42,6 +42,9 @@ def test_classes_that_are_known_have_numbers_too(tmp_path: Path) -> None:
         ("name,label_a\n1,x\n", "the first line must name the column id"),
         ("id,label\n1,x\n", "has no column annotator."),
         ("id,label_a\n1,x\n2,x\n", "all labels are 'x'; there is nothing to decide between"),
+        ("id,label_a,label_a\n1,x,y\n", "two columns are called label_a. Rename or remove one"),
+        ("id,label_a\n1,x\n,y\n", "line 3: a label without an id"),
+        ("id,annotator,label\n1,a,x\n1,,y\n", "line 3: a label without an annotator"),
         (LONG + "ben,7,cat\n", "line 7: ben has labelled '7' already, in line 3"),
     ],
 )
@@ -49,6 +52,17 @@ def test_refuses(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "votes.csv").write_text(text)
     with pytest.raises(UserError, match=re.escape(words)):
         read_annotations(tmp_path / "votes.csv")
+
+
+def test_where_names_are_numbers_a_number_is_a_name(tmp_path: Path) -> None:
+    (tmp_path / "votes.csv").write_text("id,label_a,label_b\n1,2,3\n2,1,0\n")
+    with pytest.raises(UserError, match=r"line 3: there is no class '0'"):
+        read_annotations(tmp_path / "votes.csv", ["1", "2", "3"])
+
+
+def test_annotators_are_called_as_they_are_written(tmp_path: Path) -> None:
+    (tmp_path / "votes.csv").write_text("ID,label_Bob,label_bob\n1,x,y\n2,y,y\n")
+    assert read_annotations(tmp_path / "votes.csv").annotators == ("Bob", "bob")
 
 
 def test_an_unknown_class_is_named(tmp_path: Path) -> None:

@@ -408,3 +408,40 @@ def test_help_has_both_commands(nl: Any) -> None:
     for word in ("--folds", "--detector", "--epochs", "--dataset NAME", "nl audit apply"):
         assert word in shown.out
     assert "decisions" in nl("audit", "apply", "--help").out.lower()
+
+
+def test_a_damaged_audit_is_no_traceback(nl: Any, tmp_path: Path) -> None:
+    place = tmp_path / "broken"
+    place.mkdir()
+    (place / "audit.json").write_text("{}")
+    (place / "summary.json").write_text("{}")
+    (tmp_path / "decisions.csv").write_text("audit,id,decision,label\n")
+    done = nl("audit", "apply", str(place), str(tmp_path / "decisions.csv"), "-o", str(tmp_path / "out.csv"))
+    assert done.code == 2
+    assert "is not finished" in done.err
+    np.save(tmp_path / "p.npy", np.full((3, 2), 0.5))
+    done = nl("audit", *DIGITS, *TINY, "--probabilities", str(tmp_path / "p.npy"))
+    assert done.code == 2
+    assert "Traceback" not in done.err
+
+
+def test_what_an_audit_does_not_do_is_refused(nl: Any) -> None:
+    for words in (("--trusted", "20"), ("--validation", "0.2")):
+        done = nl("audit", *DIGITS, *TINY, *words)
+        assert done.code == 2
+        assert "an audit looks at all labels" in done.err
+
+
+def test_a_name_is_free_again_where_nothing_was_predicted(nl: Any, tmp_path: Path) -> None:
+    data = nlcore.dataset("digits")
+    probabilities = np.full((len(data.train.labels), 10), 0.1)
+    wrong = probabilities.copy()
+    wrong[0, 0] = np.nan
+    words = [*DIGITS[:2], *TINY, "--name", "mine", "--probabilities"]
+    for name, values, code in (("wrong", wrong, 2), ("right", probabilities, 0)):
+        np.savez(tmp_path / f"{name}.npz", ids=data.train.ids, probabilities=values)
+        assert nl("audit", *words, str(tmp_path / f"{name}.npz")).code == code
+    (Path("audits") / "killed").mkdir()
+    np.savez(Path("audits") / "killed" / "samples.npz", ids=data.train.ids)  # killed before it had a name
+    again = [word if word != "mine" else "killed" for word in words]
+    assert nl("audit", *again, str(tmp_path / "right.npz")).code == 0

@@ -74,3 +74,12 @@ def test_what_is_not_there_is_named(votes: Path, nl: Any) -> None:
     done = nl("audit", "consensus", "gone.csv", "-o", "x.csv")
     assert done.code == 2
     assert "There is no file gone.csv" in done.err
+
+
+def test_the_file_that_is_read_is_not_written(votes: Path, nl: Any) -> None:
+    before = votes.read_bytes()
+    for output in ("votes.csv", str(votes)):
+        done = nl("audit", "consensus", "votes.csv", "-o", output)
+        assert done.code == 2
+        assert "this file is read" in done.err
+    assert votes.read_bytes() == before

@@ -160,6 +160,21 @@ def test_an_estimate_is_made_once_and_shared() -> None:
     assert estimates[0] == estimates[1]
 
 
+def test_other_samples_in_another_process_are_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    source = plugin_source(nl_strategies={"draws": "draws_plugin:Draws"}) + (
+        "\nimport os\nimport torch\nfrom nlcore.contracts import Pass\n"
+        "from nlcore_builtins.strategies.standard import Standard\n"
+        "class Draws(Standard):\n"
+        '    """Chooses by what differs between processes."""\n'
+        "    def passes(self, epoch):\n"
+        "        random = torch.Generator().manual_seed(os.getpid())\n"
+        "        return [Pass(indices=torch.randperm(96, generator=random)[:64])]\n"
+    )
+    install_plugin(monkeypatch, tmp_path, "draws-plugin", source)
+    with pytest.raises(RunError, match=r"The strategy Draws chose other samples in another process in epoch 1\. Draw"):
+        nlcore.run(quiet=True, **SETTINGS, strategy="draws")
+
+
 def test_a_run_that_diverges_ends_in_all_of_them() -> None:
     result = nlcore.run(quiet=True, **{**SETTINGS, "lr": 1e30})
     assert result.status == "diverged"
@@ -212,6 +227,8 @@ def test_torchrun(tmp_path: Path) -> None:
     two = nlcore.run(quiet=True, **SETTINGS)
     assert made.name == two.run_dir.name
     assert toy.equal(toy.outcome(made), toy.outcome(two.run_dir))
+    one = nlcore.run(quiet=True, **{**here, "runs_dir": "launched"})  # another run than two processes did
+    assert one.run_dir.name != made.name
 
 
 def test_two_machines(tmp_path: Path) -> None:
@@ -240,6 +257,15 @@ def test_two_machines(tmp_path: Path) -> None:
 def test_several_machines_need_to_find_each_other() -> None:
     with pytest.raises(UserError, match="num_nodes = 2: start the same command on each machine with MASTER_ADDR"):
         nlcore.run(quiet=True, **{**SETTINGS, "num_nodes": 2})
+
+
+def test_a_study_or_an_audit_is_started_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=r"torchrun has started several of nl sweep\. Start it once"):
+        nlcore.sweep(quiet=True, **{**SETTINGS, "devices": 1, "seed": [1, 2]})
+    with pytest.raises(UserError, match="torchrun has started several of nl audit"):
+        nlcore.audit(quiet=True, dataset="toy")
 
 
 def test_another_number_of_processes_than_torchrun_has_started(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,24 @@ def test_a_batch_of_fewer_than_two_each_is_not_divided(pair: Team) -> None:
         assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
+@pytest.mark.parametrize("count", [6, 7])
+def test_gradients_of_the_batch_are_those_of_one_process_too(pair: Team, count: int) -> None:
+    [expected] = dividing.input_gradients(ALONE, count)
+    for process in in_both(pair, dividing.input_gradients, count):
+        for found, one in zip(process, expected, strict=True):
+            torch.testing.assert_close(found, one)
+
+
+def test_a_copied_network_computes_with_its_own_weights(pair: Team) -> None:
+    for process in (*in_both(pair, dividing.copied), *dividing.copied(ALONE)):
+        assert all(not output.any() for output in process)
+
+
+def test_gradients_of_gradients_are_refused(pair: Team) -> None:
+    with pytest.raises(RunError, match=r"create_graph=True"):
+        in_two(dividing.second_order)
+
+
 def test_slices_are_dropped_out_by_themselves_and_other_draws_stay_alike(pair: Team) -> None:
     (zero, after), (zero_there, after_there) = in_both(pair, dividing.dropped, 64)
     assert torch.equal(zero, zero_there)
