@@ -101,7 +101,7 @@ def table_of(annotations: Annotations, found: Consensus) -> str:
 
 def _read(path: Path) -> list[tuple[str, str, str, str]]:
     """Return place, id, annotator and label of each label."""
-    rows = read_table(path, ["id"], _ADVICE)
+    rows = read_table(path, ["id"], _ADVICE, ["annotator", "label"])
     columns = [*rows[0][1]] if rows else []
     wide = [name for name in columns if name.casefold().startswith(PREFIX)]
     if wide:

@@ -158,8 +158,12 @@ def _listed(table: Path) -> list[Path]:
 
 def _from_stdin() -> Iterator[Path]:
     """Yield the paths that stdin lists, a folder's images in its place; what is not there is told in its turn."""
+    named = False
     for line in sys.stdin.buffer:
         name = os.fsdecode(line.rstrip(b"\r\n"))
         if name:
+            named = True
             path = Path(name)
             yield from (list_images(path)[0] or [path]) if path.is_dir() else [path]
+    if not named:
+        raise UserError("stdin named no files.")

@@ -13,16 +13,20 @@ from nlcore.textfiles import read_text
 _SEPARATORS = ",;\t"  # spreadsheets save with what their language has
 
 
-def read_table(path: Path, needed: Sequence[str], advice: str) -> list[tuple[str, Mapping[str, str]]]:
+def read_table(
+    path: Path, needed: Sequence[str], advice: str, also: Sequence[str] = ()
+) -> list[tuple[str, Mapping[str, str]]]:
     """
     Return the rows of a CSV file whose first line names the columns: where each is, and its fields by column.
 
-    Titles of columns that are needed are taken without regard to case. Lines of nothing but separators are passed over.
+    Titles of columns that are asked for are taken without regard to case. Lines of nothing but separators are passed
+    over.
 
     Args:
         path: the file, UTF-8 or UTF-16, with commas, semicolons or tabs.
         needed: the columns that must be there, each once; in any order, and there may be more.
         advice: what to do where there is no such file.
+        also: columns that may be there.
 
     Raises:
         UserError: no file, no text, no valid CSV, a column that is missing.
@@ -43,7 +47,7 @@ def read_table(path: Path, needed: Sequence[str], advice: str) -> list[tuple[str
     line = 1
     try:
         written = [title.strip() for title in next(reader, [])]
-        titles = [title.casefold() if title.casefold() in needed else title for title in written]
+        titles = [title.casefold() if title.casefold() in (*needed, *also) else title for title in written]
         missing = [name for name in needed if titles.count(name) != 1]
         if missing:
             columns = f"the column{'s' * (len(needed) > 1)} {', '.join(needed)}{', each once' * (len(needed) > 1)}"

@@ -89,7 +89,9 @@ def test_what_a_list_names_and_is_not_there_is_told_in_its_turn(
     assert "photos/gone.png cannot be read as an image: No such file or directory" in done.err
     assert "1 of 3 files could not be read." in done.err
     from_stdin(monkeypatch, b"")
-    assert nl("predict", "mine", "-").out == ""
+    nothing = nl("predict", "mine", "-")
+    assert (nothing.code, nothing.out) == (2, "")
+    assert "stdin named no files" in nothing.err
 
 
 @pytest.mark.slow
