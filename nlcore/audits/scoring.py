@@ -102,8 +102,9 @@ def score(predictions: Predictions, samples: Samples, detectors: Sequence[str], 
     Return what each detector makes of the samples that can be judged.
 
     Predictions for samples that networks were trained on raise the ranking unless they have been learnt by heart: where
-    these contradict clearly fewer labels than are wrong at least, they are left out. They never make up for held-out
-    ones: whether a number can be given, and which classes have been learnt, is said by the latter alone.
+    these contradict clearly fewer labels than are wrong at least, they are left out. They only rank: they have seen the
+    labels, so that with them too few seem to be wrong. How many there are, how likely each is and which classes have
+    been learnt is said by held-out predictions alone.
 
     Raises:
         UserError: labels of one class alone.
@@ -128,9 +129,7 @@ def score(predictions: Predictions, samples: Samples, detectors: Sequence[str], 
     ]
     if alone is not None:
         never = tuple(sorted({*alone.never_predicted, *found[0].never_predicted}))
-        found = [replace(one, never_predicted=never) for one in found]
-        if alone.interval is None:
-            found = [replace(one, interval=None, rate=None, reason=alone.reason) for one in found]
+        found = [_as_likely_as(alone, replace(one, never_predicted=never)) for one in found]
     warnings.append(unlearnt_in_words(samples.classes, found[0].never_predicted))
     return Scores([_without_unlearnt(one, given) for one in found], tuple(one for one in warnings if one))
 
@@ -225,3 +224,20 @@ def _auroc(score: NDArray[np.float64], wrong: NDArray[np.bool_]) -> float:
     if not bad or not good:
         return float("nan")
     return float((rankdata(score)[wrong].sum() - bad * (bad + 1) / 2) / (bad * good))
+
+
+def _as_likely_as(alone: LabelIssues, ranked: LabelIssues) -> LabelIssues:
+    """Return a ranking with the interval and the probabilities of held-out predictions: its n-th gets their n-th."""
+    p_wrong = np.empty_like(alone.p_wrong)
+    p_wrong[np.lexsort((alone.p_wrong, ranked.p_wrong))] = np.sort(alone.p_wrong)
+    by_probability = np.array_equal(ranked.flagged, ranked.p_wrong > 0.5)  # and not a list that a detector makes
+    return replace(
+        ranked,
+        p_wrong=p_wrong,
+        p_guessed=alone.p_guessed,
+        flagged=p_wrong > 0.5 if by_probability else ranked.flagged,
+        interval=alone.interval,
+        rate=alone.rate,
+        reason=alone.reason,
+        disagreement=alone.disagreement,
+    )
