@@ -18,12 +18,12 @@ from nlcore.host import hookspecs
 from nlcore.host.hookspecs import KINDS, Kind, Slot, hookspec
 
 @hookspec
-def nl_detectors():
-    '''Detectors: from predictions to a score of each label.'''
+def nl_judges():
+    '''Judges: from predictions to a score of each label.'''
 
-hookspecs.nl_detectors = nl_detectors
-SLOT = Slot("detector", "margin", "finds wrong labels", in_name=False)
-KINDS["detector"] = Kind("detector", "nl_detectors", ("score",), (SLOT,))
+hookspecs.nl_judges = nl_judges
+SLOT = Slot("judge", "strict", "finds wrong labels", in_name=False)
+KINDS["judge"] = Kind("judge", "nl_judges", ("score",), (SLOT,))
 
 from nlcore.cli import main
 import sys
@@ -51,10 +51,10 @@ class Lacking:
     """Lacks its method."""
 
 @hookimpl
-def nl_detectors():
+def nl_judges():
     return [
-        Component("margin", "detectors_plugin:Margin", "The margin of the given label."),
-        Component("lacking", "detectors_plugin:Lacking", "Lacks its method."),
+        Component("strict", "judges_plugin:Margin", "The margin of the given label."),
+        Component("lacking", "judges_plugin:Lacking", "Lacks its method."),
     ]
 '''
 
@@ -62,8 +62,8 @@ def nl_detectors():
 @pytest.fixture
 def nl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     """Return what runs ``nl`` in a process in which the kind is known."""
-    write_plugin(tmp_path / "site", "detectors-plugin", PLUGIN)
-    monkeypatch.setenv("NL_PLUGINS", "detectors-plugin")
+    write_plugin(tmp_path / "site", "judges-plugin", PLUGIN)
+    monkeypatch.setenv("NL_PLUGINS", "judges-plugin")
     paths = [str(tmp_path / "site"), *sys.path]
     (tmp_path / "nl.py").write_text(f"import sys\nsys.path[:] = {paths!r}\n{ROW}")
 
@@ -76,19 +76,19 @@ def nl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
 
 @pytest.mark.slow
 def test_a_kind_of_ones_own_is_listed_shown_chosen_configured_recorded_and_checked(nl, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    assert "margin" in nl("list-plugins", "--kind", "detector").stdout
-    assert "--detector.power" in nl("show", "margin").stdout
-    assert "--detector NAME" in nl("run", "--help").stdout
+    assert "strict" in nl("list-plugins", "--kind", "judge").stdout
+    assert "--judge.power" in nl("show", "strict").stdout
+    assert "--judge NAME" in nl("run", "--help").stdout
     tiny = ("--dataset", "digits", "--architecture.width", "4", "--epochs", "1", "--threads", "1", "--device", "cpu")
-    done = nl("run", *tiny, "--detector.power", "2", "--json")
+    done = nl("run", *tiny, "--judge.power", "2", "--json")
     summary = json.loads(done.stdout.splitlines()[-1])
-    assert (summary["detector"], summary["options"]["detector.power"]) == ("margin", 2.0)
+    assert (summary["judge"], summary["options"]["judge.power"]) == ("strict", 2.0)
     config = (tmp_path / summary["run_dir"] / "config.toml").read_text()
-    assert '[detector]\nname = "margin"\npower = 2.0' in config
-    refused = nl("run", *tiny, "--detector", "lacking")
+    assert '[judge]\nname = "strict"\npower = 2.0' in config
+    refused = nl("run", *tiny, "--judge", "lacking")
     assert refused.returncode == 2
     assert "it has no method score" in refused.stderr
-    assert "parameters_are_documented" in nl("check", "detector:margin").stdout
+    assert "parameters_are_documented" in nl("check", "judge:strict").stdout
 
 
 def test_every_row_has_a_hook_that_says_what_it_is_for() -> None:
