@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,3 +59,16 @@ def cifar10n_file() -> Path:
     if os.environ.get("NL_REQUIRE_CIFAR10") == "1":
         pytest.fail("CIFAR-10N's file is required here (NL_REQUIRE_CIFAR10=1) and was not found")
     pytest.skip("no CIFAR-10N; set NL_CIFAR10N to the authors' CIFAR-10_human.pt")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Return Chromium, or skip."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
+    program = os.environ.get("NL_CHROMIUM") or shutil.which("chromium")
+    if program is None:
+        pytest.skip("no chromium; install it, or set NL_CHROMIUM to it")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])  # CI runs as root
+        yield opened
+        opened.close()

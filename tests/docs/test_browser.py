@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import http.server
-import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,19 +25,6 @@ MADE = [
 class _Silent(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Return Chromium, or skip."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
-    program = os.environ.get("NL_CHROMIUM") or shutil.which("chromium")
-    if program is None:
-        pytest.skip("no chromium; install it, or set NL_CHROMIUM to it")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])  # CI runs as root
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

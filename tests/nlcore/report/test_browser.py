@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,19 +19,6 @@ pytestmark = pytest.mark.slow
 
 CLASSES = tuple(f"a class with a long name {number}" for number in range(10))
 PHONE = {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Return Chromium, or skip."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
-    program = os.environ.get("NL_CHROMIUM") or shutil.which("chromium")
-    if program is None:
-        pytest.skip("no chromium; install it, or set NL_CHROMIUM to it")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])  # CI runs as root
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

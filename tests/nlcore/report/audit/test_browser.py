@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -27,19 +25,6 @@ pytestmark = pytest.mark.slow
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 IDS = {f"train/{number}.png" for number in range(24)}
 STRANGE = ('a "quoted", name', "<b>bold</b>", "🐈 ‮gnp", "  spaces ", "two\nlines;\tor more")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Return Chromium, or skip."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
-    program = os.environ.get("NL_CHROMIUM") or shutil.which("chromium")
-    if program is None:
-        pytest.skip("no chromium; install it, or set NL_CHROMIUM to it")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])  # CI runs as root
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
