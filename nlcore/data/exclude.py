@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlcore.contracts import Labels
-from nlcore.data.tables import read_table
+from nlcore.data.tables import parse_table, table_text
 from nlcore.errors import UserError
-from nlcore.textfiles import read_text
 
 _ADVICE = "Give a file of ids, one a line or in a column 'id', or the folder of an audit."
 _MEANT = {"decision": ("drop",), "flagged": ("1", "true", "yes")}
@@ -59,21 +58,13 @@ def excluded(path: Path, ids: NDArray[Any], others: NDArray[Any]) -> tuple[Label
 
 def _read(path: Path) -> Sequence[str]:
     """Return the ids that a file means."""
-    try:
-        text = read_text(path)
-    except FileNotFoundError:
-        raise UserError(f"exclude = {path}: there is no such file. {_ADVICE}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"exclude = {path}: it is no text in UTF-8 or UTF-16. {_ADVICE}") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"exclude = {path}: it cannot be read: {reason}. {_ADVICE}") from None
+    text = table_text(path, _ADVICE)
     lines = text.splitlines()
     titles = [title.strip().strip('"').casefold() for title in (lines[0] if lines else "").replace(";", ",").split(",")]
     if "id" not in titles:
         return [line.strip() for line in lines if line.strip()]
     meant = next((column for column in _MEANT if column in titles), None)
-    rows = [row for _, row in read_table(path, ["id", *([meant] if meant else [])], _ADVICE)]
+    rows = [row for _, row in parse_table(path, text, ["id", *([meant] if meant else [])])]
     if meant:
         rows = [row for row in rows if row[meant].strip().casefold() in _MEANT[meant]]
     return [row["id"] for row in rows]

@@ -32,14 +32,31 @@ def read_table(
         UserError: no file, no text, no valid CSV, a column that is missing.
 
     """
+    return parse_table(path, table_text(path, advice), needed, also)
+
+
+def table_text(path: Path, advice: str) -> str:
+    """
+    Return the text of a table.
+
+    Raises:
+        UserError: no file, or no text.
+
+    """
     try:
-        text = read_text(path)
+        return read_text(path)
     except FileNotFoundError:
         raise UserError(f"There is no file {path}. {advice}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path} is no text in UTF-8 or UTF-16. Save it as CSV in UTF-8.") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+
+
+def parse_table(
+    path: Path, text: str, needed: Sequence[str], also: Sequence[str] = ()
+) -> list[tuple[str, Mapping[str, str]]]:
+    """Return the rows of a text, as `read_table` does; `path` is for messages."""
     first = text.partition("\n")[0].partition("\r")[0]
     separator = max(_SEPARATORS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
