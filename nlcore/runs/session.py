@@ -29,8 +29,8 @@ from nlcore.rundir.result import Result, accuracies
 from nlcore.rundir.samples import draw_samples
 from nlcore.rundir.selection_file import write_selection
 from nlcore.runs.plan import plan, speed_hints
-from nlcore.training.build import memory_in_words
 from nlcore.training.hardware import peak_memory, using_threads
+from nlcore.training.memory import memory_in_words
 from nlcore.training.observers import Observer, Row, Start
 from nlcore.training.trainer import DivergedError, Trainer
 

@@ -37,8 +37,9 @@ from nlcore.runs.share import team_of, tell_share
 from nlcore.runs.team import Team
 from nlcore.runs.terminal import Terminal, seconds_in_words
 from nlcore.runs.trackers import TrackerObserver
-from nlcore.training.build import build, load_data, memory_in_words
+from nlcore.training.build import build, load_data
 from nlcore.training.hardware import available_cpus
+from nlcore.training.memory import memory_in_words
 from nlcore.training.observers import Observer
 
 

@@ -8,8 +8,7 @@ Everything that trains goes through here: runs, the conformance suite, benchmark
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from nlcore.data.batches import TrainingBatches
 from nlcore.data.prepare import prepare
 from nlcore.data.run_data import RunData, TrainingData
 from nlcore.data.views import View, Views
-from nlcore.errors import RunError, UserError
+from nlcore.errors import UserError
 from nlcore.host.registry import registry
 from nlcore.host.selection import Selection
 from nlcore.training.capture import CudaGraph, StepCapture
@@ -33,6 +32,7 @@ from nlcore.training.ema import WeightEMA
 from nlcore.training.evaluate import Evaluator
 from nlcore.training.hardware import Hardware, resolve_hardware, using_threads
 from nlcore.training.initial import InitialWeights
+from nlcore.training.memory import memory_in_words
 from nlcore.training.pretrained import initial_weights, pretrained_file
 from nlcore.training.processes import ALONE, Processes
 from nlcore.training.threads import choose_threads
@@ -292,25 +292,3 @@ def _say_small(architecture: Selection, data: RunData, report: Callable[[str], N
             f"The weights were trained on images of {trained}×{trained} pixels, and these have {width}×{height}: "
             f"they know more of larger ones. For a folder of images give --dataset.size {trained}, or what time allows."
         )
-
-
-@contextmanager
-def memory_in_words(experiment: Experiment) -> Iterator[None]:
-    """
-    Say what to lower where memory runs out inside.
-
-    Raises:
-        RunError: it did.
-
-    """
-    lower = f"lower --batch-size (now {experiment.settings.batch_size})"
-    if "width" in experiment["architecture"].params:
-        lower += f" or --architecture.width (now {experiment['architecture'].params['width']})"
-    try:
-        yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise RunError(f"Out of memory: {lower}.") from error
-    except RuntimeError as error:
-        if "allocate memory" not in str(error):  # the CPU allocator raises no class of its own
-            raise
-        raise RunError(f"Out of memory: {lower}.") from error
