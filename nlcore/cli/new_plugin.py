@@ -121,6 +121,7 @@ def _run(kind: str, shown: str) -> str:
     """Return the commands that try it out: of an estimator two, as it needs a run."""
     commands = {
         "dataset": f"nl run --dataset {shown}",
+        "detector": f"nl audit --dataset digits --detector {shown}",
         "estimator": f"nl run --dataset digits --name tried\nnl estimate tried --estimator {shown}",
         "executor": f"nl sweep --dataset digits --seed 1,2 --executor {shown}",
     }

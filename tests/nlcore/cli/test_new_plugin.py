@@ -28,6 +28,7 @@ SUMMARIES = {
     "strategy": "Small-loss selection: one network, trained on the samples it finds easiest.",
     "estimator": "Class means: the matrix is the mean prediction of the samples predicted alike.",
     "executor": "Processes of this machine, so many at a time, each for one run.",
+    "detector": "Relative confidence: how unlikely a given label is, beside its class's labels on average.",
 }
 KINDS = tuple(SUMMARIES)
 
@@ -74,6 +75,7 @@ def test_says_what_it_wrote_and_what_to_do_next(nl: Any, tmp_path: Path) -> None
         ("tracker", "nl run --dataset digits --tracker mine"),
         ("estimator", "nl run --dataset digits --name tried\nnl estimate tried --estimator mine"),
         ("executor", "nl sweep --dataset digits --seed 1,2 --executor mine"),
+        ("detector", "nl audit --dataset digits --detector mine"),
     ],
 )
 def test_the_last_commands_use_it(nl: Any, tmp_path: Path, kind: str, command: str) -> None:
@@ -225,9 +227,14 @@ def test_every_package_is_listed_used_and_passes_its_own_tests(
     asked = ("run", *tiny) if kind == "estimator" else ("run", *tiny, f"--{kind}", name)
     if kind == "executor":
         asked = ("sweep", *tiny, "--seed", "1,2", "--executor", name)
+    if kind == "detector":
+        asked = ("audit", *tiny, "--folds", "2", "--detector", name)
     printed = tool("nlcore", *asked, "--json", "--quiet", cwd=tmp_path, **environment)
     made = json.loads(printed.splitlines()[-1])
-    assert [run["status"] for run in made.get("runs", [made])] == ["done"] * (2 if kind == "executor" else 1)
+    if kind == "detector":
+        assert made["detectors"] == [name]
+    else:
+        assert [run["status"] for run in made.get("runs", [made])] == ["done"] * (2 if kind == "executor" else 1)
     if kind == "estimator":
         estimate = ("estimate", made["run_dir"], "--estimator", name, "--folds", "2", "--epochs", "1", "--json")
         (found,) = json.loads(tool("nlcore", *estimate, cwd=tmp_path, **environment))["estimates"]
