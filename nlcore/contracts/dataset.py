@@ -79,6 +79,8 @@ class Data:
             run asks for them (``--trusted``).
         unreadable: the files that were left out as they cannot be read, with the reason, by id.
         whole: whether train and test are one set that was split for this run alone, so that an audit looks at both.
+        further_tests: more test sets by name (lower-case letters, digits and underscores), each measured apart after
+            every epoch; `test` is the main one.
 
     """
 
@@ -92,6 +94,7 @@ class Data:
     trusted: Split | None = None
     unreadable: Mapping[str, str] = field(default_factory=dict)
     whole: bool = False
+    further_tests: Mapping[str, Split] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

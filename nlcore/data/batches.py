@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nlcore.contracts import Batch, Pass
+from nlcore.data.balanced import balanced_positions
 from nlcore.data.device_images import Asked, DeviceImages
 from nlcore.data.run_data import TrainingData
 from nlcore.data.seeds import derive_seed, generator
@@ -48,6 +49,11 @@ class TrainingBatches:
         self._batch_size = batch_size
         self._seed = seed
         self._device = device
+
+    @property
+    def all_images(self) -> list[DeviceImages]:
+        """The images of every source."""
+        return [source.images for source in self._sources.values()]
 
     @property
     def strong_is_weak(self) -> bool:
@@ -144,7 +150,4 @@ class TrainingBatches:
     def _everything(self, source: str, random: torch.Generator) -> Tensor:
         """Return N positions: each once, or, where classes are balanced, as many of each given class."""
         labels = self.labels(source).cpu()
-        if not self._class_balanced:
-            return torch.arange(len(labels))
-        weights = 1.0 / torch.bincount(labels)[labels].double()
-        return torch.multinomial(weights, len(labels), replacement=True, generator=random)
+        return balanced_positions(labels, random) if self._class_balanced else torch.arange(len(labels))

@@ -44,7 +44,16 @@ class Asked:
 
 
 class DeviceImages:
-    """Images of one store as a network sees them, on one device: float32 (B, C, H, W) channels_last."""
+    """
+    Images of one store as a network sees them, on one device: float32 (B, C, H, W) channels_last.
+
+    Attributes:
+        features: what every view shows in their place where it is there, float32 (N, D), on any device; a batch of it
+            is (B, D, 1, 1).
+
+    """
+
+    features: Tensor | None = None
 
     def __init__(self, store: ImageStore, normalise: Normalise, device: torch.device) -> None:
         self._store = store
@@ -72,6 +81,11 @@ class DeviceImages:
         on_device = indices.to(self._device)
         starts = np.cumsum([0, *lengths])
         parts = [slice(int(first), int(last)) for first, last in pairwise(starts)]
+        if self.features is not None:
+            for part in parts:
+                rows = self.features[indices[part].to(self.features.device)].to(self._device)
+                yield on_device[part], (rows[:, :, None, None],) * len(asked)
+            return
         if self._images is not None:
             for part in parts:
                 yield on_device[part], tuple(self._in_memory(on_device[part], part, asked))

@@ -6,17 +6,16 @@ One function lists them and one reads them, for training and for prediction, so 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import stat
-import threading
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol, TypeAlias
 
+from nlcore.data.fitting import Fit, squash
+from nlcore.data.image_warnings import reading
 from nlcore.errors import UserError
 
 if TYPE_CHECKING:  # the command line lists folders without them
@@ -48,7 +47,19 @@ _OF_SYSTEMS = frozenset({"__MACOSX", "@eaDir"})
 
 _SHOWN = 10  # of the endings that were left out
 
-_reading = threading.local()  # .path: the file that this thread reads
+_ORIENTATION = 0x0112  # the EXIF tag
+_TURNED = (5, 6, 7, 8)  # its values for images that lie on their side
+
+
+class ImageInside(Protocol):
+    """An image within another file, as in a row of a table. It is hashable, and its text says which it is."""
+
+    def open(self, mode: Literal["rb"]) -> BinaryIO:
+        """Return the image as a file; raise `UnreadableError` where there is none."""
+
+
+#: What `read_image` reads.
+ImageFile: TypeAlias = Path | ImageInside
 
 
 class UnreadableError(Exception):
@@ -125,7 +136,9 @@ def printable(name: object) -> str:
     return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def read_image(path: Path, image_shape: tuple[int, int, int], background: Background = "white") -> NDArray[np.uint8]:
+def read_image(
+    path: ImageFile, image_shape: tuple[int, int, int], background: Background = "white", fit: Fit = squash
+) -> NDArray[np.uint8]:
     """
     Return an image file as uint8 (H, W, C): upright as its EXIF data say, grey or RGB, resized (bilinear).
 
@@ -133,9 +146,10 @@ def read_image(path: Path, image_shape: tuple[int, int, int], background: Backgr
     where pillow-heif is installed.
 
     Args:
-        path: the file.
+        path: the file, or an image within one.
         image_shape: (C, H, W), with C = 1 for grey and 3 for RGB.
-        background: what lies behind transparent parts.
+        background: what lies behind transparent parts, and in margins.
+        fit: tells for (W, H) of the upright image and of the array where its pixels go (`nlcore.data.fitting`).
 
     Raises:
         UnreadableError: it cannot be opened, is damaged or no image, or has more than 8 bits a channel.
@@ -145,52 +159,32 @@ def read_image(path: Path, image_shape: tuple[int, int, int], background: Backgr
     from PIL import Image, ImageOps
 
     channels, height, width = image_shape
-    _reading.path = path
     try:
-        with _open(path) as image:
+        with reading(path), _open(path) as image:
             if _has_more_than_8_bits(image):
                 raise UnreadableError(f"it has more than 8 bits a channel (mode {image.mode}); save it with 8")
-            # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size: several times faster, and resized afterwards.
-            image.draft(None, (2 * max(width, height),) * 2)
+            size = _size_of_jpeg(image)
+            if size is not None:  # can be decoded at 1/2, 1/4 or 1/8 of its size: several times faster
+                reduction = fit(size, (width, height)).reduction
+                image.draft(None, (image.width // reduction, image.height // reduction))
             upright = ImageOps.exif_transpose(image)
+            placing = fit(size or upright.size, (width, height)).within(size or upright.size, upright.size)
             if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
                 colours = upright.convert("RGBA")
                 upright = Image.alpha_composite(Image.new("RGBA", colours.size, background), colours)
-            converted = upright.convert("RGB" if channels == 3 else "L")
-            if converted.size != (width, height):
-                converted = converted.resize((width, height), Image.Resampling.BILINEAR)
+            shown = upright.convert("RGB" if channels == 3 else "L")
+            shown = shown.resize(placing.size, Image.Resampling.BILINEAR, box=placing.box)
+            if shown.size != (width, height):
+                whole = Image.new(shown.mode, (width, height), background)
+                whole.paste(shown, placing.corner)
+                shown = whole
     except (UnreadableError, MemoryError):
         raise
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from error
     except Exception as error:  # Pillow's decoders raise what they will when a file is damaged
         raise UnreadableError(str(error) or type(error).__name__) from error
-    finally:
-        _reading.path = None
-    return np.asarray(converted, dtype=np.uint8).reshape(height, width, channels)
-
-
-@contextlib.contextmanager
-def collected_warnings() -> Iterator[dict[Path, str]]:
-    """
-    Keep what is warned of while `read_image` reads inside, in whatever thread, by file; nothing of it is printed.
-
-    Not to be used in two threads at once: Python keeps the way of warnings for all of them.
-    """
-    found: dict[Path, str] = {}
-    with warnings.catch_warnings():
-        show = warnings.showwarning
-
-        def keep(message: Warning | str, *about: object, **more: object) -> None:
-            path = getattr(_reading, "path", None)
-            if path is None:
-                show(message, *about, **more)  # type: ignore[arg-type]
-            else:
-                found[path] = " ".join(str(message).split())
-
-        warnings.simplefilter("always")
-        warnings.showwarning = keep
-        yield found
+    return np.asarray(shown, dtype=np.uint8).reshape(height, width, channels)
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
@@ -217,17 +211,18 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: ImageFile) -> Image.Image:
     """Open a file as an image of one of the formats that are decoded here."""
     from PIL import Image, UnidentifiedImageError
 
-    mode = path.stat().st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # reading from a pipe would wait for ever
-        raise UnreadableError("it is no regular file")
+    if isinstance(path, Path):
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # reading from a pipe would wait for ever
+            raise UnreadableError("it is no regular file")
     Image.init()
     formats = [name for name in Image.ID if name not in _NOT_DECODED]
     try:
-        return Image.open(path, formats=formats)
+        return Image.open(path if isinstance(path, Path) else path.open("rb"), formats=formats)
     except UnidentifiedImageError:
         if not _is_heic(path):
             raise UnreadableError("it is no image of a format that is known") from None
@@ -236,10 +231,17 @@ def _open(path: Path) -> Image.Image:
     except ImportError:
         raise UnreadableError("it is HEIC, which needs pillow-heif: pip install pillow-heif") from None
     register_heif_opener()
-    return Image.open(path, formats=["HEIF"])
+    return Image.open(path if isinstance(path, Path) else path.open("rb"), formats=["HEIF"])
 
 
-def _is_heic(path: Path) -> bool:
+def _size_of_jpeg(image: Image.Image) -> tuple[int, int] | None:
+    """Return width and height of a JPEG that has been opened when it is upright; None for other formats."""
+    if image.format not in ("JPEG", "MPO"):
+        return None
+    return image.size[::-1] if image.getexif().get(_ORIENTATION) in _TURNED else image.size
+
+
+def _is_heic(path: ImageFile) -> bool:
     """Tell by the first bytes, as phones' HEIC files are often called .jpg."""
     with path.open("rb") as file:
         start = file.read(12)

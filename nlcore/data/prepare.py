@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -96,12 +97,21 @@ def prepare(
         classes=tuple(data.classes),
         mean=data.mean,
         std=data.std,
-        declared=declaration(noise, data.classes) if clean is not None else None,
+        declared=declaration(noise, data.classes) if _labels_are_true(data.train) else None,
         fingerprint=fingerprint,
         notes=(*data.notes, *said),
         repeated=tuple(repeated),
         trusted=told,
+        further_tests={
+            name: LabelledImages(stores.as_store(split.images), split.labels, split.ids)
+            for name, split in data.further_tests.items()
+        },
     )
+
+
+def _labels_are_true(split: Split) -> bool:
+    """Tell whether a dataset's own labels are known to be right: then the noise that is declared is all there is."""
+    return split.clean is not None and bool((split.labels == split.clean).all())
 
 
 def _truth(given: Labels, clean: Labels | None, train: Labels | None, held_out: Labels | None, classes: int) -> Truth:
@@ -129,6 +139,9 @@ def _corrupt(
     """Return images, given labels and true labels (None where unknown) after label noise."""
     for split in _splits(data):
         _check(split, data)
+    for name in data.further_tests:
+        if not re.fullmatch("[a-z][a-z0-9_]*", name):  # it becomes the name of a column
+            raise UserError(f"The dataset is inconsistent: a further test set is called {name!r}; name it as in val_2.")
     images = stores.as_store(data.train.images)
     clean = data.train.clean
     samples = NoiseContext(data.train.ids, images, tuple(data.classes), source.directory, source)
@@ -176,11 +189,11 @@ def _check(split: Split, data: Data) -> None:
 
 def _splits(data: Data) -> list[Split]:
     """Return all parts that a dataset has."""
-    return [part for part in (data.train, data.test, data.trusted) if part is not None]
+    return [part for part in (data.train, data.test, data.trusted, *data.further_tests.values()) if part is not None]
 
 
 def _fingerprint(data: Data) -> str:
-    """Return the SHA-256 over ids, labels and, where they lie in memory, images of train and test."""
+    """Return the SHA-256 over ids, labels and, where they lie in memory, images of all parts."""
     digest = hashlib.sha256()
     for split in _splits(data):
         digest.update(repr(split.ids.tolist()).encode())

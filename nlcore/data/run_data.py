@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class TrainingData:
         given: int64 (N,), their given labels.
         num_classes: K.
         mean, std: per channel, of values scaled to 0..1.
-        declared: what the noise model declares, None where it declares nothing or the dataset's own truth is unknown.
+        declared: what the noise model declares, None where it declares nothing or labels may be wrong before it.
         trusted: further images with their true labels, where the run tells the method some.
 
     """
@@ -115,11 +116,12 @@ class RunData:
         truth: the true labels of training and held-out samples.
         classes: the names of the K classes.
         mean, std: per channel, of values scaled to 0..1.
-        declared: what the noise model declares, None where it declares nothing or the dataset's own truth is unknown.
+        declared: what the noise model declares, None where it declares nothing or labels may be wrong before it.
         fingerprint: names the content of the dataset, before any noise.
         notes: what a user should know about the data, a sentence each.
         repeated: where images occur that are in train and test, or under several labels.
         trusted: images with their true labels that training is told, apart from `train`; or None.
+        further_tests: more test sets by name, with true labels, each measured apart.
 
     """
 
@@ -135,6 +137,7 @@ class RunData:
     notes: tuple[str, ...] = ()
     repeated: tuple[Repeated, ...] = ()
     trusted: LabelledImages | None = None
+    further_tests: Mapping[str, LabelledImages] = field(default_factory=dict)
 
     @property
     def num_classes(self) -> int:

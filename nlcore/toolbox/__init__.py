@@ -20,8 +20,12 @@ from nlcore.toolbox.selection import class_balanced_indices, keep_smallest, knn_
 from nlcore.toolbox.targets import beta, mix, mixup_pairs, mixup_pairs_within, sharpen
 
 __all__ = [
+    "FITS",
     "IMAGE_SUFFIXES",
     "Background",
+    "Fit",
+    "ImageFile",
+    "Placing",
     "Posterior",
     "UnreadableError",
     "as_store",
@@ -31,6 +35,7 @@ __all__ = [
     "class_balanced_indices",
     "collected_warnings",
     "did_you_mean",
+    "dropped_warnings",
     "found_by_noise_rate",
     "gmm_clean",
     "guess",
@@ -65,11 +70,12 @@ if TYPE_CHECKING:
     from nlcore.audits.noise_model import Posterior, noise_posterior
     from nlcore.audits.predictions import margin_and_other
     from nlcore.audits.pruning import found_by_noise_rate
+    from nlcore.data.fitting import FITS, Fit, Placing
     from nlcore.data.image_files import (
         IMAGE_SUFFIXES,
         Background,
+        ImageFile,
         UnreadableError,
-        collected_warnings,
         left_out_in_words,
         list_folders,
         list_images,
@@ -77,6 +83,7 @@ if TYPE_CHECKING:
         read_image,
         visible,
     )
+    from nlcore.data.image_warnings import collected_warnings, dropped_warnings
     from nlcore.data.stores import as_store
     from nlcore.errors import did_you_mean
     from nlcore.parameters import show_value
@@ -85,13 +92,18 @@ if TYPE_CHECKING:
 else:
     _ELSEWHERE = {
         "Background": "nlcore.data.image_files",
+        "FITS": "nlcore.data.fitting",
+        "Fit": "nlcore.data.fitting",
         "IMAGE_SUFFIXES": "nlcore.data.image_files",
+        "ImageFile": "nlcore.data.image_files",
+        "Placing": "nlcore.data.fitting",
         "Posterior": "nlcore.audits.noise_model",
         "UnreadableError": "nlcore.data.image_files",
         "as_store": "nlcore.data.stores",
         "available_cpus": "nlcore.training.hardware",
-        "collected_warnings": "nlcore.data.image_files",
+        "collected_warnings": "nlcore.data.image_warnings",
         "did_you_mean": "nlcore.errors",
+        "dropped_warnings": "nlcore.data.image_warnings",
         "found_by_noise_rate": "nlcore.audits.pruning",
         "left_out_in_words": "nlcore.data.image_files",
         "list_folders": "nlcore.data.image_files",

@@ -67,7 +67,7 @@ def read_rows(path: Path, separator: str | None = None) -> tuple[list[Row], str]
     return rows, used
 
 
-def refuse_missing(path: Path, what: str, values: Sequence[tuple[int, str]]) -> None:
+def refuse_missing(path: Path, what: str, values: Sequence[tuple[int, str]], where: str = "line") -> None:
     """
     Check that no value of a column is missing.
 
@@ -75,16 +75,17 @@ def refuse_missing(path: Path, what: str, values: Sequence[tuple[int, str]]) -> 
         path: the file.
         what: what the values are, in a word.
         values: each with its line.
+        where: what the numbers count.
 
     Raises:
         UserError: some are, by their lines.
 
     """
-    missing = [f"line {line} ({value or 'empty'})" for line, value in values if not value or value in MISSING]
+    missing = [f"{where} {line} ({value or 'empty'})" for line, value in values if not value or value in MISSING]
     if missing:
         raise UserError(
-            f"{path}: there is no {what} in {shorten(missing)}. Fill it in or remove the line; what is really called "
-            "so needs another name."
+            f"{path}: there is no {what} in {shorten(missing)}. Fill it in or remove the {where}; what is really "
+            "called so needs another name."
         )
 
 

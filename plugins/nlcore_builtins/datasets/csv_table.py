@@ -71,7 +71,8 @@ class CsvTable(OwnImages):
 
         """
         tables = [self._table(), *([] if self.test is None else [Path(self.test)])]
-        return [*tables, *(item.path for table in tables for item in self._list(table, []))]
+        items = [item for table in tables for item in self._list(table, [])]
+        return [*tables, *(item.path for item in items if isinstance(item.path, Path))]
 
     def _in_order(self, table: Path, notes: list[str]) -> list[Item]:
         """Return the images that a CSV lists, sorted by id, so that the order of its rows changes no number."""

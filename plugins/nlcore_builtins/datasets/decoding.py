@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +18,8 @@ from numpy.typing import NDArray
 
 from nlcore import RunError
 from nlcore.contracts import Labels
-from nlcore.toolbox import Background, UnreadableError, collected_warnings, read_image
+from nlcore.toolbox import Background, Fit, ImageFile, UnreadableError, collected_warnings, dropped_warnings, read_image
+from nlcore_builtins.datasets.random_box import draw_boxes
 
 CHUNK = 256  # images that are decoded before the first of them is taken: what lies in memory is bounded by it
 
@@ -27,18 +27,28 @@ CHUNK = 256  # images that are decoded before the first of them is taken: what l
 class Item(NamedTuple):
     """An image as it is listed: its file, its id (a relative path) and the name of its class."""
 
-    path: Path
+    path: ImageFile
     id: str
     label: str
 
 
 @dataclass(frozen=True)
 class DecodingStore:
-    """Images that are decoded whenever they are asked for."""
+    """
+    Images that are decoded whenever they are asked for.
 
-    paths: Sequence[Path]
+    Attributes:
+        paths: of the N files.
+        size: width and height that they are resized to, in pixels.
+        background: what lies behind transparent parts, and in margins.
+        fit: how they come to that size.
+
+    """
+
+    paths: Sequence[ImageFile]
     size: int
-    background: Background = "white"
+    background: Background
+    fit: Fit
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -56,14 +66,40 @@ class DecodingStore:
             RunError: a file that could be read before can no longer be.
 
         """
+        return self._decoded(indices, [self.fit] * len(indices))
+
+    def _decoded(self, indices: Labels, fits: Sequence[Fit]) -> NDArray[np.uint8]:
         images = np.empty((len(indices), self.size, self.size, 3), dtype=np.uint8)
         chosen = [self.paths[position] for position in indices.tolist()]
-        with collected_warnings():  # they were told when the images were looked at
-            for number, image in enumerate(_decode(chosen, self.size, self.background)):
+        with dropped_warnings:  # they were told when the images were looked at
+            for number, image in enumerate(_decode(chosen, fits, self.size, self.background)):
                 if isinstance(image, UnreadableError):
                     raise RunError(f"The image {chosen[number]} can no longer be read: {image}.")
                 images[number] = image
         return images
+
+
+@dataclass(frozen=True)
+class BoxesStore(DecodingStore):
+    """
+    The same, and for training a box of each image at random, cut from the file itself.
+
+    Attributes:
+        smallest: share of an image's area that a box has at least.
+
+    """
+
+    smallest: float
+
+    def fetch_augmented(self, indices: Labels, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """
+        Return boxes of the images at these positions, uint8 (B, H, W, 3).
+
+        Raises:
+            RunError: a file that could be read before can no longer be.
+
+        """
+        return self._decoded(indices, draw_boxes(len(indices), self.smallest, rng))
 
 
 @dataclass(frozen=True)
@@ -90,7 +126,12 @@ class Seen:
 
 
 def look_at(
-    items: Sequence[Item], size: int, background: Background, keep: bool, progress: Callable[[int, int, str], None]
+    items: Sequence[Item],
+    size: int,
+    background: Background,
+    fit: Fit,
+    keep: bool,
+    progress: Callable[[int, int, str], None],
 ) -> Seen:
     """
     Decode every image once and return what was seen.
@@ -98,7 +139,8 @@ def look_at(
     Args:
         items: the images.
         size: width and height that they are resized to, in pixels.
-        background: what lies behind transparent parts.
+        background: what lies behind transparent parts, and in margins.
+        fit: how they come to that size.
         keep: whether the decoded images are kept.
         progress: is told how many are decoded, of how many, and what.
 
@@ -107,7 +149,7 @@ def look_at(
     images = np.zeros((count, size, size, 3), dtype=np.uint8) if keep else None
     seen = Seen(images, np.zeros((count, 2, 3), dtype=np.int64), [b""] * count, {}, [], {})
     with collected_warnings() as warned:
-        for number, image in enumerate(_decode([item.path for item in items], size, background)):
+        for number, image in enumerate(_decode([item.path for item in items], [fit] * count, size, background)):
             progress(number + 1, count, "images decoded")
             if isinstance(image, UnreadableError):
                 seen.reasons[number] = str(image)
@@ -132,16 +174,19 @@ def moments(sums: NDArray[np.int64], count: int) -> tuple[tuple[float, ...], tup
     return tuple(mean.tolist()), tuple(std.tolist())
 
 
-def _decode(paths: Sequence[Path], size: int, background: Background) -> Iterator[NDArray[np.uint8] | UnreadableError]:
+def _decode(
+    paths: Sequence[ImageFile], fits: Sequence[Fit], size: int, background: Background
+) -> Iterator[NDArray[np.uint8] | UnreadableError]:
     """Yield the images (size, size, 3) in order, decoded by threads; where one cannot be read, the reason."""
 
-    def one(path: Path) -> NDArray[np.uint8] | UnreadableError:
+    def one(path: ImageFile, fit: Fit) -> NDArray[np.uint8] | UnreadableError:
         try:
-            return read_image(path, (3, size, size), background)
+            return read_image(path, (3, size, size), background, fit)
         except UnreadableError as error:
             return error
 
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with ThreadPoolExecutor(min(cpus, 16)) as pool:
         for start in range(0, len(paths), CHUNK):
-            yield from pool.map(one, paths[start : start + CHUNK])
+            part = slice(start, start + CHUNK)
+            yield from pool.map(one, paths[part], fits[part])

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from nlcore import UserError, parameter
 from nlcore.contracts import Data, DatasetContext, Labels, Split
-from nlcore.toolbox import read_image
-from nlcore_builtins.datasets.decoding import DecodingStore, Item, Seen, look_at, moments
+from nlcore.toolbox import FITS, read_image
+from nlcore_builtins.datasets.decoding import BoxesStore, DecodingStore, Item, Seen, look_at, moments
 from nlcore_builtins.tables import shorten
 
 COPIES = 4  # of the pixels while training: as they are, and padded and mirrored for random crops
@@ -36,15 +36,27 @@ class OwnImages:
     defaults: ClassVar[Mapping[str, object]] = {"noise": "none"}
 
     size: int = parameter(64, "width and height that images are resized to, in pixels", range="[8, 1024]")
+    resize: Literal["squash", "crop", "pad"] = parameter(
+        "squash", "how: squash takes no heed of proportions, crop cuts the longer side off, pad leaves margins"
+    )
+    random_box: float | None = parameter(
+        None,
+        "train on random boxes, cut from the files themselves, of at least this share of the area; none: on all of it",
+        range="(0, 1]",
+    )
     test_fraction: float = parameter(
-        0.2, "share of each class to test on, where no test images are given", range="(0, 1)"
+        0.2,
+        "share of each class to test on, where no test images are given; 0: one image of each class that has two",
+        range="[0, 1)",
     )
     split_seed: int = parameter(0, "draws which images those are", range="[0, inf)")
     memory: float = parameter(
         2.0, "GB that images may take while training; more are decoded anew for each batch", range="[0, inf)"
     )
     skip_unreadable: bool = parameter(False, "leave out images that cannot be read")
-    background: Literal["white", "black"] = parameter("white", "what lies behind transparent parts of an image")
+    background: Literal["white", "black"] = parameter(
+        "white", "what lies behind transparent parts of an image, and in margins"
+    )
     mean: str | None = parameter(
         None,
         "of red, green and blue scaled to 0..1, as in 0.485,0.456,0.406; none: of the training images",
@@ -66,7 +78,7 @@ class OwnImages:
             UnreadableError: it is no image that can be read.
 
         """
-        return read_image(path, image_shape, self.background)
+        return read_image(path, image_shape, self.background, FITS[self.resize])
 
     def assemble(self, train: list[Item], test: list[Item] | None, source: DatasetContext, notes: list[str]) -> Data:
         """
@@ -88,8 +100,11 @@ class OwnImages:
             [item.label for item in items[: len(train)]],
             None if test is None else [item.label for item in items[len(train) :]],
         )
+        if test is None:
+            self._check_can_be_split([item.label for item in items])
         notes = [*notes, *_about_names([item.label for item in (*train, *(test or []))])]
-        seen = look_at(items, self.size, self.background, keep=self._fits(len(items)), progress=source.progress)
+        background, fit = self.background, FITS[self.resize]
+        seen = look_at(items, self.size, background, fit, self._fits(len(items)), source.progress)
         unreadable = {items[number].id: reason for number, reason in seen.reasons.items()}
         if unreadable:
             notes.append(self._left_out(unreadable, len(items)))
@@ -100,16 +115,26 @@ class OwnImages:
             left = [items[number].label for number in trained]
             tests = None if test is None else [items[number].label for number in tested]
             _check_classes(left, tests, before=classes)
+            if test is None:
+                self._check_can_be_split(left)
         labels = np.array([classes.index(item.label) for item in items], dtype=np.int64)
         if test is None:
             tested = self._draw_test(labels, trained)
             trained = np.setdiff1d(trained, tested)
 
-        def split(chosen: Labels) -> Split:
+        def split(chosen: Labels, random_box: float | None = None) -> Split:
             ids = np.array([items[number].id for number in chosen])
-            paths = [items[number].path for number in chosen]
-            images = DecodingStore(paths, self.size, self.background) if seen.images is None else seen.images[chosen]
-            return Split(images, labels[chosen], ids, None, [seen.digests[number] for number in chosen], paths)
+            files = [items[number].path for number in chosen]
+            paths = [file for file in files if isinstance(file, Path)]
+            images: NDArray[np.uint8] | DecodingStore
+            if random_box is not None:
+                images = BoxesStore(files, self.size, background, fit, random_box)
+            elif seen.images is not None:
+                images = seen.images[chosen]
+            else:
+                images = DecodingStore(files, self.size, background, fit)
+            digests = [seen.digests[number] for number in chosen]
+            return Split(images, labels[chosen], ids, None, digests, paths if len(paths) == len(files) else None)
 
         digest = hashlib.sha256(f"{self.size} {classes}".encode())
         for chosen in (trained, tested):
@@ -123,8 +148,8 @@ class OwnImages:
             )
         mean, std = moments(seen.sums[trained].sum(0), len(trained) * self.size**2)
         return Data(
-            train=split(trained),
-            test=split(tested),
+            train=split(trained, self.random_box),
+            test=split(tested, self.random_box if test is None else None),  # an audit trains on all of a whole
             classes=classes,
             mean=_three_numbers(self.mean, "mean") or mean,
             std=_three_numbers(self.std, "std") or std,
@@ -136,6 +161,16 @@ class OwnImages:
 
     def _fits(self, count: int) -> bool:
         return COPIES * 3 * self.size**2 * count <= self.memory * 1e9
+
+    def _check_can_be_split(self, labels: Sequence[str]) -> None:
+        """Raise where a class has no image for a test part, or where no class has one."""
+        counts = Counter(labels)
+        single = [name for name in in_order(labels) if counts[name] == 1]
+        if single and (self.test_fraction or len(single) == len(counts)):
+            raise UserError(
+                f"These classes have one image only, so none can be split off for testing: {shorten(single)}. Add "
+                "images or remove the class, or give test images of their own."
+            )
 
     def _draw_test(self, labels: Labels, positions: Labels) -> Labels:
         """Return the sorted positions to test on: of each class `test_fraction`, but one at least and never all."""
@@ -193,7 +228,7 @@ def _about_names(names: Sequence[str]) -> list[str]:
 
 
 def _check_classes(train: list[str], test: list[str] | None, before: tuple[str, ...] | None = None) -> tuple[str, ...]:
-    """Return the classes, which must be at least two, the same in both parts, and large enough to be split."""
+    """Return the classes, which must be at least two, and the same in both parts."""
     classes = in_order(train)
     gone = [name for name in before or () if name not in classes]
     if gone:
@@ -209,14 +244,6 @@ def _check_classes(train: list[str], test: list[str] | None, before: tuple[str, 
         ]
         if differences:
             raise UserError(f"The classes of training and test images are not the same; {'; '.join(differences)}.")
-    else:
-        counts = Counter(train)
-        single = [name for name in classes if counts[name] == 1]
-        if single:
-            raise UserError(
-                f"These classes have one image only, so none can be split off for testing: {shorten(single)}. Add "
-                "images or remove the class, or give test images of their own."
-            )
     return classes
 
 

@@ -21,12 +21,12 @@ from nlcore import UserError
 from nlcore.data.image_files import (
     IMAGE_SUFFIXES,
     UnreadableError,
-    collected_warnings,
     left_out_in_words,
     list_folders,
     list_images,
     read_image,
 )
+from nlcore.data.image_warnings import collected_warnings
 
 
 def some_colours() -> NDArray[np.uint8]:
@@ -197,20 +197,6 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(UnreadableError, match="no regular file"):
         read_image(tmp_path / "pipe.png", (3, 8, 8))
-
-
-def test_warnings_are_kept_by_file_and_not_printed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    large = save(tmp_path / "large.png", Image.fromarray(np.zeros((36, 36, 3), np.uint8)))
-    small = save(tmp_path / "small.png", Image.fromarray(np.zeros((9, 9, 3), np.uint8)))
-    with collected_warnings() as found:
-        for path in (large, small):
-            read_image(path, (3, 8, 8))
-    assert list(found) == [large]
-    assert "1296 pixels" in found[large]
-    assert capfd.readouterr() == ("", "")
 
 
 # --------------------------------------------------------------------------------------------------------- lists

@@ -160,6 +160,13 @@ def test_what_a_noise_model_declares_is_passed_on() -> None:
     assert prepared(some_data(), SomeWrong()).declared is None
 
 
+def test_nothing_is_declared_of_labels_that_come_with_noise_of_their_own() -> None:
+    data = some_data()
+    wrong = replace(data, train=replace(data.train, labels=np.roll(data.train.labels, 1)))
+    assert prepared(wrong, Declaring(0.0)).declared is None
+    assert prepared(wrong, Declaring(0.0)).truth.noise_rate == 1
+
+
 def test_the_noise_in_words() -> None:
     every_label = prepared(some_data(), Declaring(1.0))
     assert every_label.noise_in_words == "100.00% declared, 100.00% of the labels wrong"

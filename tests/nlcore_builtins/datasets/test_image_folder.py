@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import shutil
 import subprocess
@@ -12,19 +13,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from click.testing import CliRunner
 from fuzzing import FUZZ, refused_or_read
 from helpers import without_clock
 from hypothesis import given
 from hypothesis import strategies as some
 from nlcore_builtins.datasets.image_folder import ImageFolder
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 import nlcore
 from nlcore import UserError
 from nlcore.checks import dataset as checks
+from nlcore.cli.main import cli
 from nlcore.contracts import Data, DatasetContext, Split
 from nlcore.data import stores
+
+CATS = ("cat", "dog")
 
 
 def picture(seed: int, size: tuple[int, int] = (12, 12)) -> NDArray[np.uint8]:
@@ -200,6 +206,33 @@ def test_a_figure_drawn_in_alpha_is_seen_over_the_right_background(memory: float
     np.testing.assert_array_equal(dataset.read(root / "cat" / "00.png", (3, 12, 12)), shown[1])
 
 
+@pytest.mark.parametrize("memory", [2.0, 0.0], ids=["in memory", "on demand"])
+@pytest.mark.parametrize("name", ["image_folder", "csv"])
+def test_proportions_are_kept_where_asked_for(name: str, memory: float, tmp_path: Path) -> None:
+    make(tmp_path, cat=2, dog=2)
+    photo = tmp_path / "cat" / "00.png"
+    image = Image.fromarray(picture(1, (24, 36)))
+    image.save(photo)
+    (tmp_path / "all.csv").write_text("path,label\n" + "".join(f"{c}/0{n}.png,{c}\n" for c in CATS for n in (0, 1)))
+    place = {"folder": str(tmp_path)} if name == "image_folder" else {"train": str(tmp_path / "all.csv")}
+    expected = {
+        "squash": image.resize((12, 12), Image.Resampling.BILINEAR),
+        "crop": image.resize((18, 12), Image.Resampling.BILINEAR).crop((3, 0, 15, 12)),
+        "pad": ImageOps.pad(image, (12, 12), Image.Resampling.BILINEAR, "black"),
+    }
+    prints = set()
+    for resize, shown in expected.items():
+        own = {"size": 12, "resize": resize, "background": "black", "memory": memory, **place}
+        dataset = nlcore.create("dataset", name, **own)
+        data = dataset.load(DatasetContext(tmp_path))
+        parts = (data.train, data.test)
+        found = {sample: one for part in parts for sample, one in zip(part.ids, pixels(part), strict=True)}
+        np.testing.assert_allclose(found["cat/00.png"].astype(int), np.asarray(shown).astype(int), atol=1)
+        np.testing.assert_array_equal(dataset.read(photo, (3, 12, 12)), found["cat/00.png"])
+        prints.add(data.fingerprint)
+    assert len(prints) == 3
+
+
 def test_warnings_of_pillow_become_notes_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = make(tmp_path / "photos", cat=3, dog=3)
     Image.fromarray(picture(0, (14, 14))).save(root / "dog" / "01.png")
@@ -304,6 +337,13 @@ def test_folders_that_hold_nothing_of_use_are_said(tmp_path: Path) -> None:
 
 def test_a_class_with_one_image_cannot_be_split(tmp_path: Path) -> None:
     assert "one image only, so none can be split off for testing: dog" in refused(make(tmp_path / "a", cat=3, dog=1))
+    assert "one image only" in refused(make(tmp_path / "b", cat=1, dog=1), test_fraction=0)
+
+
+def test_the_least_that_can_be_tested_on_is_an_image_of_each_class_that_has_two(tmp_path: Path) -> None:
+    data = load(make(tmp_path, cat=5, dog=1, eel=2), test_fraction=0)
+    assert np.bincount(data.train.labels).tolist() == [4, 1, 1]
+    assert np.bincount(data.test.labels).tolist() == [1, 0, 1]
 
 
 def test_classes_of_train_and_test_must_agree(tmp_path: Path) -> None:
@@ -416,6 +456,38 @@ def test_a_run_gives_the_same_numbers_in_memory_and_on_demand_and_predicts(tmp_p
     images = np.stack([np.asarray(Image.open(name)) for name in names])
     rows_of_files = np.stack([row for _, row in model.predict_files(names)])
     np.testing.assert_allclose(rows_of_files, model.predict(images), atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("resize", ["crop", "pad"])
+def test_a_model_reads_files_as_it_was_trained(resize: str, tmp_path: Path) -> None:
+    """In Python, by the commands and in what is exported."""
+    root = make(tmp_path / "photos", cat=6, dog=6)
+    photo = Image.fromarray(picture(1, (24, 36)))
+    photo.save(root / "cat" / "00.png")
+    own: Any = {"dataset": "image_folder", "dataset.folder": str(root), "dataset.size": 12, "dataset.resize": resize}
+    run = nlcore.run(**{**own, **TINY}).run_dir
+    model = nlcore.load(run)
+    bilinear = Image.Resampling.BILINEAR
+    cropped = photo.resize((18, 12), bilinear).crop((3, 0, 15, 12))
+    fitted = np.asarray(cropped if resize == "crop" else ImageOps.pad(photo, (12, 12), bilinear, "white"))
+    ((_, shares),) = model.predict_files([root / "cat" / "00.png"])
+    np.testing.assert_allclose(shares, model.predict(fitted[None])[0], atol=1e-3)
+    squashed = np.asarray(photo.resize((12, 12), bilinear))
+    assert np.abs(shares - model.predict(squashed[None])[0]).max() > 1e-3
+    said = CliRunner().invoke(cli, ["predict", str(run), str(root / "cat" / "00.png")])
+    assert float(said.stdout.split("\t")[2]) == pytest.approx(float(shares.max()), abs=2e-4)
+    said = CliRunner().invoke(cli, ["evaluate", str(run), str(root), "--json", "--quiet"])
+    right = sum(
+        model.classes[row.argmax()] == path.parent.name
+        for path, row in model.predict_files(sorted(root.rglob("*.png")))
+    )
+    assert json.loads(said.stdout)["accuracy"] == pytest.approx(right / 12)
+    said = CliRunner().invoke(cli, ["export", str(run), "--to", "torch_export", "-o", "model.pt2"])
+    assert said.exit_code == 0, said.output
+    about = {"nlcore.json": ""}
+    torch.export.load("model.pt2", extra_files=about)
+    assert json.loads(about["nlcore.json"])["resize"] == resize
 
 
 @pytest.mark.slow
