@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nlcore.api import audit, create, dataset, load, resume, run, sweep
+from nlcore.api import audit, create, dataset, load, resume, run, samples, sweep, use_plugin
 from nlcore.errors import ComponentError, NotInstalledError, ParameterError, PluginError, RunError, UserError
 from nlcore.host.hookspecs import NLCORE_API, Component, hookimpl
 from nlcore.parameters import parameter
 from nlcore.rundir.result import Result
+from nlcore.studies.several import frame, plot
 from nlcore.version import __version__
 
 if TYPE_CHECKING:
@@ -49,11 +50,15 @@ __all__ = [
     "audit",
     "create",
     "dataset",
+    "frame",
     "hookimpl",
     "label_issues",
     "load",
     "parameter",
+    "plot",
     "resume",
     "run",
+    "samples",
     "sweep",
+    "use_plugin",
 ]

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from nlcore.errors import UserError
 from nlcore.host.hookspecs import slots
-from nlcore.host.registry import registry
+from nlcore.host.registry import load_anew, registry
 from nlcore.rundir.find import find_model, find_run
 from nlcore.rundir.result import Result
+from nlcore.textfiles import expand_home
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from nlcore.audits.result import Audit
     from nlcore.contracts import Data, Split
     from nlcore.runs.model import TrainedModel
@@ -50,8 +53,7 @@ def run(
         if not isinstance(settings.get(slot, ""), str):
             raise UserError(_by_name(slot, settings[slot]))
     layers = [read_recipe(Path(recipe))] if recipe is not None else []
-    plain = {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in settings.items()}
-    return execute([*layers, plain], Terminal(quiet), fresh)
+    return execute([*layers, _plain(settings)], Terminal(quiet), fresh)
 
 
 def resume(
@@ -102,10 +104,44 @@ def sweep(
     from nlcore.studies.grid import several_in_python
     from nlcore.studies.sweep import find, run_study
 
-    plain = {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in settings.items()}
+    plain = _plain(settings)
     of_executor = {key.removeprefix("executor."): plain.pop(key) for key in [*plain] if key.startswith("executor.")}
     every = find(None if study is None else Path(study), *several_in_python(plain))
     return run_study(every, registry().create("executor", executor, of_executor), quiet)
+
+
+def samples(*, quiet: bool = False, **settings: Any) -> Figure:
+    """
+    Return a sheet of noisy training images with given and true labels, as ``nl samples`` draws it.
+
+    Args:
+        quiet: print nothing on stderr.
+        settings: as for `run`; those that say nothing of the data and their noise change nothing.
+
+    Raises:
+        UserError: an unknown name or parameter, a value that is not allowed, data that are not there.
+
+    """
+    from nlcore.config.experiment import resolve
+    from nlcore.rundir.samples import samples_figure
+    from nlcore.runs.noisy_data import noisy_data
+    from nlcore.runs.terminal import Terminal
+
+    experiment = resolve(_plain(settings))
+    return samples_figure(noisy_data(experiment, Terminal(quiet)), experiment.settings.noise_seed)
+
+
+def use_plugin(file: str | os.PathLike[str]) -> None:
+    """
+    Use a single file as a plugin from here on, as ``nl --plugin FILE`` does. Call it again after each edit of the file.
+
+    A notebook writes such a file with ``%%writefile``. Processes that are started from here know it, too.
+
+    Raises:
+        PluginError: there is no such file, or it does not work. Then it is no plugin any more; all others still are.
+
+    """
+    load_anew(str(expand_home(os.fspath(file)).absolute()))
 
 
 def audit(recipe: str | os.PathLike[str] | None = None, *, quiet: bool = False, **words: Any) -> Audit:
@@ -134,7 +170,7 @@ def audit(recipe: str | os.PathLike[str] | None = None, *, quiet: bool = False, 
     from nlcore.report.audit.audit import audit as find_issues
     from nlcore.runs.terminal import Terminal
 
-    plain = {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in words.items()}
+    plain = _plain(words)
     own = {item.name: plain.pop(item.name) for item in fields(AuditSettings) if item.name in plain}
     layers = [read_recipe(Path(recipe))] if recipe is not None else []
     return find_issues([*layers, plain], read_settings(own), Terminal(quiet))
@@ -210,6 +246,10 @@ def create(kind: str, name: str, **params: Any) -> Any:
 
     """
     return registry().create(kind, name, params)
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in settings.items()}
 
 
 def _by_name(kind: str, given: object) -> str:

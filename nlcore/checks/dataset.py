@@ -118,7 +118,7 @@ def _source() -> DatasetContext:
 
 
 def _splits(data: Data) -> list[tuple[str, Split]]:
-    return [("train", data.train), ("test", data.test)]
+    return [("train", data.train), ("test", data.test), *data.further_tests.items()]
 
 
 def _same(one: Labels | None, other: Labels | None) -> bool:

@@ -19,7 +19,6 @@ from nlcore.errors import UserError, plural
 if TYPE_CHECKING:
     from nlcore.config.experiment import Experiment
     from nlcore.data.run_data import RunData
-    from nlcore.runs.terminal import Terminal
 
 _STORAGE = ("data_dir", "no_download")
 IN_A_ROW = 10  # up to so many classes, a row of the matrix fits into 80 columns
@@ -39,7 +38,7 @@ class NoiseCommand(ComponentCommand):
 
     def experiment(self, ctx: click.Context) -> Experiment:
         """Return the experiment that the command line describes; nothing else of it is used."""
-        return noisy_data(ctx)
+        return asked_for(ctx)
 
     def sections(self, experiment: Experiment) -> list[tuple[str, HelpRows]]:
         """Return the seed, where things lie, and what the command does."""
@@ -79,13 +78,14 @@ def noise(ctx: click.Context, /, **options: Any) -> int:
     if options["help"]:
         click.echo(ctx.get_help())
         return 0
-    experiment = noisy_data(ctx)
+    experiment = asked_for(ctx)
 
     from nlcore.rundir.noise_report import as_text, describe
+    from nlcore.runs.noisy_data import noisy_data
     from nlcore.runs.terminal import Terminal, print_plan
 
     terminal, seed = Terminal(options["quiet"]), experiment.settings.noise_seed
-    data = prepared(experiment, terminal)
+    data = noisy_data(experiment, terminal)
     about = {"model": experiment.config()["noise"], "noise_seed": seed}
     record = describe(data, about)
     text = as_text(record)
@@ -108,22 +108,12 @@ def noise(ctx: click.Context, /, **options: Any) -> int:
     return 0
 
 
-def noisy_data(ctx: click.Context) -> Experiment:
+def asked_for(ctx: click.Context) -> Experiment:
     """Return the experiment whose dataset and noise are those of the command line."""
     from nlcore.config.experiment import resolve
 
     names = [*NoiseCommand.slots, "labels", "noise_seed", *_STORAGE]
     return resolve({**{name: ctx.params[name] for name in names if ctx.params[name] is not None}, **ctx.obj})
-
-
-def prepared(experiment: Experiment, terminal: Terminal) -> RunData:
-    """Load an experiment's data and make their labels wrong."""
-    from nlcore.contracts import DatasetContext
-    from nlcore.data.prepare import prepare
-
-    source = DatasetContext(experiment.data_dir, not experiment.storage.no_download, terminal.line)
-    dataset, noise = experiment["dataset"].create(), experiment["noise"].create()
-    return prepare(dataset, noise, source, noise_seed=experiment.settings.noise_seed)
 
 
 def _default_folder(experiment: Experiment, record: str) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from nlcore.cli.noise import NoiseCommand, noise_options, noisy_data, prepared
+from nlcore.cli.noise import NoiseCommand, asked_for, noise_options
 from nlcore.cli.output import check_output
 
 _DEFAULT = Path("samples.png")
@@ -38,13 +38,14 @@ def samples(ctx: click.Context, /, **options: Any) -> int:
         return 0
     place = options["out"] or _DEFAULT
     check_output(place, "a picture", (".png",))
-    experiment = noisy_data(ctx)
+    experiment = asked_for(ctx)
 
     from nlcore.rundir import durable
     from nlcore.rundir.samples import draw_samples
+    from nlcore.runs.noisy_data import noisy_data
     from nlcore.runs.terminal import Terminal
 
-    data = prepared(experiment, Terminal(options["quiet"]))
+    data = noisy_data(experiment, Terminal(options["quiet"]))
     durable.write(place, draw_samples(data, experiment.settings.noise_seed))
     click.echo(f"written to {place}")
     return 0

@@ -84,9 +84,9 @@ def table(
     Accuracies are on the test set: of the last epoch, the mean of the last ten, and of the epoch selected on held-out
     noisy data. Of runs with a preset that is a paper's setting, "published" is the paper's figure and "difference" how
     many points the mean of the last ten epochs is above it. "memorised" is the share of the wrong labels that the
-    model predicts. --wide adds the best of all epochs (an oracle, and so is a method that was told the noise rate),
-    the share of the mislabelled images that the model classifies correctly, time, speed, memory, and a sign that is
-    the same for the same given labels.
+    model predicts. A further test set of the data has a column of its name, the last epoch's accuracy. --wide adds the
+    best of all epochs (an oracle, and so is a method that was told the noise rate), the share of the mislabelled images
+    that the model classifies correctly, time, speed, memory, and a sign that is the same for the same given labels.
 
     --by takes nl run's words: loss, loss.q, noise.rate, epochs, lr, preset. Runs of one row may differ in their seeds
     alone. With --baseline a row also has its paired difference to it over equal seeds and labels, with a 95 % interval.
@@ -131,11 +131,13 @@ def _print(runs: Sequence[Result], names: Sequence[str]) -> None:
     """Print what differs as columns, and what does not in a sentence."""
     in_all = [f"{title} {cell(runs[0])}" for title, cell in _WORDS.items() if len({cell(run) for run in runs}) == 1]
     shared = dict(set.intersection(*(set(_parameters(run).items()) for run in runs)))
+    further = _further(runs)
     columns: dict[str, Callable[[Result], str]] = {
         "run": lambda run: short_name(run.run_dir.name, names),
         **{title: cell for title, cell in _WORDS.items() if len({cell(run) for run in runs}) > 1},
         "parameters": lambda run: _listed(_parameters(run), shared),
         **_NUMBERS,
+        **further,
         "remarks": _remarks,
     }
     titles = [title for title, cell in columns.items() if any(cell(run) for run in runs)]
@@ -143,19 +145,32 @@ def _print(runs: Sequence[Result], names: Sequence[str]) -> None:
     if in_all:
         print_text(f"{'all runs' if len(runs) > 1 else 'one run'}: {', '.join(in_all)}")
         click.echo()
-    print_table(titles, [[columns[title](run) for title in titles] for run in runs], _ALIGNED)
+    print_table(titles, [[columns[title](run) for title in titles] for run in runs], (*_ALIGNED, *further))
 
 
 def _print_wide(runs: Sequence[Result]) -> None:
+    further = _further(runs)
     columns: dict[str, Callable[[Result], str]] = {
         "run": lambda run: run.run_dir.name,
         **_WORDS,
         "parameters": lambda run: _listed(_parameters(run), {}),
         **_NUMBERS,
+        **further,
         **_WIDE,
         "remarks": _remarks,
     }
-    print_table(list(columns), [[cell(run) for cell in columns.values()] for run in runs], _ALIGNED)
+    cells = [[cell(run) for cell in columns.values()] for run in runs]
+    print_table(list(columns), cells, (*_ALIGNED, *further))
+
+
+def _further(runs: Sequence[Result]) -> _Cells:
+    """Return a column for each further test set that a run has: the accuracy of the last epoch."""
+    names = dict.fromkeys(name for run in runs for name in run.further_tests)
+    return {name: functools.partial(_last_on, name) for name in names}
+
+
+def _last_on(name: str, run: Result) -> str:
+    return _percent(run.further_tests.get(name, {}).get("last"))
 
 
 def _parameters(run: Result) -> dict[str, str]:

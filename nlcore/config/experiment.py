@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from nlcore.config.choose import Finder, expand_short, names_of, require_text, select, suggestions
+from nlcore.config.frozen import refuse_frozen, said_of_frozen
 from nlcore.config.initial import ids_file, weights_file
-from nlcore.config.recipe import Overrides, check_names, read_preset
+from nlcore.config.recipe import Overrides, check_names, note_of_preset, read_preset
 from nlcore.config.scale import asked_scale, shortened
 from nlcore.config.settings import PROCESSES, Storage, TrainingSettings, data_directory
 from nlcore.errors import ParameterError, UserError
@@ -131,8 +132,12 @@ def resolve(*layers: Overrides) -> Experiment:
     if scale < 1:
         shorter, said = shortened(experiment.selections, experiment.settings, scale)
         experiment, notes = _resolved((*layers, shorter)), (said,)
+    said_by_preset = None if preset is None else note_of_preset(preset)
+    notes += () if said_by_preset is None else (said_by_preset,)
+    notes += said_of_frozen(experiment.selections, experiment.settings)
     experiment = replace(experiment, preset=preset, unlike_preset=unlike, notes=notes)
     _refuse(experiment.selections)
+    refuse_frozen(experiment.selections, experiment.settings)
     return experiment
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -9,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TypeAlias
 
-from nlcore.config.settings import FILES, SHORT_NAMES, Storage, TrainingSettings
+from nlcore.config.settings import FILES, SHORT_NAMES, Storage, TrainingSettings, data_directory
 from nlcore.config.unknown import meant
 from nlcore.errors import ParameterError, PluginError, UserError, did_you_mean
 from nlcore.host.hookspecs import slots
@@ -117,24 +118,26 @@ def flat_recipe(content: Mapping[str, object]) -> dict[str, object]:
             if name not in slots():
                 raise UserError(f"there is no table [{key}].{did_you_mean(name, slots())} Tables are {_tables()}.")
             layer |= dict(_table(name, value))
-        else:
+        elif name != "note":  # what a preset says of itself, no setting either
             layer[name] = value
     return layer
 
 
 def preset_text(name: str) -> str:
     """
-    Return a preset as it was written, TOML with its comments.
+    Return a preset as it was written, TOML with its comments, or as its function writes it for this machine.
 
     Raises:
-        UserError: there is no preset of this name, or its plugin lacks the file.
+        UserError: there is no preset of this name, or its plugin lacks the file or the function.
 
     """
     entry = registry().find("preset", name)
     package, _, file = entry.component.target.partition(":")
     try:
+        if file.isidentifier():
+            return str(getattr(importlib.import_module(package), file)(data_directory()))
         return resources.files(package).joinpath(file).read_text(encoding="utf-8")
-    except (ImportError, OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError, AttributeError, TypeError) as error:
         who = f"{entry.full_name} ({entry.component.target})"
         raise PluginError(f"The preset {who} cannot be read: {error}.") from error
 
@@ -151,6 +154,12 @@ def read_preset(name: str) -> Overrides:
     if "preset" in layer:
         raise PluginError(f"The preset {name} names another preset: write out what it takes from it.")
     return layer
+
+
+def note_of_preset(name: str) -> str | None:
+    """Return what a preset says of itself to who runs it, its key ``note``; None where it says nothing."""
+    note = parse_toml(preset_text(name), f"preset {name}").get("note")
+    return None if note is None else f"{name}: {note}"
 
 
 def check_names(layer: Overrides) -> None:

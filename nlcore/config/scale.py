@@ -60,8 +60,9 @@ def _counted(
     """Yield everything that counts epochs: its name, what it is, its value."""
     declared = parameters_of(TrainingSettings)
     for setting in fields(TrainingSettings):
-        if declared[setting.name].epochs:
-            yield setting.name, declared[setting.name], getattr(settings, setting.name)
+        value = getattr(settings, setting.name)
+        if declared[setting.name].epochs and isinstance(value, (int, float)):
+            yield setting.name, declared[setting.name], value
     for slot, selection in selections.items():
         for key, (part, name) in selection.addresses().items():
             if part.declared[name].epochs and isinstance(part.params[name], (int, float)):

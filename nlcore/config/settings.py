@@ -39,12 +39,19 @@ class TrainingSettings:
     lr_milestones: str = parameter("0.5,0.75", "for step: shares of the run, separated by commas")
     lr_min: float = parameter(0.0, "for cosine and linear: the learning rate at the end", range="[0, inf)")
     lr_warmup: float = parameter(0.0, "epochs over which the learning rate rises from 0", range="[0, inf)", epochs=True)
+    decay_weights_only: bool = parameter(False, "no weight decay on biases and normalisations: what has one dimension")
     clip_norm: float | None = parameter(None, "largest norm of all gradients of a step together", range="(0, inf)")
     init: str | None = parameter(None, "a run, or a file of weights, that networks start from", path=True)
+    freeze: int | Literal["all"] = parameter(
+        0,
+        "epochs that train the head alone, on features that are computed once, or all",
+        range="[0, inf)",
+        epochs=True,
+    )
     ema: float | None = parameter(
         None, "decay of an average of the weights that is evaluated and saved instead", range="(0, 1)"
     )
-    class_balanced: bool = parameter(False, "draw as many images of each given class, the rare ones repeatedly")
+    class_balanced: bool = parameter(False, "show each given class equally often, images of rare ones repeatedly")
     validation: float = parameter(0.0, "fraction of the noisy training set to hold out", range="[0, 1)")
     trusted: int = parameter(0, "images whose true labels the method is told, apart from the others", range="[0, inf)")
     exclude: str | None = parameter(

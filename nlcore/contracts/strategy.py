@@ -182,6 +182,8 @@ class Strategy(Protocol):
         ``checked_with``: a tuple of mappings of parameters, ``({"warm_up": 1},)``: what ``nl check`` trains with
         besides the defaults, so that it reaches later phases in a few epochs.
         ``defaults``: settings that it was published with, see `nlcore.contracts`.
+        ``not_frozen``: why it cannot do with features that are computed once (``--freeze``), in words such as "it
+        compares views of an image"; so does what draws parts of a network anew. Else an image is (B, D, 1, 1) then.
         ``state_dict()`` and ``load_state_dict(state)``: what is not in networks, modules, losses and optimisers;
         tensors and primitives, nothing else. Restored before them, so that optimisers that were made anew can be made
         anew again.

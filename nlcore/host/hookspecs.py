@@ -145,7 +145,8 @@ class Component:
 
     Attributes:
         name: what users type; lower-case letters, digits and underscores, and hyphens in the name of a preset.
-        target: ``"module:Class"``, imported only when the component is used; of a preset ``"package:file.toml"``.
+        target: ``"module:Class"``, imported only when the component is used; of a preset ``"package:file.toml"``, or
+            ``"package:function"``, which returns the recipe.
         summary: one line for lists.
         paper: where it is defined (``"arXiv:1412.6596"``, a DOI, a URL), or empty.
         bibtex: the paper's whole BibTeX entry (``"@article{...}"``), or empty.
@@ -285,5 +286,7 @@ def nl_presets() -> list[Component]:  # type: ignore[empty-body]
     Presets: recipes that ship with a package, for ``nl run --preset NAME``.
 
     The target is no class but a recipe file in a package: ``"my_package.presets:mine.toml"`` is ``mine.toml`` in the
-    folder of `my_package.presets`.
+    folder of `my_package.presets`. Where a recipe depends on what is installed, it is a function that returns the text,
+    ``"my_package.presets:mine"``; it is given the folder of the data, and must not import torch. What a recipe's key
+    ``note`` says is told to who runs it.
     """

@@ -20,6 +20,13 @@ def plugin_files() -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(expand_home(file).absolute()) for file in given if file))
 
 
+def forget(file: str) -> None:
+    """Let a file be loaded anew the next time, as it may have been edited since."""
+    known = sys.modules.get(Path(file).stem)
+    if known and _is_at(known.__spec__, Path(file)):
+        del sys.modules[known.__name__]
+
+
 def load_file(file: str) -> ModuleType:
     """
     Import a single file as a module that is called like it.

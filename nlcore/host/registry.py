@@ -15,7 +15,7 @@ from nlcore.errors import PluginError, UserError, did_you_mean, plural
 from nlcore.host import suggest
 from nlcore.host.discovery import Entry, Plugin, discover, reason
 from nlcore.host.hookspecs import BUILTIN, KINDS, component_kinds
-from nlcore.host.plugin_file import plugin_files
+from nlcore.host.plugin_file import forget, plugin_files
 from nlcore.host.selection import Selected
 from nlcore.parameters import Parameter, check_parameters, parameters_of
 
@@ -218,6 +218,28 @@ def registry() -> Registry:
     """
     strict = os.environ.get("NL_STRICT", "") == "1"
     return _registry(os.environ.get("NL_PLUGINS", ""), plugin_files(), strict, tuple(sys.path))
+
+
+def load_anew(file: str) -> None:
+    """
+    Use a single file as a plugin from here on, as it is now: one that was edited since it was loaded is loaded again.
+
+    Args:
+        file: its absolute path.
+
+    Raises:
+        PluginError: it cannot be loaded; then it is no plugin any more, and all others still are.
+
+    """
+    forget(file)
+    _registry.cache_clear()
+    others = [other for other in plugin_files() if other != file]
+    os.environ["NL_PLUGIN_PATH"] = os.pathsep.join([*others, file])
+    try:
+        registry()
+    except BaseException:
+        os.environ["NL_PLUGIN_PATH"] = os.pathsep.join(others)
+        raise
 
 
 @functools.lru_cache(maxsize=8)

@@ -16,8 +16,11 @@ COMPONENTS: Mapping[str, Mapping[str, str]] = {
     "dataset": {
         **dict.fromkeys(("cifar", "c10"), "cifar10"),
         **dict.fromkeys(("folder", "images"), "image_folder"),
+        **dict.fromkeys(("huggingface", "datasets"), "hf"),
+        **dict.fromkeys(("webvision", "webvision50"), "mini_webvision"),
         "c100": "cifar100",
         "fmnist": "fashion_mnist",
+        "wds": "webdataset",
     },
     "noise": {
         **dict.fromkeys(("sym", "uniform"), "symmetric"),

@@ -87,7 +87,8 @@ def resolve_model(place: Path, recipe: Mapping[str, Any], files: Mapping[str, st
         UserError: as `resolve_run`.
 
     """
-    layer = {key: value for key, value in flat_recipe(recipe).items() if key not in FILES}
+    of_training = (*FILES, "freeze")  # what is frozen came from a file
+    layer = {key: value for key, value in flat_recipe(recipe).items() if key not in of_training}
     for slot in ("noise", "labels"):
         layer = {key: value for key, value in layer.items() if key.partition(".")[0] != slot}
     try:

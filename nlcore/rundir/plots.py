@@ -33,10 +33,11 @@ def curves_figure(rows: Sequence[Mapping[str, Any]], result: Result) -> Figure:
 
     What was not measured is left out; the axis is cut to where the curves are.
     """
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    from nlcore.rundir.picture import Picture
+
+    figure = Picture(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot()
     epochs = [row["epoch"] for row in rows]
     drawn: list[float] = []

@@ -6,16 +6,21 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlcore.errors import UserError
 from nlcore.host.hookspecs import slots
 from nlcore.rundir.directory import RunDirectory
 from nlcore.rundir.figures import balanced, interval_in_words, per_class, wilson
-from nlcore.rundir.notebook import html_table
+from nlcore.rundir.notebook import as_frame, html_picture, html_table
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
 
 __all__ = ["Result", "accuracies", "per_class"]
 
+_WIDTH = 560  # of curves in a notebook, in pixels
 _MANY = 10_000  # test images: with as many an accuracy is known to a point, and its interval is not worth a line
 
 
@@ -34,6 +39,7 @@ class Result:
         test_accuracy: ``last``; ``mean_last_10`` (of all where there are fewer); ``selected`` (at the epoch that is
             best on held-out noisy data); ``best_oracle`` (the best of all epochs on the test set itself).
         memorisation: ``clean_accuracy``, ``memorised`` and ``corrected`` over the whole training set at the end.
+        further_tests: the same as `test_accuracy` of each further test set, by its name.
         options: the components' parameters that differ from their defaults, as ``{"loss.q": 0.3}``.
         oracles: what the method was told that a user could not know.
         preset: the preset that the run was made from: its ``name``, and what is ``unlike`` it; empty of any other.
@@ -58,6 +64,7 @@ class Result:
     noise_rate: float | None = None
     test_accuracy: Mapping[str, float | None] = field(default_factory=lambda: accuracies([]))
     memorisation: Mapping[str, float | None] = field(default_factory=dict)
+    further_tests: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     oracles: Sequence[str] = ()
     preset: Mapping[str, Any] = field(default_factory=dict)
@@ -75,9 +82,13 @@ class Result:
         return "\n  ".join([f"Result: {self.status}", self._what(), *self.lines()])
 
     def _repr_html_(self) -> str:
-        """Return the result as a small table for notebooks."""
+        """Return the result as a small table for notebooks, and its curves where there are some."""
         rows = [line.partition(": ")[::2] for line in self.lines()]
-        return html_table(f"Result: {self.status}. {self._what()}", (), rows)
+        table = html_table(f"Result: {self.status}. {self._what()}", (), rows)
+        curves = self.run_dir / "curves.png"
+        if not curves.is_file():
+            return table
+        return f"<div>{table}\n{html_picture(curves.read_bytes(), 'curves by epoch', _WIDTH)}</div>"
 
     def _what(self) -> str:
         used = self.components
@@ -108,17 +119,13 @@ class Result:
 
     def lines(self) -> list[str]:
         """Return the result in words, for the terminal."""
-        named = {
-            "last epoch": self.test_accuracy["last"],
-            "mean of the last 10": self.test_accuracy["mean_last_10"],
-            "selected on held-out noisy labels": self.test_accuracy["selected"],
-            "best of all epochs (oracle)": self.test_accuracy["best_oracle"],
-        }
-        known = [f"{label} {value:.2%}" for label, value in named.items() if value is not None]
+        known = _in_words(self.test_accuracy)
         interval = self.accuracy_interval
         if known and interval and sum(one["count"] for one in self.per_class) < _MANY:
             known[0] += f" (95% interval {interval_in_words(interval)})"
         lines = [f"test accuracy: {', '.join(known)}"] if known else []
+        further = {name: _in_words(found) for name, found in self.further_tests.items()}
+        lines += [f"test accuracy on {name}: {', '.join(words)}" for name, words in further.items() if words]
         memorised, corrected = self.memorisation.get("memorised"), self.memorisation.get("corrected")
         if memorised is not None and corrected is not None:
             lines.append(f"mislabelled training images: {memorised:.2%} memorised, {corrected:.2%} corrected")
@@ -146,7 +153,7 @@ class Result:
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """The rows of ``metrics.jsonl``, one for each epoch, as mappings: ``pandas.DataFrame(result.metrics)``."""
+        """The rows of ``metrics.jsonl``, one for each epoch, as mappings."""
         return RunDirectory(self.run_dir).metrics()
 
     @property
@@ -158,6 +165,22 @@ class Result:
         """
         rows = self.metrics
         return {name: [row.get(name) for row in rows] for name in dict.fromkeys(key for row in rows for key in row)}
+
+    def frame(self) -> pandas.DataFrame:
+        """
+        Return the rows of ``metrics.jsonl``, one for each epoch, as a DataFrame.
+
+        Raises:
+            UserError: pandas is not installed.
+
+        """
+        return as_frame(self.metrics)
+
+    def plot(self) -> Figure:
+        """Return test accuracy and the share of wrong labels memorised by epoch, as ``curves.png`` shows them."""
+        from nlcore.rundir.plots import curves_figure
+
+        return curves_figure(self.metrics, self)
 
     @classmethod
     def read(cls, path: Path) -> Result:
@@ -185,9 +208,20 @@ class Result:
         return result
 
 
-def accuracies(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """Return the reported test accuracies from the metrics of all epochs."""
-    test = [float(row["test_accuracy"]) for row in rows]
+def _in_words(accuracy: Mapping[str, float | None]) -> list[str]:
+    """Return the accuracies that were measured: ``last epoch 91.20%``."""
+    named = {
+        "last epoch": accuracy["last"],
+        "mean of the last 10": accuracy["mean_last_10"],
+        "selected on held-out noisy labels": accuracy["selected"],
+        "best of all epochs (oracle)": accuracy["best_oracle"],
+    }
+    return [f"{label} {value:.2%}" for label, value in named.items() if value is not None]
+
+
+def accuracies(rows: Sequence[Mapping[str, Any]], column: str = "test_accuracy") -> dict[str, float | None]:
+    """Return the reported test accuracies from the metrics of all epochs, of the test set whose column it is."""
+    test = [float(row[column]) for row in rows]
     held_out = [row.get("validation_accuracy") for row in rows]
     selected = None
     if test and None not in held_out:

@@ -47,8 +47,9 @@ def samples_figure(data: RunData, seed: int) -> Figure:
         seed: of the draw, at least 0.
 
     """
-    from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
+
+    from nlcore.rundir.picture import Picture
 
     rng = np.random.default_rng([seed, _STREAM])
     chosen: Labels = np.sort(rng.permutation(len(data.train))[: COLUMNS * ROWS])
@@ -56,7 +57,7 @@ def samples_figure(data: RunData, seed: int) -> Figure:
     true = given if data.truth.train is None else data.truth.train[chosen]
     sheet, pitch, size = _side_by_side(data.train.images.fetch(chosen))
     height = 0.96 * _WIDTH * sheet.shape[0] / sheet.shape[1]
-    figure = Figure(figsize=(_WIDTH, height + _ABOVE))
+    figure = Picture(figsize=(_WIDTH, height + _ABOVE))
     axes = figure.add_axes((0.02, 0, 0.96, height / (height + _ABOVE)))
     axes.imshow(sheet, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set_axis_off()

@@ -73,14 +73,17 @@ def seconds_of_run(trainer: Trainer) -> float | None:
 
     Later phases of a method may take longer than its first epoch. The trainer is of no use afterwards.
     """
-    epochs = trainer.settings.epochs
+    first, epochs = trainer.frozen.epochs + 1, trainer.settings.epochs
+    features = trainer.frozen.seconds() if first > 1 else 0.0
+    if first > epochs:
+        return features  # beside them a head is trained in no time
     watch = _Watch(trainer.evaluator.images_per_epoch)
     seconds = 0.0
     try:
         with using_threads(trainer.hardware.threads), trainer.hardware.deterministically():
             for _ in range(2):  # short epochs are timed as a whole, the second time without the set-up
                 start = time.perf_counter()
-                trainer.train_epoch(1, [watch])
+                trainer.train_epoch(first, [watch])
                 trainer.evaluator.epoch()
                 seconds = time.perf_counter() - start
                 if seconds > LONG_ENOUGH:
@@ -89,4 +92,4 @@ def seconds_of_run(trainer: Trainer) -> float | None:
         seconds = enough.seconds
     except DivergedError:
         return None
-    return epochs * seconds
+    return features + (epochs - first + 1) * seconds

@@ -26,6 +26,7 @@ from nlcore.host.boundary import attributed
 from nlcore.rundir.directory import RunDirectory
 from nlcore.rundir.environment import resolve_run
 from nlcore.rundir.figures import Figures, figures
+from nlcore.rundir.model_file import NAME, ModelFile
 from nlcore.runs.model import TrainedModel
 from nlcore.runs.terminal import Terminal
 
@@ -139,10 +140,11 @@ def evaluate_dataset(
         shown: how many mistakes are kept.
 
     Raises:
-        UserError: no data, images of another size, or classes that the model does not know.
+        UserError: no data, images of another size or read in another way, or classes that the model does not know.
 
     """
     experiment = _experiment(place, given, labels)
+    _check_reading(place, experiment)
     source = DatasetContext(
         experiment.data_dir, not experiment.storage.no_download, terminal.line, terminal.progress_of
     )
@@ -177,6 +179,18 @@ def _experiment(place: Path, given: Overrides, labels: str | None) -> Experiment
     if "dataset" not in given:
         raise UserError(f"{folder} is a model without its run. Say what to measure on: a folder, or --dataset NAME.")
     return resolve(layer)
+
+
+def _check_reading(place: Path, experiment: Experiment) -> None:
+    """Raise where images of one's own would be read in another way than those that the model was trained on."""
+    ours = ModelFile.read((place if place.is_dir() else place.parent) / NAME).recipe.get("dataset", {})
+    theirs = experiment["dataset"].params
+    for name in ("resize", "background"):
+        if name in ours and name in theirs and ours[name] != theirs[name]:
+            raise UserError(
+                f"dataset.{name} = {theirs[name]}: the images that the model was trained on were read with "
+                f"{ours[name]}. Give --dataset.{name} {ours[name]}."
+            )
 
 
 def _evaluation(

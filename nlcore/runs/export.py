@@ -139,7 +139,8 @@ def _described(about: ModelFile, any_size: bool) -> dict[str, Any]:
         "channels": channels,
         "any_size": any_size,
         "colours": "RGB" if channels == 3 else "grey" if channels == 1 else str(channels),
-        "resize": str(dataset.get("resize", "squash")),
+        "resize": str(dataset.get("resize", "crop" if "shorter_side" in dataset else "squash")),
+        "shorter_side": dataset.get("shorter_side", min(height, width)),  # where it is cropped
         "interpolation": "bilinear, antialiased",
         "background": str(dataset.get("background", "white")),
         "mean": list(about.mean),

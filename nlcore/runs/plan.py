@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nlcore.config.experiment import Experiment
+from nlcore.config.frozen import frozen_epochs
 from nlcore.config.published import published_or_none
 from nlcore.data.run_data import RunData
 from nlcore.host.hookspecs import slots
@@ -80,9 +81,10 @@ def _data_in_words(experiment: Experiment, data: RunData) -> str:
     channels, height, width = data.image_shape
     held_out = f", {len(data.validation):,} held out for validation" if data.validation else ""
     trusted = f", {len(data.trusted):,} with their true labels" if data.trusted else ""
+    further = "".join(f", {len(images):,} of {name}" for name, images in data.further_tests.items())
     return (
-        f"{experiment['dataset']}: {len(data.train):,} training{held_out}{trusted} and {len(data.test):,} test images, "
-        f"{width}×{height}×{channels}"
+        f"{experiment['dataset']}: {len(data.train):,} training{held_out}{trusted} and {len(data.test):,} test images"
+        f"{further}, {width}×{height}×{channels}"
     )
 
 
@@ -108,8 +110,13 @@ def _training_in_words(experiment: Experiment) -> str:
         f"{key} {value}" for key, value in optimizer.params.items() if key in _ALWAYS or key in optimizer.changed
     )
     parts.append(f"{optimizer.name} with {rates.replace('_', ' ')} ({settings.lr_schedule.replace('_', ' ')})")
+    if settings.freeze:
+        whole = frozen_epochs(settings) == settings.epochs
+        parts.append("the head alone" if whole else f"the head alone in the first {settings.freeze}")
     if settings.ema:
         parts.append(f"weights averaged (decay {settings.ema})")
+    if settings.decay_weights_only:
+        parts.append("no decay of biases and normalisations")
     if settings.clip_norm:
         parts.append(f"gradients clipped at {settings.clip_norm}")
     if settings.class_balanced:

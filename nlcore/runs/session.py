@@ -151,7 +151,8 @@ class Session(Observer):
         words = plan(self.experiment, self.data, self.trainer, str(self.directory.path))
         images = self.trainer.evaluator.images_per_epoch
         hints = speed_hints(self.experiment, self.trainer)
-        start = Start(words, self.experiment.settings.epochs, len(self.rows), images, hints)
+        watch = self.trainer.ctx.watchers.append
+        start = Start(words, self.experiment.settings.epochs, len(self.rows), images, hints, watch)
         for observer in self.observers:
             observer.start(start)
 
@@ -243,6 +244,7 @@ class Session(Observer):
             epochs=settings.epochs,
             noise_rate=self.data.truth.noise_rate,
             test_accuracy=accuracies(self.rows),
+            further_tests={name: accuracies(self.rows, f"test_accuracy_{name}") for name in self.data.further_tests},
             options=experiment.options(),
             oracles=tuple(trainer.ctx.oracles),
             preset=self._preset,

@@ -123,7 +123,8 @@ def _execute(
     with attributed(experiment.entries):
         estimate = estimating(experiment, data, None, terminal)
         processes = tell_share(team, experiment, data)
-        trainer = build(experiment, data, report=_kept(notes, terminal), estimate=estimate, processes=processes)
+        report, show = _kept(notes, terminal), terminal.progress_of
+        trainer = build(experiment, data, None, None, report, estimate, processes, show)
     directory.create()
     with locked(directory.path, terminal.line):
         if directory.exists:  # made by another process in the meantime
@@ -245,7 +246,8 @@ def _go_on(
             estimate = estimating(experiment, data, environment.get("estimated_noise"), terminal)
             with_what = (environment["precision"], threads)
             processes = tell_share(team, experiment, data, *with_what, state)
-            trainer = build(experiment, data, *with_what, _kept(notes, terminal), estimate, processes)
+            report, show = _kept(notes, terminal), terminal.progress_of
+            trainer = build(experiment, data, *with_what, report, estimate, processes, show)
         for line in no_longer_so(environment, trainer.hardware):
             terminal.line(f"{line}: the numbers may differ in their last bits")
         watching = [terminal, *_trackers(experiment, directory, terminal), *observers]

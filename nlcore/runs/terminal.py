@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,12 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from nlcore.runs.estimate import EpochSeconds
+from nlcore.runs.lines import Lines
 from nlcore.training.observers import Observer, Start
 
 LONG_SECONDS = 600  # CPU runs estimated to take longer than this get hints on what is quicker
 WORTH_AN_ESTIMATE = 10  # seconds; what takes less is over before it is read
 WRONG_BY = 1 / 3  # an estimate that was off by more than this share is said again
 SILENT_SECONDS = 2  # whatever takes longer gets a bar
+_FURTHER = "test_accuracy_"  # of further test sets, by their names
 
 
 def seconds_in_words(seconds: float) -> str:
@@ -49,19 +50,13 @@ class Terminal(Observer):
     """
     Follows a run: the plan, an estimate once steps are timed, a bar, and a line for each epoch.
 
-    In a notebook, where rich would make an output of each line and stderr is shown as errors are, it writes plain text
-    to stdout, with a line that is overwritten in place of the bar.
+    In a notebook a line that is overwritten stands for the bar.
     """
 
     def __init__(self, quiet: bool = False) -> None:
         self.speaks = True  # whether this process is the one, of those that share a run, that tells how it ends
-        self.console = Console(stderr=True, quiet=quiet, highlight=False)
-        self._notebook = self.console.is_jupyter
-        if self._notebook:
-            self.console = Console(
-                file=sys.stdout, force_jupyter=False, force_terminal=False, quiet=quiet, highlight=False
-            )
-        self._overwritten = 0  # length of the line that the next one overwrites
+        self._lines = Lines(quiet)
+        self.console = self._lines.console
         self._bar: Progress | None = None
         self._loading_since: float | None = None
         self._epochs = self._done = 0
@@ -72,8 +67,7 @@ class Terminal(Observer):
 
     def line(self, text: str) -> None:
         """Print a line of text."""
-        self._overwrite("")
-        self.console.print(text, markup=False, soft_wrap=True)
+        self._lines.line(text)
 
     def progress_of(self, done: int, total: int, what: str) -> None:
         """
@@ -106,7 +100,7 @@ class Terminal(Observer):
 
     def stop(self) -> None:
         """End the bar."""
-        self._overwrite("")
+        self._lines.overwrite("")
         if self._bar:
             self._bar.stop()
             self._bar = None
@@ -122,7 +116,9 @@ class Terminal(Observer):
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Print an epoch's metrics; say the estimate again where the epoch shows that it was wrong."""
-        names = {"test_accuracy": "test", "validation_accuracy": "validation", "memorised": "wrong labels memorised"}
+        further = {name: name.removeprefix(_FURTHER) for name in row if name.startswith(_FURTHER)}
+        names = {"test_accuracy": "test", **further, "validation_accuracy": "validation"}
+        names["memorised"] = "wrong labels memorised"
         shown = [f"{label} {row[name]:.2%}" for name, label in names.items() if row[name] is not None]
         seconds = row["seconds_train"] + row["seconds_evaluation"]
         self.line(
@@ -146,8 +142,8 @@ class Terminal(Observer):
 
     def _show(self, what: str, done: int, total: int, rate: str) -> None:
         """Draw the bar, or overwrite the line that stands for it."""
-        if self._notebook:
-            self._overwrite(f"{what}  {done / total:.0%}  {rate}")
+        if self._lines.notebook:
+            self._lines.overwrite(f"{what}  {done / total:.0%}  {rate}")
         elif self.console.is_terminal and not self.console.quiet:
             if not self._bar:
                 columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"))
@@ -156,11 +152,3 @@ class Terminal(Observer):
                 self._bar.start()
                 atexit.register(self._bar.stop)  # whatever ends the process, the cursor comes back
             self._bar.update(self._bar.tasks[0].id, completed=done, total=total, description=what, rate=rate)
-
-    def _overwrite(self, text: str) -> None:
-        """In a notebook, write over the last line that was written so; an empty text takes it away."""
-        if self._notebook and not self.console.quiet and (text or self._overwritten):
-            blank = " " * max(0, self._overwritten - len(text))
-            self.console.file.write(f"\r{text}{blank}" if text else f"\r{blank}\r")
-            self.console.file.flush()
-            self._overwritten = len(text)

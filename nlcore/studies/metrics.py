@@ -82,6 +82,8 @@ _OF_AN_EPOCH = _MEMORISATION | _by_name(
     Metric("correction_accuracy", "suggested labels that are true"),
 )
 
+_FURTHER = "test_accuracy_"  # of further test sets, by their names
+
 #: What a table shows where nothing else is asked for, as papers report it.
 USUAL = ("last", "mean_last_10")
 
@@ -135,6 +137,8 @@ def _column(name: str, runs: Sequence[Run], others: Sequence[str]) -> Metric:
             f"--metric {name}: the runs have no such number.{did_you_mean(name, known)} They have {', '.join(known)}."
         )
     metric = _OF_AN_EPOCH.get(name, Metric(name, better="", share=False, decimals=None))
+    if name.startswith(_FURTHER):
+        metric = Metric(name, f"test accuracy on {name.removeprefix(_FURTHER)}")
     if all(value is None for run in runs for value in by_epoch(run, metric)):
         raise ParameterError(f"--metric {name}: it was not measured in any of the runs.")
     return metric

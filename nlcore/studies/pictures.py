@@ -135,7 +135,7 @@ def _canvas(
         UserError: there are too many to be told apart.
 
     """
-    from matplotlib.figure import Figure
+    from nlcore.rundir.picture import Picture
 
     panels = _panels(groups)
     names = list(dict.fromkeys(name for panel in panels for name in panel.rows))
@@ -153,7 +153,7 @@ def _canvas(
     down = math.ceil(len(panels) / across)
     width = 7.5 if across == 1 else 4.2 * across
     height = max(3.2, 0.2 * max(len(panel.rows) for panel in panels) + 1.0)
-    figure = Figure(figsize=(width, 0.9 + height * down), layout="constrained")
+    figure = Picture(figsize=(width, 0.9 + height * down), layout="constrained")
     grid = list(figure.subplots(down, across, sharex=share_x, sharey=True, squeeze=False).flat)
     for axes in grid[len(panels) :]:
         axes.remove()

@@ -6,28 +6,29 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
 from nlcore.contracts import Outcome
 from nlcore.errors import UserError, plural
 from nlcore.rundir.result import Result
+from nlcore.runs.lines import Lines
 from nlcore.studies.grid import Cell
 from nlcore.studies.study import State
 
 
 class Progress:
-    """Follows a study on stderr."""
+    """Follows a study: on stderr, in a notebook with a line that is overwritten in place of the bar."""
 
     def __init__(self, every: Sequence[State], quiet: bool) -> None:
-        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._lines = Lines(quiet)
+        console = self._lines.console
         self._every = len(every)
         self._done = self._before = sum(state.ended for state in every)
         self._began = time.monotonic()
         columns = (MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-        self._bar = Bar(*columns, console=self._console, transient=True)
-        self._shown = self._console.is_terminal and not quiet and self._done < self._every
+        self._bar = Bar(*columns, console=console, transient=True)
+        self._shown = console.is_terminal and not quiet and self._done < self._every
 
     def __enter__(self) -> Progress:
         """Say what is done already, and begin."""
@@ -40,12 +41,13 @@ class Progress:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Take the bar away."""
+        self._lines.overwrite("")
         if self._shown:
             self._bar.stop()
 
     def line(self, text: str) -> None:
         """Print a line."""
-        self._console.print(text, markup=False, soft_wrap=True)
+        self._lines.line(text)
 
     def ended(self, cell: Cell, outcome: Outcome) -> None:
         """Print how a run has ended, and how long the others take at this rate."""
@@ -53,13 +55,15 @@ class Progress:
             return
         self._done += 1
         self.line(f"{self._done}/{self._every}  {cell.name}  {_said(outcome)}")
-        if self._shown:
-            from nlcore.runs.terminal import seconds_in_words
+        from nlcore.runs.terminal import seconds_in_words
 
-            rate = (time.monotonic() - self._began) / (self._done - self._before)
-            left = self._every - self._done
-            words = f"about {seconds_in_words(rate * left)} left" if left else ""
+        left = self._every - self._done
+        rate = (time.monotonic() - self._began) / (self._done - self._before)
+        words = f"about {seconds_in_words(rate * left)} left" if left else ""
+        if self._shown:
             self._bar.update(self._bar.tasks[0].id, completed=self._done, description=words)
+        elif words:
+            self._lines.overwrite(f"{self._done} of {plural(self._every, 'run')}, {words}")
 
 
 def _said(outcome: Outcome) -> str:

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nlcore.config.launched import refuse_launched
 from nlcore.contracts import Executor
 from nlcore.errors import UserError
-from nlcore.rundir.notebook import html_table
+from nlcore.rundir.notebook import as_frame, html_table
 from nlcore.rundir.result import Result
 from nlcore.runs.interrupt import stoppable
 from nlcore.runs.recognise import runs_folder
 from nlcore.studies.grid import Grid, read_study
 from nlcore.studies.progress import Progress
+from nlcore.studies.several import end_of
 from nlcore.studies.study import State, compute_missing, count, states
 
 if TYPE_CHECKING:
+    import pandas
     from matplotlib.figure import Figure
 
     from nlcore.studies.groups import Groups
@@ -136,7 +138,7 @@ class Study:
         runs = [read_run(result) for result in self.results]
         return group(runs, [*by] or [*self.by] or ["loss"]), runs
 
-    def frame(self) -> Any:
+    def frame(self) -> pandas.DataFrame:
         """
         Return a `pandas.DataFrame` with a row for each run that has ended: what tells it apart, and its result.
 
@@ -144,17 +146,13 @@ class Study:
             UserError: pandas is not installed.
 
         """
-        try:
-            import pandas
-        except ImportError:
-            raise UserError("frame: the package pandas is not installed. Type: pip install pandas") from None
-        rows = []
-        for state in self.states:
-            if state.result is not None and state.ended:
-                result = state.result
-                measured = {**result.test_accuracy, **result.memorisation, "seconds": result.seconds}
-                rows.append({**state.cell.words, "status": result.status, **measured, "run_dir": str(result.run_dir)})
-        return pandas.DataFrame(rows)
+        return as_frame(
+            [
+                {**state.cell.words, **end_of(state.result)}
+                for state in self.states
+                if state.result is not None and state.ended
+            ]
+        )
 
 
 def find(study: Path | None, once: Mapping[str, object], several: Mapping[str, Sequence[object]]) -> list[State]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nlcore.contracts import NoiseInfo
+from nlcore.training.observers import Watcher
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,14 @@ class LossSetup:
 class BoundLoss:
     """A loss and its network. It has every optional method; those the loss lacks do nothing."""
 
-    def __init__(self, loss: Any, network: nn.Module, generator: torch.Generator) -> None:
+    def __init__(
+        self, loss: Any, network: nn.Module, generator: torch.Generator, watchers: Sequence[Watcher] = ()
+    ) -> None:
         self.loss = loss
         self.network = network
         self.observing = True  # not in the second half of a step that is taken twice
         self._generator = generator
+        self._watchers = watchers  # of the whole training; others may come
 
     def __call__(self, logits: Tensor, targets: Tensor, index: Tensor) -> Tensor:
         """Return the losses (B,)."""
@@ -39,8 +43,12 @@ class BoundLoss:
         return result
 
     def observe(self, logits: Tensor, index: Tensor) -> None:
-        """Hand the network's predictions for training samples to a loss that remembers them."""
-        if self.observing and hasattr(self.loss, "observe"):
+        """Hand the network's predictions for training samples to a loss that remembers them, and to who watches."""
+        if not self.observing:
+            return
+        for watch in self._watchers:
+            watch(logits.detach(), index)
+        if hasattr(self.loss, "observe"):
             self.loss.observe(logits.detach(), index)
 
     @property

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from nlcore.config.experiment import Experiment
+from nlcore.config.frozen import frozen_epochs
 from nlcore.config.settings import TrainingSettings
 from nlcore.contracts import Architecture, DatasetContext, NoiseInfo, Optimizer, Strategy
 from nlcore.data.batches import TrainingBatches
@@ -25,15 +26,15 @@ from nlcore.data.run_data import RunData, TrainingData
 from nlcore.data.views import View, Views
 from nlcore.errors import UserError
 from nlcore.host.registry import registry
-from nlcore.host.selection import Selection
 from nlcore.training.capture import CudaGraph, StepCapture
 from nlcore.training.context import Context
 from nlcore.training.ema import WeightEMA
 from nlcore.training.evaluate import Evaluator
+from nlcore.training.frozen import Freezable, FrozenBodies
 from nlcore.training.hardware import Hardware, resolve_hardware, using_threads
 from nlcore.training.initial import InitialWeights
 from nlcore.training.memory import memory_in_words
-from nlcore.training.pretrained import initial_weights, pretrained_file
+from nlcore.training.pretrained import initial_weights, normalised_for, pretrained_file, say_small
 from nlcore.training.processes import ALONE, Processes
 from nlcore.training.threads import choose_threads
 from nlcore.training.trainer import Trainer
@@ -80,6 +81,7 @@ def wire(
     wrap: Callable[[Context], Any] = lambda ctx: ctx,
     estimate: Callable[[], NoiseInfo] | None = None,
     initial: InitialWeights | None = None,
+    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> Trainer:
     """
     Make networks, losses and optimisers, and return what trains them.
@@ -93,6 +95,10 @@ def wire(
         wrap: what the strategy is given in place of the context, for looking over its shoulder.
         estimate: estimates the noise for strategies that ask.
         initial: what the networks start from, None where they are drawn.
+        progress: is told how many images have been described where features are computed once.
+
+    Raises:
+        UserError: networks that cannot be frozen as the settings want it.
 
     """
     training = data.training
@@ -102,7 +108,7 @@ def wire(
     ctx = Context(
         settings,
         training,
-        components.architecture,
+        Freezable(components.architecture) if settings.freeze else components.architecture,
         components.make_loss,
         components.make_optimizer,
         hardware,
@@ -115,6 +121,8 @@ def wire(
         components.strategy.setup(wrap(ctx))
     evaluator = Evaluator(components.strategy, ctx, data, batches.images)
     average = WeightEMA(lambda: {**ctx.networks, **ctx.modules}, settings.ema) if settings.ema else None
+    images = [*batches.all_images, *evaluator.held_out]
+    frozen = FrozenBodies(frozen_epochs(settings), settings.epochs, ctx, images, progress)
     capture = None
     if settings.cuda_graphs and hardware.processes.count > 1:
         report("Steps are run one by one and not as CUDA graphs: a graph cannot wait for other processes.")
@@ -122,7 +130,7 @@ def wire(
         stream = torch.cuda.Stream(hardware.device)  # type: ignore[no-untyped-call]
         capture = StepCapture(components.strategy, ctx, lambda: CudaGraph(stream))
     lr = components.optimizer.lr
-    return Trainer(components.strategy, ctx, batches, evaluator, settings, lr, hardware, average, capture)
+    return Trainer(components.strategy, ctx, batches, evaluator, settings, lr, hardware, frozen, average, capture)
 
 
 class Idle:
@@ -174,6 +182,7 @@ def build(
     report: Callable[[str], None] = lambda text: None,
     estimate: Callable[[], NoiseInfo] | None = None,
     processes: Processes = ALONE,
+    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> Trainer:
     """
     Return what trains an experiment.
@@ -185,6 +194,7 @@ def build(
         report: takes what components have to say to the user.
         estimate: estimates the noise for strategies that ask.
         processes: of the run.
+        progress: is told how far it is where features are computed once.
 
     Raises:
         UserError: a strategy that cannot do with what it is given.
@@ -209,10 +219,11 @@ def build(
         )
         if threads == "auto" and hardware.device.type == "cpu" and processes.count == 1:
             network = components.architecture.build(data.num_classes, data.image_shape)
-            images = settings.epochs * len(data.train)
+            images = max(1, settings.epochs - frozen_epochs(settings)) * len(data.train)
             hardware = replace(hardware, threads=choose_threads(network, data.image_shape, images, hardware))
         initial = initial_weights(experiment, report)
-        return wire(components, settings, data, hardware, report=report, estimate=estimate, initial=initial)
+        given: dict[str, Any] = {"report": report, "estimate": estimate, "initial": initial, "progress": progress}
+        return wire(components, settings, data, hardware, **given)
 
 
 def load_data(
@@ -246,7 +257,7 @@ def load_data(
         exclude=None if settings.exclude is None else Path(settings.exclude),
     )
     data = normalised_for(experiment["architecture"], data)
-    _say_small(experiment["architecture"], data, report)
+    say_small(experiment["architecture"], data, report)
     if not len(data.train):
         asked = " and ".join(
             f"{name} = {getattr(settings, name)}" for name in ("validation", "trusted") if getattr(settings, name)
@@ -260,35 +271,3 @@ def load_data(
     if settings.validation and not data.validation:
         raise UserError(f"validation = {settings.validation}: that is less than one image of each class.")
     return data
-
-
-def normalised_for(architecture: Selection, data: RunData) -> RunData:
-    """
-    Return the data with the mean and std that the network's weights want, where it says so.
-
-    Raises:
-        UserError: they are for another number of channels.
-
-    """
-    wanted = getattr(architecture.sample, "normalisation", None)
-    if wanted is None:
-        return data
-    mean, std = (tuple(map(float, values)) for values in wanted)
-    channels = data.image_shape[0]
-    if not (len(mean) == len(std) == channels and min(std) > 0):
-        raise UserError(
-            f"The architecture {architecture.name} wants images of {len(mean)} channels (normalised by mean {mean} and "
-            f"std {std}); these have {channels}."
-        )
-    return replace(data, mean=mean, std=std)
-
-
-def _say_small(architecture: Selection, data: RunData, report: Callable[[str], None]) -> None:
-    """Say where the images are smaller than those that the network's weights were trained on."""
-    trained = getattr(architecture.sample, "trained_size", None)
-    _, height, width = data.image_shape
-    if trained is not None and min(height, width) < trained:
-        report(
-            f"The weights were trained on images of {trained}×{trained} pixels, and these have {width}×{height}: "
-            f"they know more of larger ones. For a folder of images give --dataset.size {trained}, or what time allows."
-        )

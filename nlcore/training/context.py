@@ -16,11 +16,13 @@ from nlcore.contracts import Architecture, NoiseInfo, Optimizer, Pass
 from nlcore.data.batches import TrainingBatches
 from nlcore.data.run_data import TrainingData
 from nlcore.data.seeds import derive_seed, generator
+from nlcore.errors import RunError
 from nlcore.training.bound_loss import BoundLoss, LossSetup
 from nlcore.training.ema import follow
 from nlcore.training.hardware import Hardware
 from nlcore.training.initial import InitialWeights
 from nlcore.training.networks import draw_network
+from nlcore.training.observers import Watcher
 from nlcore.training.optimizers import Optimizers
 from nlcore.training.predict import in_batches
 from nlcore.training.synced_norm import synchronise
@@ -55,8 +57,9 @@ class Context:
         self.modules: dict[str, nn.Module] = {}
         self.teachers: dict[str, nn.Module] = {}
         self.losses: list[BoundLoss] = []
+        self.watchers: list[Watcher] = []  # are shown what the losses are
         self.oracles = [f"{len(told):,} true labels"] if len(told) else []
-        self.optimizers = Optimizers(hardware, settings.clip_norm)
+        self.optimizers = Optimizers(hardware, settings.clip_norm, settings.decay_weights_only)
         self.report = report
         self.revision = 0  # goes up with each network, loss or optimiser that is made
         self._following: list[tuple[nn.Module, nn.Module, float]] = []  # teacher, network, decay
@@ -70,6 +73,7 @@ class Context:
         self._initial = initial
         self._estimate = estimate
         self.estimated: NoiseInfo | None = None
+        self.frozen: set[int] = set()  # the parameters that are not trained for the time being, by identity
 
     def declared_noise(self) -> NoiseInfo | None:
         """Return what the noise model declares. Asking marks the run as an oracle."""
@@ -122,6 +126,8 @@ class Context:
         inner = self._hardware.bare(network)
         fresh = dict(_tensors(self._draw(f"{name}/reset/{round}")))
         chosen = {id(tensor) for _, tensor in _tensors(part if part is not None else inner)}
+        if chosen & self.frozen:
+            raise RunError("The strategy draws weights anew that --freeze holds. Leave --freeze out.")
         for known, tensor in _tensors(inner):
             if id(tensor) in chosen:
                 tensor.copy_(fresh[known])
@@ -136,7 +142,7 @@ class Context:
             facts = (self.num_classes, self.num_samples, self.given_labels, self.device, random, self.declared_noise)
             loss.setup(LossSetup(*facts))
         self.revision += 1
-        self.losses.append(BoundLoss(loss, network, random))
+        self.losses.append(BoundLoss(loss, network, random, self.watchers))
         return self.losses[-1]
 
     def optimizer(

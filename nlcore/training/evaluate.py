@@ -30,6 +30,7 @@ class Evaluator:
         self._data = data
         self._train = train
         self._test = self._on_device(data.test)
+        self._further = {name: self._on_device(images) for name, images in data.further_tests.items()}
         self._validation = self._on_device(data.validation) if data.validation else None
         # The same samples for every seed, so that runs can be compared sample by sample.
         rng = np.random.default_rng(derive_seed(0, "evaluation sample"))
@@ -44,6 +45,9 @@ class Evaluator:
             "test_accuracy": float(self.test_confusion.trace() / self.test_confusion.sum()),
             "test_balanced_accuracy": balanced_accuracy(self.test_confusion),
         }
+        for name, images in self._further.items():
+            labels = self._data.further_tests[name].labels
+            row[f"test_accuracy_{name}"] = _accuracy(self._classes(images, None), labels)
         row |= self._memorisation(self._sample)
         row["validation_accuracy"] = None
         if self._validation is not None and self._data.validation is not None:
@@ -71,10 +75,17 @@ class Evaluator:
         return self._memorisation(np.arange(len(self._data.train)))
 
     @property
+    def held_out(self) -> list[DeviceImages]:
+        """The images that are not trained on."""
+        held_out = [] if self._validation is None else [self._validation]
+        return [self._test, *self._further.values(), *held_out]
+
+    @property
     def images_per_epoch(self) -> int:
         """How many images `epoch` looks at."""
         held_out = len(self._data.validation) if self._data.validation else 0
-        return len(self._data.test) + len(self._sample) + held_out
+        further = sum(map(len, self._data.further_tests.values()))
+        return len(self._data.test) + further + len(self._sample) + held_out
 
     def opinions(self) -> tuple[NDArray[np.float64] | None, Labels | None]:
         """Return what the strategy thinks of each given label: how likely it is right, and which label is."""

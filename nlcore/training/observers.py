@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: The metrics of an epoch: numbers by name, None where something is unknown.
 Row = dict[str, Any]
+
+#: Is shown a network's predictions for the training samples of a step: logits (B, K), detached, and positions (B,).
+Watcher: TypeAlias = "Callable[[Tensor, Tensor], None]"
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,8 @@ class Start:
         done: how many are done already.
         images_evaluated: how many images are evaluated after each epoch.
         hints: what would take less time; empty on a GPU.
+        watch: has a watcher called in every step. It may write into tensors of its own, and nothing else: a step may be
+            captured.
 
     """
 
@@ -29,6 +37,7 @@ class Start:
     done: int
     images_evaluated: int
     hints: tuple[str, ...] = ()
+    watch: Callable[[Watcher], None] = lambda watcher: None
 
 
 class Observer:

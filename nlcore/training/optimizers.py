@@ -33,11 +33,12 @@ class Scheduled:
 class Optimizers:
     """All optimisers of a run."""
 
-    def __init__(self, hardware: Hardware, clip_norm: float | None) -> None:
+    def __init__(self, hardware: Hardware, clip_norm: float | None, decay_weights_only: bool = False) -> None:
         self.lr_as_tensor = False
         self.second = False  # whether this is the second half of a step that is taken twice
         self._hardware = hardware
         self._clip_norm = clip_norm
+        self._decay_weights_only = decay_weights_only
         self._all: list[Scheduled] = []
 
     def add(
@@ -75,6 +76,8 @@ class Optimizers:
             else:
                 plain += module.parameters()
         groups = ([{"params": plain}] if plain else []) + groups
+        if self._decay_weights_only:
+            groups = [part for group in groups for part in _decaying_and_not(group)]
         strangers = {id(p) for group in groups for p in group["params"]} - owned()
         if strangers:
             raise ValueError(
@@ -201,6 +204,14 @@ def _group(lr: float, group: Mapping[str, Any], options: Mapping[str, Any]) -> d
     factor = group.get("lr_factor", 1.0) * options.get("lr_factor", 1.0)
     both = {key: value for key, value in {**group, **options}.items() if key != "lr_factor"}
     return {"lr": lr * factor, **both}
+
+
+def _decaying_and_not(group: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a group in two, the second of the tensors of at most one dimension, without weight decay; none empty."""
+    weights = [p for p in group["params"] if p.ndim > 1]
+    others = [p for p in group["params"] if p.ndim <= 1]
+    parts = [{**group, "params": weights}, {**group, "params": others, "weight_decay": 0.0}]
+    return [part for part in parts if part["params"]]
 
 
 def _is_pair(value: Any) -> bool:

@@ -61,7 +61,9 @@ def out_of_sample(
     recipe = {  # what is auto may wait for this very estimate
         key: value for key, value in whole.items() if key.partition(".")[0] not in WARM_UP and value != "auto"
     }
-    warm_up = replace(resolve({**recipe, **WARM_UP, "epochs": epochs}), storage=experiment.storage)
+    frozen = "all" if experiment.settings.freeze else 0
+    short = {**recipe, **WARM_UP, "epochs": epochs, "freeze": frozen}
+    warm_up = replace(resolve(short), storage=experiment.storage)
     count = len(data.train)
     probabilities, features = np.zeros((count, data.num_classes)), np.zeros((count, 0), np.float32)
     for number, held in enumerate(k_folds(data.train.labels, folds, experiment.settings.seed)):

@@ -1,15 +1,18 @@
-"""Networks that start from pretrained weights: those that their architecture names, of the same model."""
+"""Networks that start from pretrained weights: those that their architecture names, and the images that they want."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
 
 from nlcore.config.experiment import Experiment
 from nlcore.contracts import DatasetContext
+from nlcore.data.run_data import RunData
 from nlcore.errors import UserError
+from nlcore.host.selection import Selection
 from nlcore.training.initial import InitialWeights, read_weights, some
 
 
@@ -78,3 +81,35 @@ def pretrained_file(experiment: Experiment, report: Callable[[str], None] = lamb
     source = DatasetContext(experiment.data_dir, not experiment.storage.no_download, report)
     file: Path | None = architecture.weights_file(source)
     return file
+
+
+def normalised_for(architecture: Selection, data: RunData) -> RunData:
+    """
+    Return the data with the mean and std that the network's weights want, where it says so.
+
+    Raises:
+        UserError: they are for another number of channels.
+
+    """
+    wanted = getattr(architecture.sample, "normalisation", None)
+    if wanted is None:
+        return data
+    mean, std = (tuple(map(float, values)) for values in wanted)
+    channels = data.image_shape[0]
+    if not (len(mean) == len(std) == channels and min(std) > 0):
+        raise UserError(
+            f"The architecture {architecture.name} wants images of {len(mean)} channels (normalised by mean {mean} and "
+            f"std {std}); these have {channels}."
+        )
+    return replace(data, mean=mean, std=std)
+
+
+def say_small(architecture: Selection, data: RunData, report: Callable[[str], None]) -> None:
+    """Say where the images are smaller than those that the network's weights were trained on."""
+    trained = getattr(architecture.sample, "trained_size", None)
+    _, height, width = data.image_shape
+    if trained is not None and min(height, width) < trained:
+        report(
+            f"The weights were trained on images of {trained}×{trained} pixels, and these have {width}×{height}: "
+            f"they know more of larger ones. For a folder of images give --dataset.size {trained}, or what time allows."
+        )

@@ -37,6 +37,7 @@ from nlcore.training.capture import StepCapture
 from nlcore.training.context import Context
 from nlcore.training.ema import WeightEMA
 from nlcore.training.evaluate import Evaluator
+from nlcore.training.frozen import FrozenBodies
 from nlcore.training.hardware import Hardware
 from nlcore.training.observers import Observer, Row
 from nlcore.training.schedules import schedule
@@ -82,6 +83,7 @@ class Trainer:
         settings: of the run.
         lr: the run's learning rate, which the schedule multiplies.
         hardware: what is computed on.
+        frozen: freezes the networks' bodies in the first epochs, where that was asked.
         average: of the weights, or None.
         capture: does the steps where they are captured and replayed, or None.
         steps: that were done in this process.
@@ -95,6 +97,7 @@ class Trainer:
     settings: TrainingSettings
     lr: float
     hardware: Hardware
+    frozen: FrozenBodies
     average: WeightEMA | None = None
     capture: StepCapture | None = None
     steps: int = 0
@@ -128,6 +131,7 @@ class Trainer:
     def train_epoch(self, epoch: int, observers: Sequence[Observer] = ()) -> tuple[float, int, float]:
         """Train one epoch; return its mean loss, the number of images it took, and its last learning rate."""
         torch.manual_seed(derive_seed(self.settings.seed, "epoch", epoch))  # for dropout and the like
+        self.frozen.begin_epoch(epoch)
         self.batches.begin_epoch(epoch, self.settings.epochs)
         self.ctx.begin_epoch(epoch)
         if hasattr(self.strategy, "begin_epoch"):
@@ -135,6 +139,7 @@ class Trainer:
         if self.capture:
             self.capture.begin_epoch(epoch, lambda text: _tell(observers, text))
         passes = list(self.strategy.passes(epoch)) if hasattr(self.strategy, "passes") else [Pass()]
+        self.frozen.check(passes)
         self._agree(passes, epoch)
         steps = self._count(passes, epoch, observers)
         total = torch.zeros((), device=self.ctx.device)
@@ -162,6 +167,7 @@ class Trainer:
 
     def final(self) -> Final:
         """Return what is measured once all epochs are done; every process of a run must ask for it."""
+        self.frozen.begin_epoch(self.settings.epochs)  # all may have been done before this process began
         with self.averaged():
             memorisation = self.evaluator.final()
             if not self.evaluator.test_confusion.any():  # all epochs were done before this process began
@@ -193,6 +199,7 @@ class Trainer:
         return sum(p.numel() for network in self.ctx.networks.values() for p in network.parameters())
 
     def _epoch(self, epoch: int, observers: Sequence[Observer]) -> Row:
+        self.frozen.begin_epoch(epoch)  # features are computed once, and no epoch's seconds
         start = time.perf_counter()
         loss, images, lr = self.train_epoch(epoch, observers)
         trained = time.perf_counter()
@@ -228,9 +235,7 @@ class Trainer:
 
     def _set_rates(self, epoch: int, done_of_epoch: float) -> float:
         """Set the learning rates for a moment within an epoch; return the first optimiser's."""
-        first, last = 1, self.settings.epochs
-        if hasattr(self.strategy, "stage"):
-            first, last = self.strategy.stage(epoch)
+        first, last = (self.strategy if hasattr(self.strategy, "stage") else self.frozen).stage(epoch)
         factor = self._schedule((epoch - first + done_of_epoch) / (last - first + 1))
         if self.settings.lr_warmup:
             factor *= min(1.0, (epoch - first + done_of_epoch) / self.settings.lr_warmup)

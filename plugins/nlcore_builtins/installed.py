@@ -7,6 +7,12 @@ import importlib.util
 from nlcore import NotInstalledError
 
 
+def is_installed(package: str) -> bool:
+    """Tell whether a package is there, without importing it; a folder of its name in the working directory is none."""
+    found = importlib.util.find_spec(package)
+    return found is not None and found.origin is not None
+
+
 def require(kind: str, name: str, *packages: str) -> None:
     """
     Check that packages are there, without importing them.
@@ -21,8 +27,7 @@ def require(kind: str, name: str, *packages: str) -> None:
 
     """
     for package in packages:
-        found = importlib.util.find_spec(package)
-        if found is None or found.origin is None:  # a folder of this name in the working directory is none
+        if not is_installed(package):
             raise NotInstalledError(
                 f"{kind} {name}: the package {package} is not installed. Type: pip install 'nlcore[{name}]'"
             )

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,90 @@ def test_every_door_is_documented_and_typed() -> None:
     for door in (nlcore.run, nlcore.load, nlcore.create):
         assert inspect.getdoc(door)
         assert inspect.signature(door).return_annotation is not inspect.Signature.empty
+
+
+LOSS = """
+from nlcore import Component, hookimpl
+
+NLCORE_API = 1
+
+
+@hookimpl
+def nl_losses():
+    return [Component("of_a_cell", "cell_of_mine:OfACell", "A loss that a notebook's cell wrote.")]
+
+
+class OfACell:
+    def __call__(self, logits, targets, index=None):
+        return FACTOR * logits.logsumexp(1)
+
+
+FACTOR = 1
+"""
+
+
+@pytest.fixture
+def cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a file with a loss, which is used nowhere else."""
+    monkeypatch.setenv("NL_PLUGIN_PATH", "")
+    file = tmp_path / "cell_of_mine.py"
+    file.write_text(LOSS)
+    yield file
+    sys.modules.pop("cell_of_mine", None)
+
+
+def test_a_file_is_a_plugin_and_after_an_edit_the_edited_one(cell: Path) -> None:
+    import torch
+
+    def value() -> float:
+        return float(nlcore.create("loss", "of_a_cell")(torch.zeros(1, 1), torch.zeros(1, dtype=torch.int64)) + 1)
+
+    nlcore.use_plugin(cell)
+    assert value() == 1.0
+    cell.write_text(LOSS.replace("FACTOR * logits.logsumexp(1)", "logits.sum(1) + 6"))
+    assert value() == 1.0  # until it is said
+    nlcore.use_plugin(cell.name)  # from the working directory
+    assert value() == 7.0
+    assert os.environ["NL_PLUGIN_PATH"] == str(cell)
+
+
+@pytest.mark.slow
+def test_an_edited_loss_is_another_run(cell: Path) -> None:
+    nlcore.use_plugin(cell)
+    first = nlcore.run(**QUIET, loss="of_a_cell")
+    cell.write_text(LOSS.replace("FACTOR = 1", "FACTOR = 2"))
+    nlcore.use_plugin(cell)
+    second = nlcore.run(**QUIET, loss="of_a_cell")
+    losses = [one.metrics[0]["train_loss"] for one in (first, second)]
+    assert first.run_dir != second.run_dir
+    assert losses[1] != pytest.approx(losses[0])
+
+
+def test_a_file_that_does_not_work_is_no_plugin_and_others_still_are(cell: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other_of_mine.py"
+    other.write_text(LOSS.replace("of_a_cell", "of_another").replace("cell_of_mine", "other_of_mine"))
+    nlcore.use_plugin(other)
+    nlcore.use_plugin(cell)
+    cell.write_text("this is no Python")
+    with pytest.raises(nlcore.PluginError, match=r"cell_of_mine\.py cannot be loaded: SyntaxError"):
+        nlcore.use_plugin(cell)
+    assert nlcore.create("loss", "of_another")
+    with pytest.raises(nlcore.UserError, match="There is no loss 'of_a_cell'"):
+        nlcore.create("loss", "of_a_cell")
+    with pytest.raises(nlcore.PluginError, match="there is no such file"):
+        nlcore.use_plugin("missing.py")
+    sys.modules.pop("other_of_mine")
+
+
+def test_samples_are_those_of_the_command() -> None:
+    from click.testing import CliRunner
+
+    from nlcore.cli.main import cli
+    from nlcore.rundir.plots import as_png
+
+    words = ["samples", "--dataset", "digits", "--noise-seed", "3", "-o", "sheet.png", "--quiet"]
+    assert CliRunner().invoke(cli, words, prog_name="nl").exit_code == 0
+    sheet = nlcore.samples(dataset="digits", noise_seed=3, epochs=7, quiet=True)
+    assert as_png(sheet) == Path("sheet.png").read_bytes()
+    with pytest.raises(nlcore.UserError, match="There is no noise 'symetric'"):
+        nlcore.samples(dataset="digits", noise="symetric")

@@ -6,7 +6,7 @@ Networks of other libraries, taken apart: the model up to its last dense layer, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 #: What only holds the parts that follow each other.
 CONTAINERS = ("features", "layers", "blocks", "stages", "trunk_output", "encoder", "classifier")
 BACKBONE_LR = "the factor of the learning rate of all but the head: 0.1 keeps pretrained features near what they are"
+LAYER_DECAY = "the factor of the learning rate from each layer to the one before it; 0.65 to 0.9 is usual, 1 is none"
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm)
 
 
@@ -75,37 +76,51 @@ class Net(nn.Module):
 
 
 class SlowerBody(Net):
-    """A model whose body learns at another rate than its head."""
+    """A model whose body learns at other rates than its head."""
 
-    body_lr = 1.0
+    factors: Mapping[str, float]  # of the rates, by the names that the body's parameters have in it
 
     def param_groups(self) -> list[dict[str, Any]]:
-        """Return body and head, the body with the factor of its rate."""
-        return [
-            {"params": list(self.body.parameters()), "lr_factor": self.body_lr},
-            {"params": list(self.head.parameters())},
-        ]
+        """Return the body's parameters, those of one rate together with its factor, and the head's."""
+        alike: dict[float, list[nn.Parameter]] = {}
+        for name, parameter in self.body.named_parameters():
+            alike.setdefault(self.factors[name], []).append(parameter)
+        body = [{"params": parameters, "lr_factor": factor} for factor, parameters in alike.items()]
+        return [*body, {"params": list(self.head.parameters())}]
 
 
 def take_apart(
     body: nn.Module,
     place: str,
     backbone_lr: float,
+    layer_decay: float = 1.0,
     renamed: Callable[[str], str | None] = str,
     adapted: tuple[str, ...] = (),
+    depths: Mapping[str, int] | None = None,
 ) -> Net:
     """
     Return a model as a network.
 
+    The rate of a layer is η b d^(L − l): η that of the head, which is layer L, b `backbone_lr` and d `layer_decay`.
+    That is BEiT's layer-wise decay (Bao et al. 2022, arXiv:2106.08254, appendix) for b = 1.
+
     Args:
         body, place, renamed, adapted: as for `Net`.
-        backbone_lr: the factor of the body's learning rate.
+        backbone_lr: b, the factor of the body's learning rate.
+        layer_decay: d, the factor from each layer to the one before it.
+        depths: l by the names of the model's parameters, the head's among them; the stages are the layers where None.
 
     """
-    if backbone_lr == 1:
+    if backbone_lr == layer_decay == 1:
         return Net(body, place, renamed, adapted)
     network = SlowerBody(body, place, renamed, adapted)
-    network.body_lr = backbone_lr
+    if depths is None:
+        stages = network.stages()
+        of = {id(parameter): depth for depth, stage in enumerate(stages) for parameter in stage.parameters()}
+        depths = {name: of[id(parameter)] for name, parameter in body.named_parameters()}
+        depths[f"{place}.weight"] = len(stages) - 1
+    top = depths[f"{place}.weight"]
+    network.factors = {name: backbone_lr * layer_decay ** (top - depth) for name, depth in depths.items()}
     return network
 
 

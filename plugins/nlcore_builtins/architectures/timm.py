@@ -38,6 +38,7 @@ class Timm:
     model: str = parameter("tf_efficientnet_lite0", "its name in timm, such as convnext_atto or resnet18.a1_in1k")
     pretrained: str = parameter("false", published.HELP, path=True, keywords=("true", "false"))
     backbone_lr: float = parameter(1.0, taken_apart.BACKBONE_LR, range="[0, inf)")
+    layer_decay: float = parameter(1.0, taken_apart.LAYER_DECAY, range="(0, 1]")
 
     def __post_init__(self) -> None:
         require("architecture", "timm", "timm")
@@ -126,7 +127,11 @@ class Timm:
             )
         stem = about.get("first_conv", ()) if channels != 3 else ()
         adapted = tuple(f"{one}.weight" for one in ((stem,) if isinstance(stem, str) else stem))
-        network = taken_apart.take_apart(model, place, self.backbone_lr, adapted=adapted)
+        depths = None
+        if hasattr(model, "group_matcher"):  # the layers as the library counts them
+            depths = timm.models.group_parameters(model, model.group_matcher(coarse=False), reverse=True)
+        rates = (self.backbone_lr, self.layer_decay)
+        network = taken_apart.take_apart(model, place, *rates, adapted=adapted, depths=depths)
         try:
             taken_apart.try_images(network, image_shape)
         except (RuntimeError, ValueError, AssertionError) as error:

@@ -58,6 +58,7 @@ class Torchvision:
     )
     pretrained: str = parameter("false", published.HELP, path=True, keywords=("true", "false"))
     backbone_lr: float = parameter(1.0, taken_apart.BACKBONE_LR, range="[0, inf)")
+    layer_decay: float = parameter(1.0, taken_apart.LAYER_DECAY, range="(0, 1]")
 
     def __post_init__(self) -> None:
         names = models.list_models(module=models)
@@ -129,7 +130,7 @@ class Torchvision:
             _replace(model, adapted, old, channels, **window)
         stem = (f"{adapted}.weight",) if adapted else ()
         head = taken_apart.last_dense_layer(model)
-        network = taken_apart.take_apart(model, head, self.backbone_lr, _renamed, stem)
+        network = taken_apart.take_apart(model, head, self.backbone_lr, self.layer_decay, _renamed, stem)
         self._try(network, image_shape)
         return network
 

@@ -51,6 +51,7 @@ class DISC:
     """
 
     capturable: ClassVar[bool] = True
+    not_frozen: ClassVar[str] = "it compares views of an image"
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"warm_up": 1},)
 
     warm_up: int = parameter(20, "epochs of the loss on all samples", range="[1, inf)", epochs=True)

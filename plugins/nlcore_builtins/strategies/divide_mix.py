@@ -66,6 +66,7 @@ class DivideMix:
     """
 
     capturable: ClassVar[bool] = True
+    not_frozen: ClassVar[str] = "it compares views of an image"
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = (
         {"warm_up": 1},
         {"warm_up": 1, "penalty": True, "history": 2, "views": "strong"},

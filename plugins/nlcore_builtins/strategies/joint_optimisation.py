@@ -39,6 +39,7 @@ class JointOptimisation:
     """
 
     capturable: ClassVar[bool] = True
+    not_frozen: ClassVar[str] = "it draws the network's weights anew"
 
     alpha: float = parameter(1.0, "α, the weight of KL(π ‖ mean p)", range="[0, inf)")
     beta: float = parameter(0.5, "β, the weight of the entropy of predictions", range="[0, inf)")

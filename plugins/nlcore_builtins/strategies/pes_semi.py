@@ -49,6 +49,7 @@ class PESSemi:
     """
 
     capturable: ClassVar[bool] = True
+    not_frozen: ClassVar[str] = "it draws the network's weights anew"
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"first": 1, "second": 1}, {"first": 1, "second": 0})
 
     first: int = parameter(20, "T_1, epochs of all parts", range="[1, inf)", epochs=True)

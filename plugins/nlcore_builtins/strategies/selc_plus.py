@@ -40,6 +40,7 @@ class SELCPlus:
     """
 
     capturable: ClassVar[bool] = True
+    not_frozen: ClassVar[str] = "it draws the network's weights anew"
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"turn": 0.3, "first": 0.65},)
 
     alpha: float = parameter(0.9, "α, how much of a label stays at each update", range="[0, 1]")

@@ -47,6 +47,7 @@ class SSR:
     """
 
     capturable: ClassVar[bool] = True
+    not_frozen: ClassVar[str] = "it compares views of an image"
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"lambda_fc": 0.0, "k": 10},)
 
     theta_r: float = parameter(0.9, "θ_r, the confidence above which a label is replaced", range="[0, 1]")

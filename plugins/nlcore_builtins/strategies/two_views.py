@@ -43,6 +43,11 @@ class TwoViews:
     lambda_c: float = parameter(0.9, "λ_C, the weight of consistency; 0: no strong view", range="[0, inf)")
     lambda_b: float = parameter(0.1, "λ_B, the weight of class balance", range="[0, inf)")
 
+    @property
+    def not_frozen(self) -> str:
+        """Why it cannot do with features that are computed once."""
+        return "it compares views of an image" if self.lambda_c > 0 else ""
+
     def setup(self, ctx: StrategyContext) -> None:
         """Make one network with its loss and optimiser."""
         self.ctx = ctx

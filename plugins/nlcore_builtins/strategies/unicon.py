@@ -63,6 +63,7 @@ class Unicon:
     """
 
     capturable: ClassVar[bool] = True
+    not_frozen: ClassVar[str] = "it compares views of an image"
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"warm_up": 1}, {"warm_up": 1, "lambda_c": 0.0})
 
     warm_up: int = parameter(10, "E_w, epochs of cross-entropy; 30 for 100 classes", range="[0, inf)", epochs=True)

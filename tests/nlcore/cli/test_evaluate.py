@@ -203,3 +203,13 @@ def test_images_of_another_size_are_refused_with_the_size(nl: Any, tmp_path: Pat
     assert "The images of the test set of image_folder are 24×24×3, those of the model 16×16×3." in done.err
     assert "Give --dataset.size 16." in done.err
     assert nl("evaluate", "photos-run", "--dataset.folder", "photos", "--json").json["labels"] == "given"
+    (tmp_path / "all.csv").write_text(
+        "path,label\n" + "".join(f"photos/a/{n}.png,a\nphotos/b/{n}.png,b\n" for n in range(9))
+    )
+    table = ("--dataset", "csv", "--dataset.train", "all.csv", "--dataset.size", "16")
+    assert nl("evaluate", "photos-run", *table, "--json").json["labels"] == "given"
+    for name, value, usual in (("resize", "pad", "squash"), ("background", "black", "white")):
+        done = nl("evaluate", "photos-run", *table, f"--dataset.{name}", value)
+        assert done.code == 2
+        assert f"dataset.{name} = {value}" in done.err
+        assert f"Give --dataset.{name} {usual}." in done.err

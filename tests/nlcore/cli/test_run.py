@@ -254,19 +254,6 @@ def test_the_first_signal_ends_a_run_cleanly_with_130(number: signal.Signals, tm
     assert f"nl resume {Path('runs') / run_dir.name}" in said
 
 
-@pytest.mark.slow
-def test_the_first_command_of_the_readme_learns_although_half_of_the_labels_are_redrawn(tmp_path: Path) -> None:
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-    first = next(line for line in readme.splitlines() if line.startswith("$ nl "))
-    command = [sys.executable, "-m", "nlcore", *first.split()[2:], "--json"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    result = json.loads(done.stdout.splitlines()[-1])
-    assert result["epochs"] == 20
-    assert result["noise_rate"] == pytest.approx(0.45, abs=0.05)  # a redrawn label is the true one in a case of ten
-    # Ten classes: without learning it would be 0.1.
-    assert result["test_accuracy"]["best_oracle"] > 0.7
-
-
 @pytest.mark.cifar10
 @pytest.mark.slow
 def test_real_cifar10_learns(nl: Any, cifar10_dir: Path) -> None:

@@ -285,8 +285,10 @@ CHANGES: dict[str, object] = {
     "lr_milestones": "0.25",
     "lr_min": 0.001,
     "lr_warmup": 1,
+    "decay_weights_only": True,
     "clip_norm": 1.0,
     "class_balanced": True,
+    "freeze": 1,
     "ema": 0.9,
     "init": __file__,
     "exclude": __file__,
@@ -314,6 +316,9 @@ CHANGES: dict[str, object] = {
     "architecture.width": 63,
 }
 
+#: What goes with a change alone.
+BESIDE: dict[str, dict[str, object]] = {"freeze": {"init": __file__}}
+
 
 def test_muon_has_a_learning_rate_of_its_own_unless_one_is_given() -> None:
     """Above what the dataset suggests, below whatever the user says of it; and it is recorded."""
@@ -331,7 +336,8 @@ def test_every_setting_is_among_the_changes() -> None:
 
 
 def test_configurations_tell_experiments_apart() -> None:
-    configs = [resolve().config(), *(resolve({key: value}).config() for key, value in CHANGES.items())]
+    changed = [{key: value, **BESIDE.get(key, {})} for key, value in CHANGES.items()]
+    configs = [resolve(layer).config() for layer in ({}, *changed)]
     assert all(one != other for one, other in itertools.combinations(configs, 2))
 
 

@@ -23,6 +23,8 @@ def nl_presets():
         Component("nested", "shipped:nested.toml", "Names another."),
         Component("wrong", "shipped:wrong.toml", "A wrong key."),
         Component("lost", "shipped:lost.toml", "Has no file."),
+        Component("made", "shipped.made:recipe", "Is made by a function."),
+        Component("unmade", "shipped.made:nothing", "Has no function."),
         Component("homeless", "not_there:lost.toml", "Has no package."),
     ]
 """
@@ -36,6 +38,11 @@ name = "gce"
 q = 0.6
 """
 
+MADE = """
+def recipe(data_dir):
+    return f'note = "what lies in {data_dir.name} was looked at"\\nepochs = 4\\n'
+"""
+
 
 @pytest.fixture(autouse=True)
 def _shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -45,6 +52,7 @@ def _shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "brisk.toml").write_text(BRISK)
+    (package / "made.py").write_text(MADE)
     (package / "nested.toml").write_text('preset = "brisk"\n')
     (package / "wrong.toml").write_text("epoch = 3\n")
 
@@ -85,6 +93,15 @@ def test_the_text_is_the_file() -> None:
     assert preset_text("brisk") == BRISK
 
 
+def test_a_function_makes_a_recipe_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NL_DATA_DIR", "some/where")
+    assert preset_text("made") == 'note = "what lies in where was looked at"\nepochs = 4\n'
+    experiment = resolve({"preset": "made"})
+    assert experiment.settings.epochs == 4
+    assert experiment.notes == ("made: what lies in where was looked at",)
+    assert resolve({"preset": "brisk"}).notes == ()
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -92,6 +109,7 @@ def test_the_text_is_the_file() -> None:
         ("nested", "names another preset"),
         ("lost", r"presets-plugin/lost \(shipped:lost\.toml\) cannot be read"),
         ("homeless", "cannot be read"),
+        ("unmade", r"presets-plugin/unmade \(shipped\.made:nothing\) cannot be read: .*nothing"),
         (3, "name of a preset, as text"),
     ],
 )

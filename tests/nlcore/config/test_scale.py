@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,3 +65,10 @@ def test_a_run_says_that_it_was_shortened() -> None:
     assert result.epochs == 2
     notes = json.loads((result.run_dir / "environment.json").read_text())["notes"]
     assert notes == ["shortened by --scale 0.5: epochs 4 → 2"]
+
+
+def test_epochs_of_the_head_alone_are_shortened_and_all_of_them_stay_all(tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").touch()
+    layer = {"init": str(tmp_path / "weights.pt"), "epochs": 40, "scale": 0.1}
+    assert resolve({**layer, "freeze": 10}).settings.freeze == 1
+    assert resolve({**layer, "freeze": "all"}).settings.freeze == "all"

@@ -1,10 +1,12 @@
-"""Small tables for notebooks."""
+"""What a notebook works with: tables, pictures, data frames."""
 
 from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from nlcore.rundir.notebook import html_table
+import pytest
+
+from nlcore.rundir.notebook import as_frame, html_picture, html_table
 
 
 def test_rows_have_a_title_and_cells() -> None:
@@ -22,3 +24,17 @@ def test_everything_is_escaped() -> None:
 
 def test_without_titles_there_is_no_head() -> None:
     assert "<thead>" not in html_table("about", (), [("a", "1")])
+
+
+def test_a_picture_is_all_in_its_html() -> None:
+    root = ElementTree.fromstring(html_picture(b"\x89PNG", 'a < "b"', 300))
+    assert root.get("alt") == 'a < "b"'
+    assert root.get("src", "").partition("base64,")[2] == "iVBORw=="  # RFC 4648
+    assert "width: 300px" in root.get("style", "")
+
+
+def test_rows_become_a_data_frame() -> None:
+    pytest.importorskip("pandas", reason="a data frame needs pandas")
+    frame = as_frame([{"a": 1, "b": None}, {"a": 2, "c": "x"}])
+    assert list(frame.columns) == ["a", "b", "c"]
+    assert frame["a"].tolist() == [1, 2]

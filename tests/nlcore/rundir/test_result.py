@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from made_runs import make_run
 from scipy.stats import binomtest
 
 import nlcore
@@ -194,3 +195,19 @@ def test_a_notebook_shows_the_same_lines_as_a_table(tmp_path: Path) -> None:
         "running": "<b>no & more</b>",
         "run": str(tmp_path),
     }
+
+
+def test_a_notebook_shows_the_curves_beneath_the_table(tmp_path: Path) -> None:
+    (tmp_path / "curves.png").write_bytes(b"\x89PNG")
+    root = ElementTree.fromstring(made(tmp_path)._repr_html_())
+    assert [one.tag for one in root] == ["table", "img"]
+    assert root[1].get("src") == "data:image/png;base64,iVBORw=="
+
+
+def test_the_epochs_are_a_data_frame_and_a_picture(tmp_path: Path) -> None:
+    pytest.importorskip("pandas", reason="a data frame needs pandas")
+    memorised = {"memorised": [0.1, 0.75]}
+    result = Result.read(make_run(tmp_path, [0.25, 0.5], columns=memorised, loss="gce"))
+    assert result.frame()["test_accuracy"].tolist() == [0.25, 0.5]
+    lines = result.plot().axes[0].lines
+    assert [line.get_ydata().tolist() for line in lines] == [[0.25, 0.5], [0.1, 0.75]]  # type: ignore[union-attr]

@@ -98,6 +98,16 @@ def test_a_losss_state_ends_with_the_same_bits(loss: str, strategy: str, monkeyp
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("loss", ["cross_entropy", "logit_adjusted", "class_weighted"])
+def test_balanced_classes_are_drawn_again_to_the_same_bits(loss: str) -> None:
+    choice: dict[str, Any] = {"loss": loss, "class_balanced": True}
+    straight, torn = run("straight", **choice), stopped("torn", **choice)
+    nlcore.resume(torn, quiet=True)
+    assert toy.equal(toy.outcome(straight), toy.outcome(torn))
+    assert not toy.equal(toy.outcome(straight), toy.outcome(run("other", loss=loss)))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["truncated_gce", "forward_correction", "backward_correction", "sop", "selc"])
 def test_a_losss_state_that_is_not_restored_is_noticed(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from nlcore.host.registry import registry

@@ -83,9 +83,11 @@ def metrics(run_dir: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_two_processes_give_the_numbers_of_one() -> None:
-    one = nlcore.run(quiet=True, **{**SETTINGS, "devices": 1})
-    two = nlcore.run(quiet=True, **SETTINGS)
+@pytest.mark.parametrize("class_balanced", [False, True])
+def test_two_processes_give_the_numbers_of_one(class_balanced: bool) -> None:
+    settings = {**SETTINGS, "class_balanced": class_balanced}
+    one = nlcore.run(quiet=True, **{**settings, "devices": 1})
+    two = nlcore.run(quiet=True, **settings)
     assert two.run_dir != one.run_dir
     assert two.num_weights == one.num_weights
     for here, there in zip(metrics(one.run_dir), metrics(two.run_dir), strict=True):

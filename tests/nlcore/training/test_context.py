@@ -241,6 +241,22 @@ def test_what_a_loss_observes_has_no_gradient() -> None:
     assert torch.equal(seen[0][1], index)
 
 
+def test_who_watches_is_shown_what_losses_are_but_not_in_the_second_half_of_a_step() -> None:
+    seen: list[tuple[Tensor, Tensor]] = []
+    ctx = make_context(some_data())
+    network = ctx.network()
+    loss = ctx.loss(network)
+    ctx.watchers.append(lambda logits, index: seen.append((logits, index)))  # also after the losses were made
+    logits, index = network(torch.rand(3, 1, 8, 8)), torch.tensor([7, 8, 9])
+    loss.observe(logits, index)
+    loss.observing = False
+    loss.observe(logits, index)
+    ((shown, where),) = seen
+    assert not shown.requires_grad
+    assert torch.equal(shown, logits)
+    assert torch.equal(where, index)
+
+
 def test_asking_for_the_declared_noise_marks_the_run_as_an_oracle() -> None:
     class Asks(MeanLoss):
         def setup(self, ctx: LossContext) -> None:
@@ -631,6 +647,40 @@ def test_gradients_are_clipped_by_their_norm() -> None:
     ctx.minimise(optimizer, 100 * network(torch.rand(4, 1, 8, 8)).square().sum())
     moved = torch.cat([(a - b).flatten() for a, b in zip(weights(network), before, strict=True)])
     assert moved.norm().item() == pytest.approx(0.25, rel=1e-4)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon", "cdr", "sam"])
+def test_only_weights_decay_where_that_was_asked(optimizer: str) -> None:
+    options: dict[str, Any] = {"lr": 0.1, "weight_decay": 0.3, "optimizer": optimizer}
+    ctx = make_context(some_data(), decay_weights_only=True, **options)
+    network: Any = ctx.network()
+    decay = {
+        id(p): group["weight_decay"]
+        for group in ctx.optimizer([(network.head, {"lr_factor": 2.0}), network.norm, network.conv]).param_groups
+        for p in group["params"]
+    }
+    assert [decay[id(p)] for p in (network.head.bias, network.norm.weight, network.norm.bias, network.conv.bias)] == [
+        0
+    ] * 4
+    assert decay[id(network.head.weight)] == 0.3
+    assert decay[id(network.conv.weight)] == (0 if optimizer == "muon" else 0.3)  # muon keeps the length of filters
+
+
+def test_what_a_loss_learns_decays_as_the_loss_says() -> None:
+    class Learning(MeanLoss):
+        """Has a vector that it learns."""
+
+        def __init__(self) -> None:
+            self.vector = torch.zeros(3, requires_grad=True)
+
+        def param_groups(self) -> list[dict[str, Any]]:
+            """Return it."""
+            return [{"params": [self.vector], "weight_decay": 0.7}]
+
+    ctx = make_context(some_data(), make_loss=Learning, decay_weights_only=True, weight_decay=0.3)
+    network = ctx.network()
+    groups = ctx.optimizer(network, ctx.loss(network)).param_groups
+    assert [group["weight_decay"] for group in groups] == [0.3, 0.0, 0.7]
 
 
 def test_gradients_may_be_changed_between_the_two_halves_of_a_step() -> None:

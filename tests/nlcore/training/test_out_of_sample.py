@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from helpers import TINY
 
-from nlcore.config.experiment import resolve
+from nlcore.config.experiment import Experiment, resolve
 from nlcore.data.run_data import RunData
 from nlcore.training import out_of_sample as module
 from nlcore.training.build import build, load_data
@@ -56,3 +57,18 @@ def test_the_same_again() -> None:
 )
 def test_a_warm_up_is_ten_epochs_or_three_hundred_steps(samples: int, folds: int, batch: int, epochs: int) -> None:
     assert warm_up_epochs(samples, folds, batch) == epochs
+
+
+def test_where_a_head_is_trained_alone_heads_alone_predict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Seen(Exception):  # noqa: N818  (no error: it ends the test)
+        """The experiment of a warm-up."""
+
+    def seen(experiment: Experiment, part: RunData) -> Trainer:
+        raise Seen(experiment.settings.freeze, experiment.settings.epochs)
+
+    monkeypatch.setattr(module, "build", seen)
+    (tmp_path / "weights.pt").touch()
+    experiment = resolve({**TINY, "init": str(tmp_path / "weights.pt"), "freeze": 15, "epochs": 20})
+    with pytest.raises(Seen) as found:
+        out_of_sample(experiment, load_data(experiment, print), 2, 10)
+    assert found.value.args == ("all", 10)

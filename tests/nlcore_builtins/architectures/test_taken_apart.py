@@ -85,3 +85,30 @@ def test_what_is_for_other_images_is_known() -> None:
         grey: Any = nlcore.create("architecture", "torchvision", model="mobilenet_v2").build(10, (1, 64, 64))
     assert grey.adapted == ("body.features.0.0.weight",)
     assert isinstance(grey.get_submodule("body.features.0.0"), nn.Conv2d)
+
+
+def rates(network: Any) -> dict[str, float]:
+    """Return the factor of each parameter's rate, by name, each named once."""
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    groups = network.param_groups()
+    found = {names[id(p)]: group.get("lr_factor", 1.0) for group in groups for p in group["params"]}
+    assert len(found) == sum(len(group["params"]) for group in groups) == len(names)
+    return found
+
+
+def test_each_stage_learns_more_slowly_than_the_next() -> None:
+    """ResNet-18: stem, four stages and the head are layers 0 to 5; a normalisation is of the layer before it."""
+    found = rates(on_meta("resnet18", layer_decay=0.5, backbone_lr=0.8))
+    expected = {"conv1": 0.5**5, "bn1": 0.5**5} | {f"layer{n}": 0.5 ** (5 - n) for n in (1, 2, 3, 4)}
+    for name, factor in found.items():
+        whole, part = name.split(".")[:2]
+        assert factor == pytest.approx(1.0 if whole == "head" else 0.8 * expected[part]), name
+
+
+def test_blocks_of_a_transformer_are_layers() -> None:
+    """ViT-B/32: token and patches are layers 0 and 1, twelve blocks and the head follow."""
+    found = rates(on_meta("vit_b_32", layer_decay=0.9))
+    assert found["body.encoder.layers.encoder_layer_0.ln_1.weight"] == pytest.approx(0.9**12)
+    assert found["body.encoder.layers.encoder_layer_11.mlp.0.weight"] == pytest.approx(0.9)
+    assert found["body.encoder.ln.weight"] == pytest.approx(0.9)
+    assert found["head.bias"] == 1

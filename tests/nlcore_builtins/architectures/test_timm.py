@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from audit_data import measured
+from helpers import make_context, make_data, prepared
 from torch import Tensor, nn
 
 import nlcore
@@ -173,3 +174,26 @@ def test_logistic_regression_on_the_features_of_2000_images(lite0: Any, cifar10_
     found = cross_val_predict(model, features, given, cv=PredefinedSplit(fold))
     assert np.mean(given != true) == pytest.approx(0.08)
     assert np.mean(found == true) >= 0.82
+
+
+@pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "resnet18", "convnext_atto", "vit_tiny_patch16_224"])
+def test_rates_and_weight_decay_of_each_layer_are_those_of_timm(name: str) -> None:
+    """Those of ``param_groups_layer_decay``, with ``--decay-weights-only``."""
+    from timm.optim import param_groups_layer_decay
+
+    expected: dict[str, tuple[float, float]] = {}
+    theirs = timm.create_model(name, num_classes=7, pretrained=False)
+    names = {id(parameter): parameter_name for parameter_name, parameter in theirs.named_parameters()}
+    for group in param_groups_layer_decay(theirs, weight_decay=0.05, layer_decay=0.75):
+        expected |= {names[id(p)]: (0.2 * group["lr_scale"], group["weight_decay"]) for p in group["params"]}
+    architecture: Any = nlcore.create("architecture", "timm", model=name, layer_decay=0.75)
+    images = np.random.default_rng(1).integers(0, 256, (40, 224, 224, 3), np.uint8)
+    data = prepared(make_data(images, np.arange(40) % 7, mean=(0.5,) * 3, std=(0.25,) * 3))
+    ctx = make_context(data, architecture, optimizer="adamw", lr=0.2, weight_decay=0.05, decay_weights_only=True)
+    network: Any = ctx.network()
+    own = {id(network.get_parameter(f"module.{network.own_name(key)}")): key for key in expected}
+    groups = ctx.optimizer(network).param_groups
+    found = {own[id(p)]: (group["lr"], group["weight_decay"]) for group in groups for p in group["params"]}
+    assert found.keys() == expected.keys()
+    for key, pair in expected.items():
+        assert found[key] == pytest.approx(pair), key
