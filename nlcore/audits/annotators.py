@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nlcore.audits.calibration import Scaling, calibrate, newton_step, spread
 from nlcore.audits.noise_model import ENOUGH, PRIOR, PRIOR_MOST, PRIOR_RIGHT, ROUNDS
-from nlcore.audits.predictions import Floats, log_softmax
+from nlcore.audits.predictions import Floats, as_floats, log_softmax
 from nlcore.audits.review import Estimated
 from nlcore.errors import UserError, plural
 
@@ -78,10 +78,10 @@ def votes_of_table(labels: ArrayLike, num_classes: int) -> Votes:
         num_classes: K.
 
     Raises:
-        UserError: another shape, or labels outside the classes.
+        UserError: another shape, no numbers, or labels outside the classes.
 
     """
-    table = np.asarray(labels, dtype=np.float64)
+    table = as_floats(labels, "labels")
     if table.ndim != 2:
         raise UserError(f"The labels have the shape {table.shape}; give (N, A): a row a sample, a column an annotator.")
     there = ~np.isnan(table) & (table >= 0)
@@ -100,12 +100,12 @@ def read_votes(sample: ArrayLike, annotator: ArrayLike, label: ArrayLike, shape:
         shape: (N, A, K).
 
     Raises:
-        UserError: numbers that are outside, or a sample without labels.
+        UserError: no numbers, numbers that are outside, or a sample without labels.
 
     """
     columns: list[NDArray[np.int64]] = []
     for name, values, limit in zip(("sample", "annotator", "label"), (sample, annotator, label), shape, strict=True):
-        column = np.asarray(values, dtype=np.float64)
+        column = as_floats(values, name)
         wrong = np.flatnonzero(~((column >= 0) & (column < limit) & (column == np.round(column))))
         if len(wrong):
             raise UserError(

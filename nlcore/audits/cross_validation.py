@@ -2,7 +2,8 @@
 Predictions of networks that have not seen the sample: of each part by a run that has left it out.
 
 A part is an ordinary run, ``folds/r1-f1``, that excludes the part's ids: it can be killed, goes on to the same bits,
-and is not trained again. What it predicts, for the samples that it has seen too, is kept beside it.
+and is not trained again. What it predicts, for the samples that it has seen too, is kept beside it, and so are the
+margins that its training went through.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from numpy.typing import NDArray
 from nlcore.audits.files import read_arrays, write_arrays, write_rows
 from nlcore.audits.folds import stratified_folds
 from nlcore.audits.follower import Follower
-from nlcore.audits.predictions import log_softmax
+from nlcore.audits.histories import Histories, Recorder, recorded
+from nlcore.audits.predictions import log_softmax, margin_and_other
 from nlcore.audits.samples import Samples
 from nlcore.config.experiment import Experiment
 from nlcore.config.recipe import Overrides
+from nlcore.contracts import LabelEvidence
 from nlcore.errors import RunError, UserError
 from nlcore.runs.model import TrainedModel, load_model
 from nlcore.runs.start import execute
@@ -41,12 +44,15 @@ class Predicted:
         held_out: float32 (N, K), of those that have not seen the sample.
         in_sample: float32 (N, K), of those that have; of `held_out` where there is none.
         folds: int64 (N,), the part of each sample in the first cross-validation; -1 for what none was trained on.
+        margins: float32 (E, N), in each epoch the mean over those that have seen the sample; see
+            `nlcore.audits.histories`. None where a network was trained without keeping them.
 
     """
 
     held_out: Matrix
     in_sample: Matrix
     folds: NDArray[np.int64]
+    margins: Matrix | None = None
 
 
 def cross_validate(
@@ -57,6 +63,7 @@ def cross_validate(
     repeats: int,
     place: Path,
     terminal: Terminal,
+    with_margins: bool = False,
 ) -> Predicted:
     """
     Train a network for each part, and return what they predict.
@@ -69,9 +76,10 @@ def cross_validate(
         repeats: how many times, each with other parts and another seed.
         place: folder of the runs; what is there already is not done again.
         terminal: follows.
+        with_margins: whether networks without margins are of no use.
 
     Raises:
-        UserError: invalid input.
+        UserError: invalid input, or networks without margins.
         RunError: a run could not go on, or diverged.
         KeyboardInterrupt: it was stopped; the same call goes on.
 
@@ -79,9 +87,12 @@ def cross_validate(
     N, K, seed = len(samples), samples.num_classes, experiment.settings.seed
     sums, counts = np.zeros((2, N, K)), np.zeros((2, N))  # of networks that have seen the sample, and that have not
     first = np.full(N, -1, np.int64)
+    histories = Histories(N)
     mirrored = mirrors(experiment)
     follower = Follower(terminal, folds * repeats)
     place.mkdir(parents=True, exist_ok=True)
+    if with_margins:
+        _refuse_without_margins(place)
     trained = np.flatnonzero(samples.in_training)
     for repeat in range(1, repeats + 1):
         ids = [samples.ids[position] for position in trained]
@@ -91,7 +102,9 @@ def cross_validate(
         for part in range(folds):
             held = trained[parts == part]
             name = f"r{repeat}-f{part + 1}"
-            log_p = _kept_or_predicted(layers, samples, held, seed + repeat - 1, place, name, mirrored, follower)
+            known = _kept_or_predicted(layers, samples, held, seed + repeat - 1, place, name, mirrored, follower)
+            log_p = known["log_probabilities"]
+            histories.add(known.get("margins"))
             unseen = ~samples.in_training
             unseen[held] = True
             for row, chosen in enumerate((unseen, ~unseen)):
@@ -102,7 +115,14 @@ def cross_validate(
     held_out, in_sample = (
         log_softmax(total / count[:, None]).astype(np.float32) for total, count in zip(sums, counts, strict=True)
     )
-    return Predicted(held_out, in_sample, first)
+    unseen_margin = margin_and_other(LabelEvidence(samples.given, held_out.astype(np.float64)))[0]
+    margins = histories.margins(unseen_margin)
+    if with_margins and margins is None:
+        raise UserError(
+            f"The strategy {experiment['strategy'].name} shows its networks' predictions to no loss, so there is no "
+            "history of them. Take another --strategy, or leave the detector out."
+        )
+    return Predicted(held_out, in_sample, first, margins)
 
 
 def _kept_or_predicted(
@@ -114,25 +134,43 @@ def _kept_or_predicted(
     name: str,
     mirrored: bool,
     follower: Follower,
-) -> Matrix:
-    """Return what one network predicts for all samples, float32 (N, K)."""
+) -> dict[str, Matrix]:
+    """Return what one network predicts for all samples, float32 (N, K), and its margins (E, N), where they are kept."""
     kept = place / f"{name}.npz"
     known = read_arrays(kept)
     if known is not None:
         follower.skip()
-        return np.asarray(known["log_probabilities"])
+        return known
     ids = place / f"{name}.csv"
     write_rows(ids, ("id",), [(samples.ids[position],) for position in held])
     own = {"exclude": str(ids.absolute()), "runs_dir": str(place), "name": name, "seed": seed}
-    result = execute([*layers, own], follower)
+    history = place / f"{name}.history.npz"
+    result = execute([*layers, own], follower, observers=[Recorder(place / name, history)])
     if result.status == "diverged":
         raise RunError(f"{result.run_dir} diverged: its network's loss is no longer finite. Give a lower --lr.")
     if result.status != "done":
         raise RunError(f"{result.run_dir} is {result.status}. Run the same command again to go on.")
     log_p = predict_all(load_model(result.run_dir, str(_device(layers))), samples, mirrored, follower.outer)
-    write_arrays(kept, {"log_probabilities": log_p})
+    found = {"log_probabilities": log_p}
+    margins = recorded(result.run_dir, history, dict(zip(samples.ids, range(len(samples)), strict=True)), result.epochs)
+    if margins is not None:
+        found["margins"] = margins
+    write_arrays(kept, found)
+    history.unlink(missing_ok=True)
     follower.ended()
-    return log_p
+    return found
+
+
+def _refuse_without_margins(place: Path) -> None:
+    """See that no network was trained without keeping its margins: one cannot learn them afterwards."""
+    for log in sorted(place.glob("*/metrics.jsonl")):
+        history = read_arrays(place / f"{log.parent.name}.history.npz")
+        known = read_arrays(place / f"{log.parent.name}.npz") or history
+        if known is None or "margins" not in known:
+            raise UserError(
+                f"{log.parent} was trained without keeping the history that a detector needs. Give another --name, so "
+                "that networks are trained anew, or leave the detector out."
+            )
 
 
 def predict_all(model: TrainedModel, samples: Samples, mirrored: bool, terminal: Terminal) -> Matrix:
@@ -145,12 +183,7 @@ def predict_all(model: TrainedModel, samples: Samples, mirrored: bool, terminal:
         mirrored: whether to take the mean of those of an image and of its mirror image.
         terminal: is told how far it is.
 
-    Raises:
-        UserError: a model of other classes.
-
     """
-    if model.classes != samples.classes:
-        raise UserError(f"The model is of the classes {model.classes[:10]}, the data of {samples.classes[:10]}.")
     N = len(samples)
     found = np.empty((N, samples.num_classes), np.float32)
     for start in range(0, N, _CHUNK):
@@ -162,6 +195,24 @@ def predict_all(model: TrainedModel, samples: Samples, mirrored: bool, terminal:
         found[rows] = np.mean(logs, axis=0)
     terminal.progress_of(1, 1, "")
     return found
+
+
+def check_classes(model: TrainedModel, samples: Samples) -> None:
+    """
+    See that a model predicts the classes of samples.
+
+    Raises:
+        UserError: it does not, or not images of so many channels.
+
+    """
+    if model.classes != samples.classes:
+        theirs, ours = (
+            ", ".join(names[:10]) + ", ..." * (len(names) > 10) for names in (model.classes, samples.classes)
+        )
+        raise UserError(f"The model is of the classes {theirs}, the data of {ours}.")
+    channels = samples.images.image_shape[0]
+    if model.image_shape[0] != channels:
+        raise UserError(f"The model takes images of {model.image_shape[0]} channels; the data's have {channels}.")
 
 
 def mirrors(experiment: Experiment) -> bool:

@@ -67,7 +67,10 @@ def read_decisions(path: Path, audit: str, ids: Collection[str], classes: Sequen
             near = did_you_mean(id_, ids) if len(ids) <= 10_000 else ""
             raise UserError(f"{path}, {where}: the data have no sample with the id {id_!r}.{near}")
         if decision not in DECISIONS:
-            raise UserError(f"{path}, {where}: a decision is {', '.join(DECISIONS)}, not {decision!r}.")
+            raise UserError(
+                f"{path}, {where}: a decision is {', '.join(DECISIONS)}, not {decision!r:.80}."
+                f"{did_you_mean(decision, DECISIONS)}"
+            )
         if decision == "relabel" and label not in classes:
             shown = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
             raise UserError(

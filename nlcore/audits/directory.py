@@ -4,7 +4,8 @@ The directory of an audit.
     audit.json           its id, and what was asked for
     samples.npz          ids, given labels and digests of the pixels that it began with
     checks.json          what is certain without a model
-    folds/               the runs of cross-validation and what they predict; features.npz of a pretrained network
+    folds/               the runs of cross-validation, what they predict and the margins that they went through
+    features.npz         of a pretrained network
     probabilities.npz    ids, folds, classes, probabilities (N, K) float32, labels: what other tools take
     issues.csv           each sample with given and suggested label, the most suspicious first
     report.html          the page to go through
@@ -16,6 +17,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,9 +61,9 @@ class AuditDirectory:
         words: Mapping[str, Any],
         samples: Samples,
         progress: Callable[[int, int, str], None] = lambda done, total, what: None,
-    ) -> None:
+    ) -> bool:
         """
-        Make the directory, or go on with what is there.
+        Make the directory, or go on with what is there; tell whether it was made.
 
         Args:
             id_: the audit's.
@@ -69,13 +72,15 @@ class AuditDirectory:
             progress: is told how many files are hashed.
 
         Raises:
-            UserError: it cannot be made, or holds another audit.
+            UserError: it cannot be made or written to, or holds another audit.
 
         """
         place = RunDirectory(self.path)
         known = self.read_json("audit.json")
         if known is not None and known.get("id") == id_:
-            return
+            return False
+        if self.path.is_file():
+            raise UserError(f"{self.path} is a file. Choose another name with --name.")
         there = {file.name for file in self.path.iterdir() if file.name[0] != "."} if self.path.exists() else set()
         if not there <= BEGUN:  # what predicts, or what came of it, is of other data or settings
             if known is None or "id" not in known:
@@ -83,12 +88,19 @@ class AuditDirectory:
             raise UserError(
                 f"{self.path} is another audit: {self._what_changed(samples)}. Choose another name with --name."
             )
-        place.create()
+        made = not self.path.exists()
+        self._create()
         (self.path / "checks.json").unlink(missing_ok=True)
         paths = [""] * len(samples) if samples.paths is None else [str(path) for path in samples.paths]
         files = {"paths": np.array(paths), "sha256": np.array(_hashed(samples, progress))}
         write_arrays(self.path / "samples.npz", {**_contents(samples), **files})
         place.write_json("audit.json", {"id": id_, "words": {key: str(value) for key, value in words.items()}})
+        return made
+
+    def forget(self) -> None:
+        """Take away what an audit has begun that was refused; what a network has learnt stays."""
+        if not any(self.path.glob("folds/*/metrics.jsonl")) and not (self.path / "features.npz").exists():
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def read_samples(self) -> list[Audited]:
         """
@@ -158,6 +170,15 @@ class AuditDirectory:
         except (KeyError, TypeError, ValueError):  # it is not there, or damaged: the checks are done again
             return None
         return Checks(tuple(found), same, near)
+
+    def _create(self) -> None:
+        advice = "Choose another folder with --audits-dir."
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.path} cannot be made: {getattr(error, 'strerror', error)}. {advice}") from None
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise UserError(f"There is no permission to write to {self.path}. {advice}")
 
     def _what_changed(self, samples: Samples) -> str:
         """Return in words how the samples differ from those that the audit began with."""

@@ -9,25 +9,30 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nlcore.audits.cross_validation import cross_validate, mirrors, predict_all
+from nlcore.audits.cross_validation import check_classes, cross_validate, mirrors, predict_all
 from nlcore.audits.files import read_arrays, write_arrays
 from nlcore.audits.folds import stratified_folds, usual_folds
-from nlcore.audits.from_files import read_features, read_probabilities
+from nlcore.audits.from_files import FeaturesFile, PredictionsFile
 from nlcore.audits.linear import views_of_features
 from nlcore.audits.predictions import log_softmax
-from nlcore.audits.pretrained import is_pretrained, network_features
+from nlcore.audits.pretrained import network_features
 from nlcore.audits.samples import Samples
 from nlcore.audits.settings import AuditSettings
 from nlcore.config.experiment import Experiment
+from nlcore.config.frozen import is_pretrained
 from nlcore.config.recipe import Overrides
+from nlcore.host.registry import registry
 from nlcore.rundir.find import find_model
-from nlcore.runs.model import load_model
+from nlcore.runs.model import TrainedModel, load_model
 from nlcore.runs.terminal import Terminal
 
 IN_SAMPLE = (
     "This model was trained on these labels, and has learnt some wrong ones by heart: fewer are found, and fewer are "
     "counted, than by models that have not seen the sample."
 )
+
+#: What detectors call the history of a training.
+HISTORY = frozenset({"margins", "learnt"})
 
 Matrix = NDArray[np.float32]
 
@@ -43,6 +48,7 @@ class Predictions:
         folds: int64 (N,), the part that each sample was held out in; -1 where it was in none.
         features: (N, D), or None.
         in_sample: whether the second view is of models that were trained on the sample.
+        margins: float32 (E, N), of trainings that have seen the sample, or None; see `nlcore.audits.histories`.
         warning: what is to be known of them, a sentence; else empty.
 
     """
@@ -51,6 +57,7 @@ class Predictions:
     folds: NDArray[np.int64]
     features: NDArray[np.floating] | None = None
     in_sample: bool = False
+    margins: Matrix | None = None
     warning: str = ""
 
 
@@ -64,16 +71,19 @@ def source_in_words(settings: AuditSettings, experiment: Experiment, folds: int)
     if settings.features is not None:
         return f"logistic regression and neighbours on {settings.features}, {folds} parts held out in turn{times}"
     network = experiment["architecture"]
-    if is_pretrained(experiment):
+    if is_pretrained(experiment["architecture"]):
         return f"logistic regression and neighbours on features of {network}, {folds} parts held out in turn{times}"
     epochs = experiment.settings.epochs
     return f"{folds * settings.repeats} networks ({network}, {epochs} epochs), each holds 1 of {folds} parts out{times}"
 
 
-def has_features(settings: AuditSettings, experiment: Experiment) -> bool:
-    """Tell whether the features of all samples will be known."""
-    elsewhere = settings.probabilities is not None or settings.run is not None
-    return settings.features is not None or (not elsewhere and is_pretrained(experiment))
+def known_besides(settings: AuditSettings, experiment: Experiment) -> frozenset[str]:
+    """Return what will be known besides labels and log probabilities: attributes of `LabelEvidence`."""
+    if settings.probabilities is not None or settings.run is not None:
+        return frozenset()
+    if settings.features is not None or is_pretrained(experiment["architecture"]):
+        return frozenset({"features"})
+    return HISTORY
 
 
 def folds_of(settings: AuditSettings, samples: Samples) -> int:
@@ -81,7 +91,76 @@ def folds_of(settings: AuditSettings, samples: Samples) -> int:
     return min(settings.folds or usual_folds(len(samples)), int(samples.in_training.sum()))
 
 
+@dataclass(frozen=True, eq=False)
+class Elsewhere:
+    """
+    What predicts besides networks that the audit trains: read before it begins, so that it may be refused.
+
+    Attributes:
+        features: or None, as the others are.
+        predictions: of a file.
+        model: of a finished run.
+
+    """
+
+    features: FeaturesFile | None = None
+    predictions: PredictionsFile | None = None
+    model: TrainedModel | None = None
+
+    @classmethod
+    def read(cls, settings: AuditSettings, experiment: Experiment) -> Elsewhere:
+        """
+        Read what an audit was told to take; the experiment says where runs lie and what computes.
+
+        Raises:
+            UserError: it is not there or not sound.
+
+        """
+        if settings.features is not None:
+            return cls(features=FeaturesFile.read(Path(settings.features)))
+        if settings.probabilities is not None:
+            return cls(predictions=PredictionsFile.read(Path(settings.probabilities)))
+        if settings.run is not None:
+            place = find_model(settings.run, experiment.storage.runs_dir)
+            return cls(model=load_model(place, experiment.settings.device))
+        return cls()
+
+    def fitted(self, samples: Samples) -> Ready:
+        """
+        Return what it says of samples.
+
+        Raises:
+            UserError: it is of other samples or classes.
+
+        """
+        if self.model is not None:
+            check_classes(self.model, samples)
+        return Ready(
+            None if self.features is None else self.features.of(samples),
+            None if self.predictions is None else self.predictions.of(samples),
+            self.model,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """
+    What comes from elsewhere, of N samples.
+
+    Attributes:
+        features: float32 (N, D), or None, as the others are.
+        log_probabilities: float32 (N, K).
+        model: of these classes.
+
+    """
+
+    features: Matrix | None
+    log_probabilities: Matrix | None
+    model: TrainedModel | None
+
+
 def gather(
+    elsewhere: Ready,
     settings: AuditSettings,
     layers: Sequence[Overrides],
     experiment: Experiment,
@@ -93,6 +172,7 @@ def gather(
     Return what is predicted of samples; what takes long is kept and not done again.
 
     Args:
+        elsewhere: what need not be trained.
         settings: the audit's.
         layers: of settings of its runs.
         experiment: that they describe.
@@ -101,22 +181,24 @@ def gather(
         terminal: follows.
 
     Raises:
-        UserError: files that do not fit the data.
+        UserError: a run that is refused.
         RunError: a run could not go on.
 
     """
     nowhere = np.full(len(samples), -1, np.int64)
-    if settings.probabilities is not None:
-        return Predictions((read_probabilities(Path(settings.probabilities), samples),), nowhere)
-    if settings.run is not None:
-        model = load_model(find_model(settings.run, experiment.storage.runs_dir), experiment.settings.device)
-        found = predict_all(model, samples, mirrors(experiment), terminal)
+    if elsewhere.log_probabilities is not None:
+        return Predictions((elsewhere.log_probabilities,), nowhere)
+    if elsewhere.model is not None:
+        found = predict_all(elsewhere.model, samples, mirrors(experiment), terminal)
         return Predictions((found,), nowhere, warning=IN_SAMPLE)
     folds = folds_of(settings, samples)
-    if not has_features(settings, experiment):
-        of = cross_validate(layers, experiment, samples, folds, settings.repeats, place / "folds", terminal)
-        return Predictions((of.held_out, of.in_sample), of.folds, in_sample=True)
-    features = _features(settings, experiment, samples, place, terminal)
+    if "features" not in known_besides(settings, experiment):
+        how = (folds, settings.repeats, place / "folds", terminal, _needs_history(settings.detectors))
+        of = cross_validate(layers, experiment, samples, *how)
+        return Predictions((of.held_out, of.in_sample), of.folds, in_sample=True, margins=of.margins)
+    features = elsewhere.features
+    if features is None:
+        features = _described(experiment, samples, place, terminal)
     sums: list[NDArray[np.float64]] = [np.zeros((len(samples), samples.num_classes)) for _ in range(2)]
     first = nowhere
     for repeat in range(1, settings.repeats + 1):
@@ -129,15 +211,16 @@ def gather(
     return Predictions(means, first, features)
 
 
-def _features(
-    settings: AuditSettings, experiment: Experiment, samples: Samples, place: Path, terminal: Terminal
-) -> NDArray[np.floating]:
-    if settings.features is not None:
-        return read_features(Path(settings.features), samples)
+def _needs_history(detectors: Sequence[str]) -> bool:
+    return any(HISTORY.intersection(registry().create("detector", name).needs) for name in detectors)
+
+
+def _described(experiment: Experiment, samples: Samples, place: Path, terminal: Terminal) -> Matrix:
+    """Return the features of a pretrained network, float32 (N, D); they are kept."""
     kept = place / "features.npz"
     known = read_arrays(kept)
     if known is None:
         found = network_features(experiment, samples, mirrors(experiment), terminal)
         known = {"ids": np.array(samples.ids), "features": found.astype(np.float32)}
         write_arrays(kept, known)
-    return known["features"]
+    return np.asarray(known["features"])

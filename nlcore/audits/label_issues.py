@@ -22,7 +22,15 @@ from numpy.typing import ArrayLike, NDArray
 from nlcore.audits.calibration import Scaling, calibrate
 from nlcore.audits.confident_joint import calibrated, confidences, count_joint
 from nlcore.audits.noise_model import Posterior, noise_posterior, to_fit
-from nlcore.audits.predictions import Floats, Predicted, Product, read_labels, read_predictions, same_shape
+from nlcore.audits.predictions import (
+    Floats,
+    Predicted,
+    Product,
+    as_array,
+    read_labels,
+    read_predictions,
+    same_shape,
+)
 from nlcore.contracts.detector import Detection, Detector, LabelEvidence, Rows, row_chunks
 from nlcore.errors import UserError
 from nlcore.host.registry import registry
@@ -120,23 +128,50 @@ def label_issues(
 
     Raises:
         UserError: labels outside the classes, values that are not finite, probabilities that do not sum to 1, shapes
-            that do not agree, one class, fewer than five samples, an unknown detector, or one that lacks what it needs.
+            that do not agree, one class, fewer than five samples, an unknown detector, or one that lacks what it needs;
+            a seed below 0.
 
     """
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise UserError(f"seed = {seed!r}: must be a whole number, 0 or more.")
     models, given = _read(labels, probabilities, logits, also)
     evidence = LabelEvidence(
         given,
-        models[0] if len(models) == 1 else _product(models, given, seed),
+        models[0] if len(models) == 1 else multiplied(models, given, seed),
         None if features is None else _for_each(features, len(given), 0, "features"),
         margins=None if margins is None else _for_each(margins, len(given), 1, "margins"),
         learnt=None if learnt is None else _for_each(learnt, len(given), 1, "learnt").astype(bool),
         seed=seed,
     )
     component = _detector(detector, evidence)  # before the work
+    return issues_of(fit(evidence), detector, component)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """
+    What predictions say whatever ranks: detectors that are compared share it.
+
+    Attributes:
+        evidence: of N samples.
+        posterior: of the noise model.
+        interval, reason, disagreement, never_predicted: see `LabelIssues`.
+
+    """
+
+    evidence: LabelEvidence
+    posterior: Posterior
+    interval: tuple[float, float] | None
+    reason: str
+    disagreement: float
+    never_predicted: tuple[int, ...]
+
+
+def fit(evidence: LabelEvidence) -> Fitted:
+    """Fit the noise model to evidence, and count."""
     found = noise_posterior(evidence)
     upper, disagreement, never = _counted(evidence, found)
-    known = ~np.isin(given, never)
-    lower = float(found.p_wrong @ known) / len(given)
+    lower = float(found.p_wrong @ ~np.isin(evidence.given, never)) / len(evidence.given)
     reason = ""
     if disagreement > TOO_MANY and upper - lower > TOO_WIDE:
         reason = (
@@ -144,21 +179,36 @@ def label_issues(
             "weak to say how many labels are wrong: use the ranking alone, or predictions from pretrained features."
         )
     interval = None if reason else (lower, max(lower, upper))
+    return Fitted(evidence, found, interval, reason, disagreement, never)
+
+
+def issues_of(fitted: Fitted, detector: str, component: Detector) -> LabelIssues:
+    """
+    Return what a detector makes of evidence to which the noise model is fitted.
+
+    Args:
+        fitted: by `fit`.
+        detector: its name.
+        component: the detector; the evidence has what it needs.
+
+    """
+    found = fitted.posterior
     if detector == "noise_model":
         detection = Detection(found.p_wrong, found.suggested, probability=True)
     else:
-        detection = component.detect(evidence)
+        detection = component.detect(fitted.evidence)
     p_wrong = detection.score if detection.probability else found.p_wrong
+    known = ~np.isin(fitted.evidence.given, fitted.never_predicted)
     return LabelIssues(
         score=detection.score,
         p_wrong=p_wrong,
         suggested=detection.suggested,
         flagged=(p_wrong > 0.5) & known if detection.flagged is None else detection.flagged,
-        rate=None if interval is None else sum(interval) / 2,
-        interval=interval,
-        reason=reason,
-        disagreement=disagreement,
-        never_predicted=never,
+        rate=None if fitted.interval is None else sum(fitted.interval) / 2,
+        interval=fitted.interval,
+        reason=fitted.reason,
+        disagreement=fitted.disagreement,
+        never_predicted=fitted.never_predicted,
         p_guessed=found.p_guessed,
         detector=detector,
     )
@@ -181,7 +231,8 @@ def _read(
     return models, read_labels(labels, models[0].shape[1], models[0].shape[0])
 
 
-def _product(models: Sequence[Predicted], given: NDArray[np.int64], seed: int) -> Product:
+def multiplied(models: Sequence[Predicted], given: NDArray[np.int64], seed: int) -> Product:
+    """Return the product of several models' predictions, each of them brought to the given labels."""
     chosen, weight = to_fit([model.values for model in models], given, seed)
     fits = [calibrate(model[chosen], given[chosen], weight) for model in models]
     return Product(tuple(models), tuple(fit.scale for fit in fits), tuple(fit.offset for fit in fits))
@@ -219,10 +270,12 @@ class _Calibrated:
 
 
 def _for_each(values: ArrayLike, length: int, axis: int, name: str) -> NDArray[Any]:
-    array = values if isinstance(values, np.ndarray) else np.asarray(values)
+    array = as_array(values, name)
     wanted = "(N, D)" if axis == 0 else "(epochs, N)"
     if array.ndim != 2 or array.shape[axis] != length:
         raise UserError(f"{name} has the shape {array.shape}; give {wanted} with N = {length:,}, the number of labels.")
+    if array.dtype.kind not in "fiub":
+        raise UserError(f"{name} is {array.dtype}; give numbers.")
     if any(not np.isfinite(array[rows]).all() for rows in row_chunks(*array.shape)):
         raise UserError(f"{name} has values that are NaN or infinite; every value must be finite.")
     return array

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nlcore.audits.predictions import Floats
+from nlcore.audits.predictions import Floats, as_array
 from nlcore.errors import UserError
 
 NEIGHBOURS = 10
@@ -49,10 +49,12 @@ def outliers(features: ArrayLike, neighbours: int = NEIGHBOURS) -> Outliers:
         neighbours: k; N − 1 where there are fewer.
 
     Raises:
-        UserError: another shape, fewer than three images, or values that are not finite.
+        UserError: another shape, no numbers, fewer than three images, or values that are not finite.
 
     """
-    x = np.asarray(features)
+    x = as_array(features, "features")
+    if x.dtype.kind not in "fiu":
+        raise UserError(f"The features are {x.dtype}; give numbers.")
     if x.ndim != 2 or x.shape[0] < 3 or x.shape[1] < 1:
         raise UserError(f"The features have the shape {x.shape}; give (N, D) of at least three images.")
     if not np.isfinite(x).all():

@@ -10,7 +10,7 @@ nothing (s = 0) counts for nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -119,6 +119,36 @@ def margin_and_other(evidence: LabelEvidence) -> tuple[Floats, NDArray[np.int64]
     return margin, other
 
 
+def as_array(values: ArrayLike, name: str) -> NDArray[Any]:
+    """
+    Return values as an array; one that is an array already, on disk too, stays as it is.
+
+    Raises:
+        UserError: rows of different lengths.
+
+    """
+    if isinstance(values, np.ndarray):
+        return values
+    try:
+        return np.asarray(values)
+    except ValueError:  # numpy tells what shapes it has tried, not what is wrong
+        raise UserError(f"{name}: the rows are of different lengths; give an array.") from None
+
+
+def as_floats(values: ArrayLike, name: str) -> Floats:
+    """
+    Return values as float64.
+
+    Raises:
+        UserError: rows of different lengths, or what is no number.
+
+    """
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UserError(f"{name}: give numbers, in rows of one length.") from None
+
+
 def read_labels(labels: ArrayLike, num_classes: int, length: int) -> NDArray[np.int64]:
     """
     Return given labels as int64 (N,).
@@ -127,7 +157,7 @@ def read_labels(labels: ArrayLike, num_classes: int, length: int) -> NDArray[np.
         UserError: they are no whole numbers from 0 to K − 1, not one for each sample, or all of one class.
 
     """
-    given = np.asarray(labels)
+    given = as_array(labels, "labels")
     if given.ndim != 1:
         raise UserError(f"The labels have the shape {given.shape}; give one for each sample, (N,).")
     if len(given) != length:
@@ -151,7 +181,13 @@ def read_labels(labels: ArrayLike, num_classes: int, length: int) -> NDArray[np.
     return given.astype(np.int64)
 
 
-def read_predictions(values: ArrayLike, logits: bool | None, name: str) -> Predicted:
+def read_predictions(
+    values: ArrayLike,
+    logits: bool | None,
+    name: str,
+    where: Callable[[int], str] = lambda row: f"row {row}",
+    advice: str = "For logits: logits=.",
+) -> Predicted:
     """
     Return a model's predictions, looked through once and not copied.
 
@@ -160,12 +196,14 @@ def read_predictions(values: ArrayLike, logits: bool | None, name: str) -> Predi
         logits: whether they are logits or log probabilities; None: they are, unless no value is below 0 and every row
             sums to 1.
         name: what the user calls them, for messages.
+        where: what the user calls a row.
+        advice: what to do where probabilities are none.
 
     Raises:
         UserError: another shape, a value that is NaN or infinite, or no probabilities where these are asked for.
 
     """
-    array = values if isinstance(values, np.ndarray) else np.asarray(values)
+    array = as_array(values, name)
     if array.ndim != 2 or array.shape[1] < 2:
         raise UserError(f"{name} has the shape {array.shape}; give (N, K): a row a sample, a column a class, K > 1.")
     if array.dtype.kind not in "fiu":
@@ -176,11 +214,11 @@ def read_predictions(values: ArrayLike, logits: bool | None, name: str) -> Predi
         sums = chunk.sum(1, dtype=np.float64)
         if not np.isfinite(sums).all() and not np.isfinite(chunk).all():
             row = rows.start + int(np.flatnonzero(~np.isfinite(chunk).all(1))[0])
-            raise UserError(f"{name} has a value that is NaN or infinite in row {row}; every value must be finite.")
+            raise UserError(f"{name} has a value that is NaN or infinite in {where(row)}; every value must be finite.")
         if broken is None and logits is not True:
-            broken = _why_no_probabilities(chunk, sums, rows.start, name)
+            broken = _why_no_probabilities(chunk, sums, rows.start, where)
             if broken and logits is False:
-                raise UserError(broken)
+                raise UserError(f"{name} {broken} {advice}")
     return Predicted(array, broken is not None if logits is None else logits)
 
 
@@ -199,11 +237,11 @@ def same_shape(models: Sequence[Predicted], names: Sequence[str]) -> None:
             )
 
 
-def _why_no_probabilities(chunk: NDArray[Any], sums: Floats, start: int, name: str) -> str | None:
+def _why_no_probabilities(chunk: NDArray[Any], sums: Floats, start: int, where: Callable[[int], str]) -> str | None:
     if len(chunk) and chunk.min() < 0:
         row = int(np.flatnonzero(chunk.min(1) < 0)[0])
-        return f"{name} has {chunk[row].min():.3g} in row {start + row}; probabilities are 0..1. For logits: logits=."
+        return f"has {chunk[row].min():.3g} in {where(start + row)}; probabilities are 0..1."
     wrong = np.flatnonzero(abs(sums - 1) > TOLERANCE)
     if len(wrong):
-        return f"{name} sums to {sums[wrong[0]]:.3g} in row {start + wrong[0]}, not to 1. For logits: logits=."
+        return f"sums to {sums[wrong[0]]:.3g} in {where(start + int(wrong[0]))}, not to 1."
     return None

@@ -20,11 +20,6 @@ from nlcore.training.pretrained import initial_weights
 _BATCH = 64
 
 
-def is_pretrained(experiment: Experiment) -> bool:
-    """Tell whether an experiment's network starts from weights that it brings along: its parameter `pretrained`."""
-    return experiment["architecture"].params.get("pretrained") not in (None, False, "", "none", "false")
-
-
 def network_features(
     experiment: Experiment, samples: Samples, mirrored: bool, terminal: Terminal
 ) -> NDArray[np.float32]:

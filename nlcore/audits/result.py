@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nlcore.audits.apply import write
 from nlcore.audits.decisions import read_decisions
 from nlcore.audits.directory import AuditDirectory
-from nlcore.errors import UserError
+from nlcore.errors import UserError, plural
 from nlcore.rundir.notebook import html_table
 
 if TYPE_CHECKING:
@@ -190,12 +190,14 @@ class Audit:
 
 
 def verdict_in_words(summary: Mapping[str, Any]) -> str:
-    """Return how many labels are wrong, in a sentence."""
+    """Return how many labels are wrong, in a sentence, and how many more are not judged."""
+    unjudged = summary["samples"] - summary["judged"]
+    more = f"; {plural(unjudged, 'more is', 'more are')} not judged" if unjudged else ""
     if summary["interval"] is None:
         return f"How many labels are wrong cannot be said. {summary['reason']}"
     low, high = summary["at_least"], summary["at_most"]
     shares = " to ".join(f"{100 * share:.1f}" for share in summary["interval"])
-    return f"at least {low:,}, at most {high:,} of {summary['judged']:,} labels are wrong ({shares} %)"
+    return f"at least {low:,}, at most {high:,} of {summary['judged']:,} labels are wrong ({shares} %){more}"
 
 
 def table_of_figures(figures: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

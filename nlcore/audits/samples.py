@@ -105,7 +105,7 @@ def load_samples(experiment: Experiment, terminal: Terminal) -> Samples:
     order = np.argsort(ids, kind="stable")
     text = tuple(str(sample) for sample in ids[order].tolist())
     _check(text, data)
-    images = parts[0].images if len(parts) == 1 else _Joined(parts[0].images, parts[1].images)
+    images = parts[0].images if len(parts) == 1 else _joined(parts[0].images, parts[1].images)
     sorted_images = stores.subset(images, order)
     given = np.concatenate([part.given for part in parts])[order]
     known = [part.true for part in parts if part.true is not None]
@@ -118,7 +118,7 @@ def load_samples(experiment: Experiment, terminal: Terminal) -> Samples:
         sorted_digests = [digests[place] for place in order]
     train = Split(sorted_images, given, np.array(text), None)
     nothing = Split(stores.subset(sorted_images, order[:0]), given[:0], train.ids[:0], None)
-    return Samples(
+    samples = Samples(
         ids=text,
         given=given,
         true=None if true is None or (true == given).all() else true,
@@ -129,6 +129,8 @@ def load_samples(experiment: Experiment, terminal: Terminal) -> Samples:
         classes=tuple(data.classes),
         data=replace(data, train=train, test=nothing if data.whole else data.test),
     )
+    _check_judged(samples)
+    return samples
 
 
 def image_sizes(
@@ -155,6 +157,15 @@ def _check(ids: Sequence[str], data: Data) -> None:
         )
     if len(data.classes) < 2:
         raise UserError(f"There is one class only, {data.classes[0]!r}: an audit needs at least two.")
+
+
+def _check_judged(samples: Samples) -> None:
+    given = samples.given[samples.judged]
+    if len(given) < FEWEST or (given == given[0]).all():
+        raise UserError(
+            f"Only {len(given)} of {len(samples):,} labels can be judged, as no other image has the others: an audit "
+            f"needs at least {FEWEST}, of two classes that have several images."
+        )
 
 
 def _digests(images: ImageStore, progress: Callable[[int, int, str], None]) -> list[bytes]:
@@ -205,10 +216,25 @@ class _Joined:
 
     def fetch(self, indices: Labels) -> NDArray[np.uint8]:
         """Return the images at these positions, uint8 (B, H, W, C)."""
+        return self._gathered(indices, lambda store, chosen: store.fetch(chosen))
+
+    def _gathered(self, indices: Labels, fetch: Callable[[Any, Labels], NDArray[np.uint8]]) -> NDArray[np.uint8]:
         channels, height, width = self.image_shape
         found = np.empty((len(indices), height, width, channels), np.uint8)
         later: Any = indices >= len(self.first)
         for store, chosen, offset in ((self.first, ~later, 0), (self.second, later, len(self.first))):
             if chosen.any():
-                found[chosen] = store.fetch(indices[chosen] - offset)
+                found[chosen] = fetch(store, indices[chosen] - offset)
         return found
+
+
+class _JoinedVaried(_Joined):
+    """The same of two stores that vary training images themselves."""
+
+    def fetch_augmented(self, indices: Labels, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """Return them as the stores vary them."""
+        return self._gathered(indices, lambda store, chosen: store.fetch_augmented(chosen, rng))
+
+
+def _joined(first: ImageStore, second: ImageStore) -> _Joined:
+    return (_JoinedVaried if stores.varies(first) and stores.varies(second) else _Joined)(first, second)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from nlcore.audits.data_checks import Finding
 from nlcore.audits.evidence import Predictions
-from nlcore.audits.label_issues import LabelIssues, label_issues
+from nlcore.audits.label_issues import Fitted, LabelIssues, fit, issues_of, multiplied
 from nlcore.audits.outliers import outliers
+from nlcore.audits.predictions import FEWEST, Predicted, read_labels
 from nlcore.audits.samples import Samples
-from nlcore.contracts import Labels
+from nlcore.contracts import LabelEvidence, Labels
 from nlcore.errors import UserError, plural
 from nlcore.host.registry import registry
 
@@ -30,7 +31,13 @@ BY_HEART = (
     "The networks have learnt labels by heart, so what they predict for their own training samples is left out. Fewer "
     "--epochs or a robust --loss find more."
 )
-_HAS = {"margins": "the history of a training", "learnt": "the history of a training", "features": "features"}
+_FEATURES = ("features", "give an architecture with pretrained weights, or --features FILE")
+_HISTORY = (
+    "the history of a training",
+    "let it train networks itself, without pretrained weights, --features, --probabilities and --run",
+)
+#: What detectors need in words, and how to have it.
+_HOW = {"features": _FEATURES, "margins": _HISTORY, "learnt": _HISTORY}
 
 
 @dataclass(frozen=True)
@@ -60,9 +67,13 @@ class Figures:
     at: Mapping[int, float]
 
 
-def check_detectors(names: Sequence[str], features: bool) -> None:
+def check_detectors(names: Sequence[str], known: Collection[str]) -> None:
     """
     See that an audit has what detectors need, before any training.
+
+    Args:
+        names: of the detectors.
+        known: what it will know besides labels and log probabilities: attributes of `nlcore.contracts.LabelEvidence`.
 
     Raises:
         UserError: it has not.
@@ -70,16 +81,12 @@ def check_detectors(names: Sequence[str], features: bool) -> None:
     """
     for name in names:
         needs = registry().create("detector", name).needs
-        missing = [need for need in needs if not (need == "features" and features)]
-        if not missing:
-            continue
-        what = _HAS.get(missing[0], missing[0])
-        how = (
-            "give an architecture with pretrained weights, or --features FILE"
-            if missing[0] == "features"
-            else "use it from Python, nlcore.label_issues"
-        )
-        raise UserError(f"The detector {name} needs {what}, which this audit does not have: {how}, or leave it out.")
+        missing = [need for need in needs if need not in known]
+        if missing:
+            what, how = _HOW.get(missing[0], (missing[0], "use it from Python, nlcore.label_issues"))
+            raise UserError(
+                f"The detector {name} needs {what}, which this audit does not have: {how}, or leave it out."
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,11 +95,13 @@ class Scores:
     What detectors make of the samples that can be judged, in their order.
 
     Attributes:
-        issues: one for each detector.
+        judged: bool (N,), whether each sample of the audit is.
+        issues: one for each detector, of those that are judged.
         warnings: what is to be known of it, a sentence each.
 
     """
 
+    judged: NDArray[np.bool_]
     issues: Sequence[LabelIssues]
     warnings: tuple[str, ...]
 
@@ -104,52 +113,57 @@ def score(predictions: Predictions, samples: Samples, detectors: Sequence[str], 
     Predictions for samples that networks were trained on raise the ranking unless they have been learnt by heart: where
     these contradict clearly fewer labels than are wrong at least, they are left out. They only rank: they have seen the
     labels, so that with them too few seem to be wrong. How many there are, how likely each is and which classes have
-    been learnt is said by held-out predictions alone.
+    been learnt is said by held-out predictions alone. Labels of classes that have not been learnt are not judged.
 
     Raises:
         UserError: labels of one class alone.
 
     """
     judged = samples.judged
-    given = samples.given[judged]
-    views = [view if judged.all() else view[judged] for view in predictions.views]
-    features = None if predictions.features is None else predictions.features[judged]
-    warnings = [predictions.warning]
-    alone = None
-    if predictions.in_sample:
-        held_out, seen = views
-        alone = label_issues(given, logits=held_out, seed=seed)
-        known = ~np.isin(given, alone.never_predicted)
-        if float((seen.argmax(1) != given).mean()) < FEW * float(alone.p_wrong @ known) / len(given):
-            views = [held_out]
-            warnings.append(BY_HEART)
-    found = [
-        label_issues(given, logits=views[0], also=views[1:], features=features, detector=name, seed=seed)
-        for name in detectors
-    ]
-    if alone is not None:
-        never = tuple(sorted({*alone.never_predicted, *found[0].never_predicted}))
-        found = [_as_likely_as(alone, replace(one, never_predicted=never)) for one in found]
-    warnings.append(unlearnt_in_words(samples.classes, found[0].never_predicted))
-    return Scores([_without_unlearnt(one, given) for one in found], tuple(one for one in warnings if one))
+    found = _judge(predictions, samples.given, judged, detectors, seed)
+    never = found.issues[0].never_predicted
+    learnt = judged & ~np.isin(samples.given, never)
+    if never and len(np.unique(samples.given[learnt])) > 1 and learnt.sum() >= FEWEST:
+        found = _judge(predictions, samples.given, learnt, detectors, seed)
+    said = (predictions.warning, *found.warnings, unlearnt_in_words(samples.classes, never))
+    return replace(found, warnings=tuple(one for one in said if one))
 
 
-def _without_unlearnt(issues: LabelIssues, given: Labels) -> LabelIssues:
-    """Return what was found, with labels of classes that are never predicted at the end: nothing is known of them."""
-    unknown = np.isin(given, issues.never_predicted)
-    if not unknown.any():
-        return issues
-    p_wrong = np.where(unknown, 0.0, issues.p_wrong)
-    lower = float(p_wrong.mean())
-    interval = None if issues.interval is None else (lower, max(lower, issues.interval[1]))
-    return replace(
-        issues,
-        score=np.where(unknown, issues.score.min() - 1, issues.score),
-        p_wrong=p_wrong,
-        flagged=issues.flagged & ~unknown,
-        interval=interval,
-        rate=None if interval is None else sum(interval) / 2,
+def _judge(
+    predictions: Predictions, labels: Labels, judged: NDArray[np.bool_], detectors: Sequence[str], seed: int
+) -> Scores:
+    """Return what detectors make of these samples."""
+    given = read_labels(labels[judged], predictions.views[0].shape[1], int(judged.sum()))
+    models = [Predicted(view if judged.all() else view[judged], logits=True) for view in predictions.views]
+    evidence = LabelEvidence(
+        given,
+        models[0],
+        None if predictions.features is None else predictions.features[judged],
+        margins=None if predictions.margins is None else predictions.margins[:, judged],
+        learnt=None if predictions.margins is None else predictions.margins[:, judged] > 0,
+        seed=seed,
     )
+    if not predictions.in_sample:
+        together = evidence if len(models) == 1 else _multiplied(evidence, models)
+        return Scores(judged, _ranked(fit(together), detectors), ())
+    fitted = fit(evidence)
+    (alone,) = _ranked(fitted, ["noise_model"])
+    known = ~np.isin(given, alone.never_predicted)
+    contradicted = float((predictions.views[1][judged].argmax(1) != given).mean())
+    by_heart = contradicted < FEW * float(alone.p_wrong @ known) / len(given)
+    if not by_heart:
+        fitted = fit(_multiplied(evidence, models))
+    never = tuple(sorted({*alone.never_predicted, *fitted.never_predicted}))
+    ranked = [_as_likely_as(alone, replace(one, never_predicted=never)) for one in _ranked(fitted, detectors)]
+    return Scores(judged, ranked, (BY_HEART,) if by_heart else ())
+
+
+def _multiplied(evidence: LabelEvidence, models: Sequence[Predicted]) -> LabelEvidence:
+    return replace(evidence, log_probabilities=multiplied(models, evidence.given, evidence.seed))
+
+
+def _ranked(fitted: Fitted, detectors: Sequence[str]) -> list[LabelIssues]:
+    return [issues_of(fitted, name, registry().create("detector", name)) for name in detectors]
 
 
 def unlearnt_in_words(classes: Sequence[str], never: Sequence[int]) -> str:
@@ -159,7 +173,7 @@ def unlearnt_in_words(classes: Sequence[str], never: Sequence[int]) -> str:
     names = ", ".join(classes[k] for k in never[:10]) + (", ..." if len(never) > 10 else "")
     return (
         f"No image is predicted to be of {plural(len(never), 'class', 'classes')}: {names}. The networks have not "
-        "learnt them, so their labels cannot be judged and stand at the end of the list; pretrained features help."
+        "learnt them, so their labels are not judged; pretrained features help."
     )
 
 
@@ -172,7 +186,8 @@ def far_from_all(predictions: Predictions, samples: Samples) -> list[Finding]:
     if not places:
         return []
     count = plural(len(places), "image is", "images are")
-    words = f"{count} far from all others in feature space: perhaps they belong to no class."
+    perhaps = "perhaps it belongs" if len(places) == 1 else "perhaps they belong"
+    words = f"{count} far from all others in feature space: {perhaps} to no class."
     lines = tuple(f"{samples.ids[place]} ({samples.classes[samples.given[place]]})" for place in places)
     return [Finding("far", "note", words, tuple((samples.ids[place],) for place in places), lines)]
 

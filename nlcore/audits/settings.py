@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from nlcore.config.recipe import Overrides, read_preset, read_recipe
 from nlcore.errors import UserError, did_you_mean
 from nlcore.host.registry import registry
-from nlcore.parameters import parameter, parameters_of
+from nlcore.parameters import Parameter, parameter, parameters_of
 from nlcore.rundir.find import find_model
 from nlcore.runs.recognise import runs_folder
 
@@ -124,11 +124,20 @@ def layers_of_runs(given: Sequence[Overrides], settings: AuditSettings, trained:
     dataset = next((str(layer["dataset"]) for layer in reversed(known) if "dataset" in layer), "cifar10")
     declared = registry().signature(registry().find("dataset", dataset))[1]
     if "test_fraction" in declared:
-        above["dataset.test_fraction"] = 1e-9  # an image of each class, as a run needs some
+        above["dataset.test_fraction"] = _least(declared["test_fraction"])
     if "skip_unreadable" in declared:  # they are named, and the others are audited
         below |= {"dataset": dataset, "dataset.skip_unreadable": True}
     fitting = _long_enough(known, trained) if trained else {}
     return [layer for layer in (below, fitting, *given, above) if layer]
+
+
+def _least(fraction: Parameter) -> float:
+    """Return the least share to test on, as a run needs some images: where a dataset takes 0, single ones stay."""
+    try:
+        fraction.convert(0, "")
+    except UserError:
+        return 1e-9
+    return 0.0
 
 
 def _long_enough(given: Sequence[Overrides], trained: int) -> Overrides:

@@ -17,6 +17,7 @@ from nlcore.cli.run import RunCommand, given_settings, setting_options
 from nlcore.config.experiment import resolve
 from nlcore.config.recipe import Overrides, read_recipe
 from nlcore.config.settings import Storage, TrainingSettings
+from nlcore.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from nlcore.audits.result import Audit
@@ -47,9 +48,12 @@ class AuditCommand(RunCommand):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         """Take the first word for a command where it is one."""
-        inner = {command.name: command for command in (apply, consensus)}
+        inner = {str(command.name): command for command in (apply, consensus)}
         if args and args[0] in inner:
             return inner[args[0]].make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        meant = did_you_mean(args[0], inner) if args and not Path(args[0]).exists() else ""
+        if meant:
+            raise UserError(f"{args[0]!r} is no command of nl audit, and no recipe either.{meant}")
         return super().make_context(info_name, args, parent, **extra)
 
     def experiment(self, ctx: click.Context) -> Experiment:
@@ -152,7 +156,8 @@ def _report(found: Audit, as_json: bool) -> int:
     for line in found.lines():
         click.echo(line)
     if found.summary["figures"]:
-        click.echo(f"\nin truth {found.summary['truly_wrong']:,} labels are wrong:\n")
+        wrong, judged = found.summary["truly_wrong"], found.summary["judged"]
+        click.echo(f"\nin truth {wrong:,} of {judged:,} labels are wrong:\n")
         titles, rows = table_of_figures(found.summary["figures"])
         print_table(titles, rows, titles[1:])
     return 0

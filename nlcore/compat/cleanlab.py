@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nlcore.audits.confident_joint import calibrated, confidences, confident_classes, count_joint
-from nlcore.audits.predictions import Floats, read_labels, read_predictions
+from nlcore.audits.predictions import Floats, as_floats, read_labels, read_predictions
 from nlcore.audits.pruning import Mask, by_class, by_noise_rate, predicted_as_given, to_prune, whole
 from nlcore.contracts.detector import row_chunks
 from nlcore.errors import UserError, did_you_mean
@@ -32,6 +32,7 @@ PRUNING = ("prune_by_noise_rate", "prune_by_class", "both")
 FILTERS = (*PRUNING, "confident_learning", "predicted_neq_given", "low_normalized_margin", "low_self_confidence")
 METHODS = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
 SMALLEST = 1e-6
+_LOGITS = "For logits: nlcore.label_issues(labels, logits=...)."
 
 
 def find_label_issues(
@@ -81,12 +82,10 @@ def find_label_issues(
     if filter_by in PRUNING:
         if confident_joint is None:
             C = _joint(given, p)
-        elif np.shape(confident_joint) == (K, K):
-            C = np.asarray(confident_joint, dtype=np.float64)
         else:
-            raise UserError(
-                f"confident_joint has the shape {np.shape(confident_joint)}; with {K} classes give {K} × {K}."
-            )
+            C = as_floats(confident_joint, "confident_joint")
+            if C.shape != (K, K):
+                raise UserError(f"confident_joint has the shape {C.shape}; with {K} classes give {K} × {K}.")
         counts = to_prune(C, min_examples_per_class, frac_noise)
         if num_to_remove_per_class is not None:
             counts = _scaled_to(counts, given, num_to_remove_per_class)
@@ -183,7 +182,7 @@ def _off_diagonal(given: NDArray[np.int64], p: NDArray[Any]) -> Mask:
 def _scaled_to(counts: NDArray[np.int64], given: NDArray[np.int64], removed: Sequence[int]) -> NDArray[np.int64]:
     """Return counts of which as many are off the diagonal as shall be removed of each given class."""
     K = len(counts)
-    wanted = np.asarray(removed, dtype=np.float64)
+    wanted = as_floats(removed, "num_to_remove_per_class")
     if wanted.shape != (K,) or (wanted < 0).any():
         raise UserError(f"num_to_remove_per_class has the shape {wanted.shape}; give a number for each of {K} classes.")
     off = counts.astype(np.float64)
@@ -196,7 +195,7 @@ def _scaled_to(counts: NDArray[np.int64], given: NDArray[np.int64], removed: Seq
 def _read(labels: ArrayLike, pred_probs: ArrayLike, multi_label: bool) -> tuple[NDArray[Any], NDArray[np.int64]]:
     if multi_label:
         raise UserError("multi_label=True is not supported here: each sample has one label.")
-    p = read_predictions(pred_probs, False, "pred_probs").values
+    p = read_predictions(pred_probs, False, "pred_probs", advice=_LOGITS).values
     return p, read_labels(labels, p.shape[1], p.shape[0])
 
 

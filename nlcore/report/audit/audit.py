@@ -15,7 +15,7 @@ import numpy as np
 
 from nlcore.audits.data_checks import Checks, Finding, check_data
 from nlcore.audits.directory import AuditDirectory, find_recognised, words_of
-from nlcore.audits.evidence import folds_of, gather, has_features, source_in_words
+from nlcore.audits.evidence import Elsewhere, Ready, folds_of, gather, known_besides, source_in_words
 from nlcore.audits.result import Audit
 from nlcore.audits.samples import Samples, image_sizes, load_samples
 from nlcore.audits.scoring import check_detectors, far_from_all, score
@@ -44,7 +44,9 @@ class _Job:
     layers: Sequence[Overrides]
     experiment: Experiment
     samples: Samples
+    elsewhere: Ready
     directory: AuditDirectory
+    made: bool  # the directory, just now
     id: str
     command: str
     data: str
@@ -74,28 +76,40 @@ def audit(given: Sequence[Overrides], settings: AuditSettings, terminal: Termina
     began = time.perf_counter()
     job = _prepared(given, settings, terminal)
     with locked(job.directory.path, terminal.line):
-        checks = _checked(job, terminal)
-        _say(checks.findings, terminal)
-        if not checks.findings:
-            terminal.line("Nothing is wrong with the images that can be told without a model.")
-        print_plan(_plan(job), terminal.console)
-        if not job.samples.judged.all():
-            terminal.line(_not_judged(job.samples))
-        looked = time.perf_counter()
-        predictions = gather(settings, job.layers, job.experiment, job.samples, job.directory.path, terminal)
-        far = far_from_all(predictions, job.samples)
-        _say(far, terminal)
-        checks = replace(checks, findings=(*checks.findings, *far))
-        predicted = time.perf_counter()
-        scores = score(predictions, job.samples, settings.detectors, job.experiment.settings.seed)
-        seconds = {"data": looked - began, "predictions": predicted - looked, "scores": time.perf_counter() - predicted}
-        source = source_in_words(settings, job.experiment, folds_of(settings, job.samples))
-        found = Found(
-            job.id, job.command, source, settings, job.experiment, job.samples, checks, predictions, scores, seconds
-        )
-        write_results(job.directory, found, terminal.progress_of)
-        job.directory.sign(words_of(given, settings), _files(job))
+        try:
+            _carried_out(job, given, began, terminal)
+        except UserError:
+            if job.made:
+                job.directory.forget()
+            raise
     return Audit.read(job.directory.path)
+
+
+def _carried_out(job: _Job, given: Sequence[Overrides], began: float, terminal: Terminal) -> None:
+    """Do all that takes long, and write what comes of it."""
+    settings = job.settings
+    checks = _checked(job, terminal)
+    _say(checks.findings, terminal)
+    if not checks.findings:
+        terminal.line("Nothing is wrong with the images that can be told without a model.")
+    print_plan(_plan(job), terminal.console)
+    if not job.samples.judged.all():
+        terminal.line(_not_judged(job.samples))
+    looked = time.perf_counter()
+    with_what = (settings, job.layers, job.experiment, job.samples, job.directory.path, terminal)
+    predictions = gather(job.elsewhere, *with_what)
+    far = far_from_all(predictions, job.samples)
+    _say(far, terminal)
+    checks = replace(checks, findings=(*checks.findings, *far))
+    predicted = time.perf_counter()
+    scores = score(predictions, job.samples, settings.detectors, job.experiment.settings.seed)
+    seconds = {"data": looked - began, "predictions": predicted - looked, "scores": time.perf_counter() - predicted}
+    source = source_in_words(settings, job.experiment, folds_of(settings, job.samples))
+    found = Found(
+        job.id, job.command, source, settings, job.experiment, job.samples, checks, predictions, scores, seconds
+    )
+    write_results(job.directory, found, terminal.progress_of)
+    job.directory.sign(words_of(given, settings), _files(job))
 
 
 def _prepared(given: Sequence[Overrides], settings: AuditSettings, terminal: Terminal) -> _Job:
@@ -104,8 +118,10 @@ def _prepared(given: Sequence[Overrides], settings: AuditSettings, terminal: Ter
         if any(name in layer for layer in given):
             raise UserError(f"{name}: an audit looks at all labels; leave --{name} out.")
     first = resolve(*layers_of_runs(given, settings))
-    check_detectors(settings.detectors, has_features(settings, first))
+    check_detectors(settings.detectors, known_besides(settings, first))
+    given_files = Elsewhere.read(settings, first)
     samples = load_samples(first, terminal)
+    elsewhere = given_files.fitted(samples)
     folds = folds_of(settings, samples)
     trained = int(samples.in_training.sum())
     layers = layers_of_runs(given, settings, trained - -(-trained // folds))
@@ -115,10 +131,10 @@ def _prepared(given: Sequence[Overrides], settings: AuditSettings, terminal: Ter
     named = replace(experiment, storage=replace(experiment.storage, name=name, runs_dir=settings.audits_dir))
     directory = AuditDirectory(named.run_dir(""))
     words = {**{key: value for layer in given for key, value in layer.items()}, **_changed(settings)}
-    directory.begin(id_, words, samples, terminal.progress_of)
+    made = directory.begin(id_, words, samples, terminal.progress_of)
     shown = [f"{key.partition('.')[2]} {value}" for key, value in words.items() if key.startswith("dataset.")]
     data = f"{experiment['dataset'].name} ({', '.join(shown)})" if shown else experiment["dataset"].name
-    return _Job(settings, layers, experiment, samples, directory, id_, _command(words), data)
+    return _Job(settings, layers, experiment, samples, elsewhere, directory, made, id_, _command(words), data)
 
 
 def _id(settings: AuditSettings, experiment: Experiment, samples: Samples, folds: int) -> str:

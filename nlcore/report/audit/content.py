@@ -17,10 +17,11 @@ class Verdict:
     How many labels are wrong.
 
     Attributes:
-        total: how many labels there are.
+        total: how many labels are judged.
         low, high: at least and at most so many of them are wrong; None where it cannot be said.
         why_none: why it cannot be said, a sentence; else empty.
         precision: of so many of the list's first images that share is expected to be wrong, within 0..1.
+        unjudged: how many labels are not judged: no other image has them, or the networks have not learnt their class.
 
     """
 
@@ -29,6 +30,7 @@ class Verdict:
     high: int | None
     why_none: str = ""
     precision: tuple[tuple[int, float], ...] = ()
+    unjudged: int = 0
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from nlcore.audits.label_issues import LabelIssues
 from nlcore.audits.predictions import log_softmax
 from nlcore.audits.review import draw_review
 from nlcore.audits.samples import Samples
-from nlcore.audits.scoring import depths
+from nlcore.audits.scoring import Scores, depths
 from nlcore.audits.thumbnails import Thumbnail, file_thumbnail, thumbnail
 from nlcore.data.image_files import Background, UnreadableError
 from nlcore.report.audit.content import ClassRow, Page, Reviewed, Sample, Verdict
@@ -52,13 +53,13 @@ def listed(issues: LabelIssues) -> NDArray[np.int64]:
     return np.concatenate([first, np.setdiff1d(flagged, first)])  # a detector may flag otherwise than it ranks
 
 
-def verdict(issues: LabelIssues) -> Verdict:
-    """Return how many labels are wrong."""
+def verdict(issues: LabelIssues, unjudged: int) -> Verdict:
+    """Return how many labels are wrong, of those that are judged; `unjudged` others are not."""
     total = len(issues.score)
     if issues.interval is None:
-        return Verdict(total, None, None, issues.reason)
-    low, high = (round(share * total) for share in issues.interval)
-    return Verdict(total, low, high, "", expected_precision(issues))
+        return Verdict(total, None, None, issues.reason, unjudged=unjudged)
+    low, high = math.floor(issues.interval[0] * total), math.ceil(issues.interval[1] * total)
+    return Verdict(total, low, high, "", expected_precision(issues), unjudged)
 
 
 def expected_precision(issues: LabelIssues) -> tuple[tuple[int, float], ...]:
@@ -71,7 +72,7 @@ def expected_precision(issues: LabelIssues) -> tuple[tuple[int, float], ...]:
 def make_page(
     named: Named,
     samples: Samples,
-    issues: LabelIssues,
+    scores: Scores,
     views: Sequence[NDArray[np.float32]],
     checks: Checks,
     background: Background,
@@ -84,7 +85,7 @@ def make_page(
     Args:
         named: what it is called.
         samples: N.
-        issues: of those that are judged, in their order.
+        scores: of those that are judged; the page shows the first detector's.
         views: log probabilities of all samples, (N, K) each.
         checks: what is certain without a model.
         background: what lies behind transparent parts of images.
@@ -92,7 +93,7 @@ def make_page(
         seed: draws the review.
 
     """
-    judged = np.flatnonzero(samples.judged)
+    judged, issues = np.flatnonzero(scores.judged), scores.issues[0]
     reasons = _certain(samples, checks)
     chosen = listed(issues)
     certain = {place for place, why in reasons.items() if any("another label" in one for one in why)}
@@ -139,7 +140,7 @@ def make_page(
         command=named.command,
         apply=named.apply,
         classes=samples.classes,
-        verdict=verdict(issues),
+        verdict=verdict(issues, len(samples) - len(judged)),
         findings=checks.findings,
         rows=rows,
         matrix=matrix.tolist(),

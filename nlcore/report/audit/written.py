@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +20,7 @@ from nlcore.audits.scoring import Scores, figures
 from nlcore.audits.settings import AuditSettings
 from nlcore.config.experiment import Experiment
 from nlcore.report.audit.page import write_page
-from nlcore.report.audit.pictured import Named, expected_precision, listed, make_page
+from nlcore.report.audit.pictured import Named, expected_precision, listed, make_page, verdict
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def write_results(directory: AuditDirectory, found: Found, progress: Callable[[i
     views = found.predictions.views[:1] if found.predictions.in_sample else found.predictions.views
     said = [Finding("predictions", "warning", words, (), ()) for words in found.scores.warnings]
     checks = replace(found.checks, findings=(*found.checks.findings, *said))
-    page = make_page(named, samples, found.scores.issues[0], views, checks, background, progress, seed)
+    page = make_page(named, samples, found.scores, views, checks, background, progress, seed)
     write_page(directory.path / "report.html", page)
     seconds = {**found.seconds, "page": time.perf_counter() - began}
     directory.write_json("summary.json", _summary(found, seconds))
@@ -100,25 +99,20 @@ def write_results(directory: AuditDirectory, found: Found, progress: Callable[[i
 def _rows(found: Found) -> list[list[object]]:
     """Return the rows of ``issues.csv``, the most suspicious first and those that are not judged last."""
     samples, main = found.samples, found.scores.issues[0]
-    judged = np.flatnonzero(samples.judged)
+    judged = np.flatnonzero(found.scores.judged)
     group = np.where(found.checks.same > 0, found.checks.same, found.checks.near)
 
     def identity(at: int) -> tuple[str, str, str]:
         path = "" if samples.paths is None else str(samples.paths[at])
         return samples.ids[at], path, samples.classes[samples.given[at]]
 
-    unlearnt = set(main.never_predicted)
     rows: list[list[object]] = []
-    last: list[int] = np.flatnonzero(~samples.judged).tolist()
     for rank, place in enumerate(main.order.tolist(), 1):
         at = int(judged[place])
-        if samples.given[at] in unlearnt:
-            last.append(at)
-            continue
         what = (samples.classes[main.suggested[place]], f"{main.p_wrong[place]:.6f}", int(main.flagged[place]))
-        scores = (f"{one.score[place]:.6g}" for one in found.scores.issues)
+        scores = (repr(float(one.score[place])) for one in found.scores.issues)  # all digits: they rank
         rows.append([rank, *identity(at), *what, int(group[at]), *scores])
-    for at in last:
+    for at in np.flatnonzero(~found.scores.judged).tolist():
         rows.append(["", *identity(at), "", "", 0, int(group[at]), *("" for _ in found.scores.issues)])
     return rows
 
@@ -126,12 +120,13 @@ def _rows(found: Found) -> list[list[object]]:
 def _summary(found: Found, seconds: Mapping[str, float]) -> dict[str, Any]:
     """Return the content of ``summary.json``."""
     samples, main = found.samples, found.scores.issues[0]
-    given = samples.given[samples.judged]
-    total, K = len(given), samples.num_classes
+    judged = found.scores.judged
+    given, K = samples.given[judged], samples.num_classes
+    said = verdict(main, len(samples) - len(given))
     interval = None if main.interval is None else [float(share) for share in main.interval]
     weights = (None, main.flagged, main.p_wrong)
     columns = [np.bincount(given, weight, minlength=K).tolist() for weight in weights]
-    true = None if samples.true is None else samples.true[samples.judged]
+    true = None if samples.true is None else samples.true[judged]
     known = true is not None and bool((true != given).any())
     measured = [asdict(figures(one, given, true)) for one in found.scores.issues] if true is not None and known else []
     return {
@@ -139,11 +134,11 @@ def _summary(found: Found, seconds: Mapping[str, float]) -> dict[str, Any]:
         "command": found.command,
         "predictions": found.source,
         "samples": len(samples),
-        "judged": total,
+        "judged": said.total,
         "classes": list(samples.classes),
         "interval": interval,
-        "at_least": None if interval is None else math.floor(interval[0] * total),
-        "at_most": None if interval is None else math.ceil(interval[1] * total),
+        "at_least": said.low,
+        "at_most": said.high,
         "reason": main.reason,
         "warnings": list(found.scores.warnings),
         "disagreement": main.disagreement,

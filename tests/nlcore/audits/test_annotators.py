@@ -114,6 +114,8 @@ def test_whatever_comes_gives_probabilities(seed: int, size: int, annotators: in
     ("make", "message"),
     [
         (lambda: votes_of_table([0, 1, 2], 3), "a column an annotator"),
+        (lambda: votes_of_table([[0, 1], [2]], 3), "labels: give numbers, in rows of one length"),
+        (lambda: votes_of_table([["cat", "dog"]], 3), "labels: give numbers"),
         (lambda: votes_of_table([[0, 1], [3, 1]], 3), "label is 3 in row 2"),
         (lambda: votes_of_table(np.array([[0, 1], [-1, np.nan]]), 3), "1 sample of 2 have no label"),
         (lambda: read_votes([0, 0], [0, 5], [1, 1], (1, 2, 2)), "annotator is 5 in row 1"),

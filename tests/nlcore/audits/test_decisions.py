@@ -66,6 +66,8 @@ def test_any_bytes_are_decisions_or_an_error_in_words(tmp_path: Path, content: b
         ("a1,1,relabel,dgo\n", r"line 2: there is no class 'dgo'. Did you mean 'dog'\? Classes: cat, dog"),
         ("a1,1,relabel,\n", r"line 2: there is no class ''"),
         ("a1,1,maybe,\n", r"line 2: a decision is keep, relabel, drop, unsure, not 'maybe'"),
+        ("a1,1,relable,cat\n", r"line 2: a decision is .*, not 'relable'. Did you mean 'relabel'\?"),
+        ("a1,1,Keep,\n", r"Did you mean 'keep'\?"),
         ("a1,1,keep,cat\n", r"line 2: keep takes no label, and there is 'cat'"),
         ("a1,1,keep\n", r"line 2: 3 fields, where the first line has 4"),
         ('a1,"two\nlines",keep,\na1,x,keep,\n', r"line 4: the data have no sample with the id 'x'"),

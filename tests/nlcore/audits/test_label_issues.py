@@ -196,6 +196,13 @@ Y = [0, 1, 2, 0, 1, 2]
         (Y, {"logits": P, "probabilities": P}, "Give either"),
         (Y, {"logits": P, "features": np.ones((5, 2))}, "features has the shape"),
         (Y, {"logits": P, "margins": np.ones((6, 2))}, r"give \(epochs, N\)"),
+        ([0, 1, 2, 0, 1, [2]], {"logits": P}, "labels: the rows are of different lengths"),
+        (Y, {"probabilities": [*P[:5].tolist(), [1.0]]}, "probabilities: the rows are of different lengths"),
+        (Y, {"logits": P, "also": [[*P[:5].tolist(), [1.0]]]}, r"also\[0\]: the rows are of different lengths"),
+        (Y, {"logits": P, "features": [*P[:5].tolist(), [1.0]]}, "features: the rows are of different lengths"),
+        (Y, {"logits": P, "features": [["a"]] * 6}, "features is <U1; give numbers"),
+        (Y, {"logits": P, "seed": -1}, "seed = -1: must be a whole number, 0 or more"),
+        (Y, {"logits": P, "seed": "one"}, "seed = 'one': must be a whole number"),
         (Y, {"logits": P, "features": np.full((6, 2), np.nan)}, "features has values that are NaN"),
     ],
 )

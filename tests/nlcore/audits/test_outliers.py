@@ -63,6 +63,8 @@ def test_odd_features_give_whole_numbers(x: Any) -> None:
     ("x", "message"),
     [
         (np.ones(5), "give \\(N, D\\)"),
+        ([[1.0, 2], [1], [0, 1]], "features: the rows are of different lengths"),
+        ([["a", "b"]] * 3, "give numbers"),
         (np.ones((2, 5)), "at least three images"),
         (np.array([[1.0, 2], [np.nan, 1], [0, 1]]), "NaN or infinite in row 1"),
     ],

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import nlcore
 from nlcore import UserError
-from nlcore.audits.evidence import Predictions
+from nlcore.audits.evidence import HISTORY, Predictions
 from nlcore.audits.samples import Samples
 from nlcore.audits.scoring import BY_HEART, Scores, average_precision, check_detectors, figures, score
 from nlcore.contracts import Data, Split
@@ -39,12 +39,13 @@ def test_figures_of_a_list() -> None:
 
 
 def test_a_detector_that_lacks_what_it_needs_is_refused_with_what_to_do() -> None:
-    check_detectors(["noise_model", "margin"], features=False)
-    check_detectors(["knn"], features=True)
+    check_detectors(["noise_model", "margin"], {})
+    check_detectors(["knn"], {"features"})
+    check_detectors(["aum", "forgetting"], HISTORY)
     with pytest.raises(UserError, match=r"knn needs features.*--features FILE"):
-        check_detectors(["noise_model", "knn"], features=False)
-    with pytest.raises(UserError, match="aum needs the history"):
-        check_detectors(["aum"], features=True)
+        check_detectors(["noise_model", "knn"], HISTORY)
+    with pytest.raises(UserError, match=r"aum needs the history.*let it train networks itself"):
+        check_detectors(["aum"], {"features"})
 
 
 def _samples(given: NDArray[np.int64], classes: int) -> Samples:
@@ -82,14 +83,35 @@ def test_predictions_that_were_learnt_by_heart_are_left_out_and_others_are_not()
     assert found[0] > found[1]
 
 
-def test_labels_of_a_class_that_was_not_learnt_stand_at_the_end_and_count_for_nothing() -> None:
+def test_labels_of_a_class_that_was_not_learnt_are_not_judged_and_the_others_are_as_without_them() -> None:
     known = audit_data.simulated(audit_data.pair(4, 0.1), 2000)
     log_p = known.log_p.copy()
     log_p[:, 3] -= 40
     found = scored(log_p, given=known.given, detectors=("noise_model", "margin"))
     assert "1 class: class 3" in found.warnings[0]
+    np.testing.assert_array_equal(found.judged, known.given != 3)
+    alone = nlcore.label_issues(known.given[found.judged], logits=log_p[found.judged].astype(np.float32))
+    assert found.issues[0].interval == alone.interval
     for issues in found.issues:
-        unknown = known.given == 3
-        assert set(issues.order[-unknown.sum() :].tolist()) == set(np.flatnonzero(unknown).tolist())
-        assert not issues.flagged[unknown].any()
-        assert issues.interval is None or issues.interval[0] == pytest.approx(issues.p_wrong.mean())
+        assert len(issues.score) == found.judged.sum()
+        np.testing.assert_array_equal(issues.p_wrong, alone.p_wrong)
+
+
+def test_networks_that_have_learnt_one_class_only_leave_a_list_and_say_so() -> None:
+    known = audit_data.simulated(audit_data.pair(4, 0.1), 400)
+    log_p = known.log_p.copy()
+    log_p[:, 1:] -= 40
+    found = scored(log_p, given=known.given)
+    assert "3 classes: class 1, class 2, class 3" in found.warnings[0]
+    assert found.judged.all()
+
+
+def test_detectors_that_are_compared_find_what_each_finds_alone() -> None:
+    known = audit_data.simulated(audit_data.pair(4, 0.1), 600)
+    names = ("noise_model", "margin", "confident_learning", "loss_gmm")
+    together = scored(known.log_p, given=known.given, detectors=names)
+    for name, one in zip(names, together.issues, strict=True):
+        alone = nlcore.label_issues(known.given, logits=known.log_p.astype(np.float32), detector=name)
+        np.testing.assert_array_equal(one.score, alone.score)
+        np.testing.assert_array_equal(one.flagged, alone.flagged)
+        assert one.interval == alone.interval

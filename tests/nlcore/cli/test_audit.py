@@ -169,6 +169,50 @@ def test_a_killed_audit_goes_on_to_the_same_bits(nl: Any, monkeypatch: pytest.Mo
     assert done.json["id"] == whole.json["id"]
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_detectors_of_histories_rank_by_networks_of_any_audit_also_after_a_kill(nl: Any) -> None:
+    words = (*DIGITS, *TINY[:2], "--epochs", "6", *TINY[4:], "--name", "a", "--audits-dir")
+    whole = nl("audit", *words, "whole", "--json")  # nobody has asked for histories yet
+    assert whole.code == 0, whole.err
+    process = os.fork()
+    if not process:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+        sys.argv = ["nl", "audit", *words, "killed"]
+        from nlcore.cli import main
+
+        try:
+            main()
+        finally:
+            os._exit(0)
+    log, deadline = Path("killed/a/folds/r1-f1/metrics.jsonl"), time.monotonic() + 120
+    while not (log.exists() and log.read_text().count("\n") >= 2) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    assert not Path("killed/a/folds/r1-f1.npz").exists()
+    asked = ("--detector", "noise_model,aum,forgetting", "--json")
+    found = {place: nl("audit", *words, place, *asked) for place in ("whole", "killed")}
+    assert [one.code for one in found.values()] == [0, 0], [one.err for one in found.values()]
+    assert rows_of(Path("killed/a")) == rows_of(Path("whole/a"))
+    figures = {one["detector"]: one for one in found["whole"].json["figures"]}
+    chance = found["whole"].json["truly_wrong"] / found["whole"].json["samples"]
+    assert figures["aum"]["average_precision"] > 2 * chance
+    assert figures["forgetting"]["average_precision"] > 1.2 * chance
+    with np.load("whole/a/folds/r1-f1.npz") as kept, np.load("whole/a/probabilities.npz") as file:
+        assert kept["margins"].shape == (6, 1442)
+        held_out = file["folds"] == 0
+        assert np.isnan(kept["margins"][:, held_out]).all()
+        assert np.isfinite(kept["margins"][:, ~held_out]).all()
+        arrays = dict(kept)
+    np.savez("whole/a/folds/r1-f1.npz", log_probabilities=arrays["log_probabilities"])  # of an earlier version
+    nl("audit", *words, "whole", "--detector", "margin")
+    refused = nl("audit", *words, "whole", "--detector", "aum")
+    assert refused.code == 2
+    assert "r1-f1 was trained without keeping the history" in refused.err
+    assert "--name" in refused.err
+
+
 def test_a_folder_becomes_a_cleaned_table(nl: Any) -> None:
     true = make_folder()
     Path("photos/cat/broken.jpg").write_text("no picture")
@@ -298,7 +342,7 @@ def test_an_image_that_is_far_from_all_others_is_named(nl: Any) -> None:
     assert done.code == 0, done.err
     assert "far from all others" in done.err
     assert f"    {ids[7]} (" in done.err
-    assert "perhaps they belong to no class" in Path("audits/a/report.html").read_text(encoding="utf-8")
+    assert "perhaps it belongs to no class" in Path("audits/a/report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -309,7 +353,10 @@ def test_a_run_predicts_its_own_training_samples_and_says_what_that_means(nl: An
     assert done.code == 0, done.err
     assert done.json["samples"] == 1442
     assert "trained on these labels" in done.json["warnings"][0]
-    assert done.json["truly_wrong"] > 500  # the run's own noise, 50 % symmetric
+    assert done.json["truly_wrong"] > 0.35 * done.json["judged"]  # the run's own noise, 50 % symmetric
+    refused = nl("audit", "--run", "r", "--detector", "aum")
+    assert refused.code == 2
+    assert "needs the history of a training" in refused.err
 
 
 def test_a_folder_that_changed_is_named_and_kept_apart() -> None:
@@ -339,28 +386,68 @@ def test_a_label_that_no_other_image_has_is_not_judged() -> None:
     assert (unknown.id, unknown.rank, unknown.p_wrong) == (last, None, None)
 
 
+@pytest.mark.parametrize("dataset", ["image_folder", "csv"])
+def test_a_class_of_one_image_that_nothing_was_split_off_from_is_not_judged(nl: Any, dataset: str) -> None:
+    make_folder()
+    Path("photos/emu").mkdir()
+    Image.new("RGB", (8, 8), "red").save("photos/emu/emu.png")
+    ids = sorted(file.relative_to("photos").as_posix() for file in Path("photos").glob("*/*.png"))
+    words = ("--dataset.folder", "photos") if dataset == "image_folder" else ("--dataset.train", "t.csv")
+    named = ids if dataset == "image_folder" else [f"photos/{one}" for one in ids]
+    write_table("t.csv", [("path", "label"), *((f"photos/{one}", one.partition("/")[0]) for one in ids)])
+    seen = 4 * np.eye(4)[[("cat", "dog", "emu", "owl").index(one.partition("/")[0]) for one in ids]]
+    np.savez("f.npz", ids=np.array(named), features=seen + np.random.default_rng(0).normal(size=seen.shape))
+    sizes = ("--dataset.size", "8", "--folds", "9")
+    done = nl("audit", "--dataset", dataset, *words, *sizes, "--features", "f.npz", "--name", "a")
+    assert done.code == 0, done.err
+    assert "1 label cannot be judged, as no other image has it: emu" in done.err
+    assert "fewer than 9, so not in every part: cat, dog, emu, owl" in done.err
+    assert "of 24 labels are wrong" in done.out
+    assert "; 1 more is not judged" in done.out
+    page = Path("audits/a/report.html").read_text(encoding="utf-8")
+    assert "1 more label is not judged" in page
+    last = rows_of(Path("audits/a"))[-1]
+    assert (last["given"], last["rank"], last["p_wrong"], last["suggested"]) == ("emu", "", "", "")
+    Path("decisions.csv").write_text("audit,id,decision,label\n")
+    assert nl("audit", "apply", "audits/a", "decisions.csv", "-o", "cleaned.csv").code == 0
+    assert "emu.png,emu" in Path("cleaned.csv").read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("--detector", "margn"), "Did you mean 'margin'"),
-        (("--detector", "aum"), "needs the history of a training"),
+        (("--detector", "aum", "--features", "f.npz"), "needs the history of a training"),
+        (("--detector", "forgetting", "--probabilities", "p.npz"), "let it train networks itself"),
         (("--detector", "knn"), "needs features"),
         (("--folds", "1"), "folds = 1"),
         (("--folds", "many"), "whole number"),
         (("--exclude", "ids.txt"), "leave --exclude out"),
         (("--features", "f.npz", "--probabilities", "p.npz"), "come from one of them"),
         (("--probabilities", "p.npz", "--folds", "3"), "nothing is fitted"),
-        (("--probabilities", "nowhere.npz"), "cannot be read: No such file"),
+        (("--probabilities", "nowhere.npz"), "nowhere.npz.\n"),
         (("--probabilities", "text.npz"), "no .npz file"),
-        (("--probabilities", "sums.npz"), "sums to 0.8 in row 3"),
-        (("--probabilities", "nan.npz"), "NaN or infinite in row 2"),
+        (
+            ("--probabilities", "sums.npz"),
+            "sums to 0.8 in the row of 'cat/cat5.png', not to 1. Logits are read from an array",
+        ),
+        (("--probabilities", "nan.npz"), "NaN or infinite in the row of 'cat/cat4.png'"),
         (("--probabilities", "other.npz"), "ids are not in it"),
         (("--probabilities", "twice.npz"), "is there twice"),
         (("--probabilities", "classes.npz"), "its classes are"),
         (("--probabilities", "wide.npz"), "3 classes"),
         (("--probabilities", "noids.npz"), "needs ids"),
-        (("--features", "nan_f.npz"), "NaN or infinite in row 1"),
+        (("--probabilities", "nowhere.csv"), "nowhere.csv. Give a column id"),
+        (("--probabilities", "sums.csv"), "sums to 0.5 in the row of 'cat/cat2.png', not to 1. Logits come as .npz"),
+        (("--probabilities", "word.csv"), "line 2: 'much' is no number, in column cat"),
+        (("--features", "nowhere.npz"), "nowhere.npz.\n"),
+        (("--features", "other_f.npz"), "ids are not in it"),
+        (("--features", "nan_f.npz"), "NaN or infinite in the row of 'cat/cat3.png'"),
         (("--run", "nowhere"), "no run"),
+        (("--labels", "nowhere.csv"), "Give one with --labels FILE"),
+        (("--labels", "cow.csv"), "'cow' is outside 0..2 and no name of a class"),
+        (("--batch-size", "1000"), "Give a smaller --batch-size"),
+        (("--audits-dir", "p.npz"), "Choose another folder with --audits-dir"),
         (("--lerning-rate", "1"), "No such option"),
     ],
 )
@@ -383,23 +470,45 @@ def test_what_is_wrong_is_said_before_anything_is_trained(nl: Any, words: tuple[
     np.savez("noids.npz", probabilities=p)
     np.savez("f.npz", ids=ids, features=p)
     np.savez("nan_f.npz", ids=ids, features=np.where(np.arange(len(ids))[:, None] == 1, np.nan, p))
+    np.savez("other_f.npz", ids=np.arange(len(ids)), features=p)
+    write_table("sums.csv", [("id", *CLASSES), *((one, 0.5, 0, 0) for one in ids)])
+    write_table("word.csv", [("id", *CLASSES), *((one, "much", 0, 0) for one in ids)])
+    write_table("cow.csv", [("id", "label"), (ids[0], "cow")])
     where = ("--dataset", "image_folder", "--dataset.folder", "photos", "--dataset.size", "8")
     refused = nl("audit", *where, *words)
     assert refused.code == 2
     assert said in refused.err
     assert "Traceback" not in refused.err
-    assert not list(Path().glob("audits/*/folds/*"))
-    assert not list(Path().glob("audits/*/summary.json"))
+    assert not list(Path().glob("audits/*"))  # and the name is still free
 
 
-def test_two_images_and_one_class_are_refused(nl: Any) -> None:
-    make_folder(1, 0)
-    refused = nl("audit", "--dataset", "image_folder", "--dataset.folder", "photos", "--dataset.size", "8")
+def test_a_file_is_looked_through_before_any_image_is(nl: Any) -> None:
+    np.savez("sums.npz", ids=np.array(["a", "b"]), probabilities=np.full((2, 3), 0.1))
+    words = ("--dataset", "image_folder", "--dataset.folder", "nowhere")
+    assert "nowhere" in nl("audit", *words).err
+    refused = nl("audit", *words, "--probabilities", "sums.npz")
     assert refused.code == 2
-    Path("t.csv").write_text("path,label\nphotos/cat/cat0.png,cat\nphotos/dog/dog0.png,dog\n")
-    two = nl("audit", "--dataset", "csv", "--dataset.train", "t.csv", "--dataset.test", "t.csv", "--dataset.size", "8")
-    assert two.code == 2
-    assert "2 images only; an audit needs at least 5" in two.err
+    assert "sums to 0.3 in the row of 'a'" in refused.err
+
+
+def test_two_images_one_class_and_labels_that_all_stand_alone_are_refused(nl: Any) -> None:
+    def refused(*words: str) -> str:
+        done = nl("audit", *words, "--dataset.size", "8")
+        assert done.code == 2
+        assert not list(Path().glob("audits/*"))
+        return str(done.err)
+
+    make_folder(5, 0)
+    table = ("--dataset", "csv", "--dataset.train", "t.csv", "--dataset.test", "t.csv")
+    cats = [(f"photos/cat/cat{number}.png", "cat") for number in range(5)]
+    write_table("t.csv", [("path", "label"), cats[0], ("photos/dog/dog0.png", "dog")])
+    assert "2 images only; an audit needs at least 5" in refused(*table)
+    write_table("t.csv", [("path", "label"), *cats])
+    assert "one class only, 'cat'" in refused(*table)
+    write_table("t.csv", [("path", "label"), *cats, ("photos/dog/dog0.png", "dog")])
+    assert "Only 5 of 6 labels can be judged" in refused(*table)
+    write_table("t.csv", [("path", "label"), *((path, str(number)) for number, (path, _) in enumerate(cats))])
+    assert "one image only" in refused(*table[:4])
 
 
 def test_help_has_both_commands(nl: Any) -> None:
@@ -408,6 +517,13 @@ def test_help_has_both_commands(nl: Any) -> None:
     for word in ("--folds", "--detector", "--epochs", "--dataset NAME", "nl audit apply"):
         assert word in shown.out
     assert "decisions" in nl("audit", "apply", "--help").out.lower()
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("aply", "apply"), ("concensus", "consensus")])
+def test_a_misspelt_command_is_named(nl: Any, typed: str, meant: str) -> None:
+    done = nl("audit", typed, "audits/a", "decisions.csv", "-o", "cleaned.csv")
+    assert done.code == 2
+    assert f"{typed!r} is no command of nl audit, and no recipe either. Did you mean {meant!r}?" in done.err
 
 
 def test_a_damaged_audit_is_no_traceback(nl: Any, tmp_path: Path) -> None:

@@ -126,6 +126,8 @@ def test_whatever_comes_gives_a_mask(seed: int, K: int, size: int, filter_by: st
         ({"filter_by": "predicted_neq_given", "num_to_remove_per_class": [1, 1]}, "goes with filter_by"),
         ({"num_to_remove_per_class": [1, 1, 1]}, "a number for each of 2 classes"),
         ({"confident_joint": np.eye(3)}, "confident_joint has the shape"),
+        ({"confident_joint": [[1, 2], [3]]}, "confident_joint: give numbers, in rows of one length"),
+        ({"num_to_remove_per_class": [1, "many"]}, "num_to_remove_per_class: give numbers"),
         ({"multi_label": True}, "multi_label"),
     ],
 )
@@ -137,8 +139,10 @@ def test_what_is_wrong_is_said(arguments: Any, message: str) -> None:
 
 def test_wrong_input_is_said() -> None:
     labels, p = case(2, 400, 0)
-    with pytest.raises(UserError, match="pred_probs sums to"):
+    with pytest.raises(UserError, match=r"pred_probs sums to .*nlcore\.label_issues\(labels, logits="):
         find_label_issues(labels, p * 2)
+    with pytest.raises(UserError, match="pred_probs: the rows are of different lengths"):
+        find_label_issues(labels, [*p[:-1].tolist(), [1.0]])
     with pytest.raises(UserError, match="are outside 0"):
         get_label_quality_scores(labels + 1, p)
     with pytest.raises(UserError, match="adjust_pred_probs goes with"):

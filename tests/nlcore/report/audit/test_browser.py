@@ -288,6 +288,26 @@ def test_no_rate_from_too_few(opened: Callable[..., Any]) -> None:
     assert "About" not in tab.locator("#estimate").text_content()
 
 
+def test_where_one_saves_far_down_the_page_the_next_command_is_in_sight(
+    opened: Callable[..., Any], tmp_path: Path
+) -> None:
+    tab = opened(make_page([make_sample(number) for number in range(120)]), viewport={"width": 1280, "height": 800})
+    tab.locator(".tile").nth(110).scroll_into_view_if_needed()
+    assert not tab.locator("#images").evaluate("heading => heading.getBoundingClientRect().bottom > 0")
+    saved(tab, tmp_path)
+    line = tab.locator("#said")
+    assert "nl audit apply" in line.text_content()
+    assert line.evaluate("line => line.getBoundingClientRect().top >= 0 && line.getBoundingClientRect().bottom < 400")
+
+
+def test_on_a_phone_no_number_is_cut_off(opened: Callable[..., Any]) -> None:
+    certain = [replace(make_sample(number), p_wrong=1.0) for number in range(12)]
+    tab = opened(make_page(certain), **PHONE)
+    cut = "numbers => numbers.filter((one) => one.scrollWidth > one.clientWidth).length"
+    assert tab.locator(".tile .p").evaluate_all("numbers => numbers.length") == 12
+    assert tab.locator(".tile .p").evaluate_all(cut) == 0
+
+
 def test_names_are_text(opened: Callable[..., Any]) -> None:
     names = ("<img src=x onerror=alert(1)>", 'a "b"', "שלום", "🐈")
     samples = [replace(make_sample(number, names), id=f"{name}.png") for number, name in enumerate(names)]
