@@ -213,6 +213,20 @@ def nl_losses() -> list[Component]:
             bibtex("liu2016classification"),
         ),
         Component(
+            "logit_adjusted",
+            f"{package}.logit_adjusted:LogitAdjusted",
+            "Cross-entropy for classes of different sizes, whose shares it adds to the logits.",
+            "arXiv:2007.07314",
+            bibtex("menon2021long"),
+        ),
+        Component(
+            "class_weighted",
+            f"{package}.class_weighted:ClassWeighted",
+            "Cross-entropy in which the labels of rare classes weigh more.",
+            "arXiv:1901.05555",
+            bibtex("cui2019class"),
+        ),
+        Component(
             "gjs",
             f"{package}.gjs:GJS",
             "Jensen-Shannon divergence of a label and the predictions for several views.",

@@ -9,7 +9,23 @@ import pytest
 from helpers import install_plugin, plugin_source
 
 KINDS = {
-    "dataset": ["cifar10", "cifar100", "csv", "digits", "fashion_mnist", "image_folder", "mnist"],
+    "dataset": [
+        "animal10n",
+        "cifar10",
+        "cifar100",
+        "clothing1m",
+        "csv",
+        "digits",
+        "fashion_mnist",
+        "food101n",
+        "hf",
+        "image_folder",
+        "mini_webvision",
+        "mnist",
+        "parquet",
+        "red_mini_imagenet",
+        "webdataset",
+    ],
     "noise": [
         *("asymmetric", "cifar10n", "cifar100n", "instance_dependent", "none", "open_set", "pair_flip", "stored"),
         *("symmetric", "transition_matrix"),
@@ -34,9 +50,22 @@ KINDS = {
     ],
     "optimizer": ["adam", "adamw", "cdr", "muon", "sam", "sgd"],
     "loss": [
-        *("ael", "agce", "anl_ce", "aul", "backward_correction", "cores", "cross_entropy", "elr", "focal"),
+        *("ael", "agce", "anl_ce", "aul", "backward_correction", "class_weighted", "cores", "cross_entropy"),
+        *("elr", "focal"),
         *("forward_correction", "gce", "gjs", "hard_bootstrap", "importance_reweighting", "jensen_shannon"),
-        *("label_smoothing", "mae", "nce_agce", "nce_mae", "nce_rce", "nfl_rce", "peer", "pencil", "sce", "selc"),
+        *(
+            "label_smoothing",
+            "logit_adjusted",
+            "mae",
+            "nce_agce",
+            "nce_mae",
+            "nce_rce",
+            "nfl_rce",
+            "peer",
+            "pencil",
+            "sce",
+            "selc",
+        ),
         *("soft_bootstrap", "sop", "taylor_ce", "truncated_gce", "vol_min_net"),
     ],
     "strategy": [
@@ -46,7 +75,7 @@ KINDS = {
     ],
     "tracker": ["csv", "mlflow", "tensorboard", "wandb"],
     "estimator": ["agreement", "anchors", "bmm", "confident_joint", "dual_t", "gmm", "hoc"],
-    "preset": ["audit", "best", "quick"],
+    "preset": ["audit", "best", "photos", "photos_gpu", "quick"],
 }
 
 

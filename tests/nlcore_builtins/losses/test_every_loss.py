@@ -18,7 +18,7 @@ LINEAR = ("gce", "agce", "aul", "ael", "nce_agce", "taylor_ce", "elr")
 SOFT = (
     *("cross_entropy", "soft_bootstrap", "hard_bootstrap", "mae", "sce", "nce_rce", "nce_mae", "nfl_rce", "focal"),
     *("label_smoothing", "jensen_shannon", "anl_ce", "forward_correction", "backward_correction", "peer", "cores"),
-    *("vol_min_net", "importance_reweighting", "gjs"),
+    *("vol_min_net", "importance_reweighting", "gjs", "logit_adjusted", "class_weighted"),
     *LINEAR,
 )
 LOSSES = tuple(component.name for component in nl_losses())
