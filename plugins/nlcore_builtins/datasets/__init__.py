@@ -48,6 +48,41 @@ def nl_datasets() -> list[Component]:
             bibtex("alpaydin1998optical"),
         ),
         Component(
+            "animal10n",
+            "nlcore_builtins.datasets.animal10n:Animal10N",
+            "ANIMAL-10N: ten animals that people confuse, 64×64, 50,000 with real label noise and 5,000.",
+            "https://proceedings.mlr.press/v97/song19b.html",
+            bibtex("song2019selfie"),
+        ),
+        Component(
+            "food101n",
+            "nlcore_builtins.datasets.food101n:Food101N",
+            "Food-101N: 310,009 photographs of dishes from the web in 101 classes; Food-101's test set.",
+            "arXiv:1711.07131",
+            bibtex("lee2018cleannet"),
+        ),
+        Component(
+            "clothing1m",
+            "nlcore_builtins.datasets.clothing1m:Clothing1M",
+            "Clothing1M: a million photographs of clothes from shops in 14 classes, two test sets.",
+            "https://doi.org/10.1109/CVPR.2015.7298885",
+            bibtex("xiao2015learning"),
+        ),
+        Component(
+            "mini_webvision",
+            "nlcore_builtins.datasets.mini_webvision:MiniWebVision",
+            "Mini-WebVision: 65,944 photographs that Google found for 50 classes, two test sets.",
+            "arXiv:1708.02862",
+            bibtex("li2017webvision"),
+        ),
+        Component(
+            "red_mini_imagenet",
+            "nlcore_builtins.datasets.red_mini_imagenet:RedMiniImageNet",
+            "Red Mini-ImageNet: 50,000 images in 100 classes, 0 to 80 % of them from the web and wrong.",
+            "arXiv:1911.09781",
+            bibtex("jiang2020beyond"),
+        ),
+        Component(
             "image_folder",
             "nlcore_builtins.datasets.image_folder:ImageFolder",
             "Your own images, one folder a class.",
@@ -56,5 +91,20 @@ def nl_datasets() -> list[Component]:
             "csv",
             "nlcore_builtins.datasets.csv_table:CsvTable",
             "Your own images, listed in a CSV of path and label.",
+        ),
+        Component(
+            "parquet",
+            "nlcore_builtins.datasets.parquet:Parquet",
+            "Your own images in Parquet files, a row each.",
+        ),
+        Component(
+            "hf",
+            "nlcore_builtins.datasets.hugging_face:HuggingFace",
+            "Your own images in a folder of Hugging Face's datasets.",
+        ),
+        Component(
+            "webdataset",
+            "nlcore_builtins.datasets.webdataset:WebDataset",
+            "Your own images in WebDataset's shards, tars that are read in place.",
         ),
     ]
