@@ -1,8 +1,9 @@
 """
 Protocols: presets that are a paper's setting, with the figure that was published for it.
 
-A file for each is beside this module, named METHOD-DATASET-NOISE. Where a paper's setting cannot be had as it was, the
-file says so; what a method itself does otherwise stands in its docstring (``nl show NAME``).
+A file for each is beside this module, named METHOD-DATASET-NOISE, or METHOD-DATASET where all noise is the data's own.
+Where a paper's setting cannot be had as it was, the file says so; what a method itself does otherwise stands in its
+docstring (``nl show NAME``).
 """
 
 from __future__ import annotations
@@ -44,7 +45,17 @@ _NOISE = {
     "cifar10n-random1": "CIFAR-10N, labels of the first person",
     "cifar10n-worst": "CIFAR-10N, the worst labels",
     "cifar100n-fine": "CIFAR-100N",
+    "animal10n": "ANIMAL-10N",
+    "food101n": "Food-101N",
+    "clothing1m": "Clothing1M",
+    "mini_webvision": "mini-WebVision",
+    "red_mini_imagenet-20": "Red Mini-ImageNet, 20 % from the web",
+    "red_mini_imagenet-40": "Red Mini-ImageNet, 40 % from the web",
+    "red_mini_imagenet-60": "Red Mini-ImageNet, 60 % from the web",
+    "red_mini_imagenet-80": "Red Mini-ImageNet, 80 % from the web",
 }
+
+_RED = tuple(f"red_mini_imagenet-{rate}" for rate in (20, 40, 60, 80))
 
 #: The settings that there is a file for, by method.
 _SETTINGS = {
@@ -58,6 +69,10 @@ _SETTINGS = {
         "cifar10n-random1",
         "cifar10n-worst",
         "cifar100n-fine",
+        "animal10n",
+        "food101n",
+        "clothing1m",
+        *_RED,
     ),
     "divide_mix": (
         "cifar10-sym20",
@@ -73,6 +88,8 @@ _SETTINGS = {
         "cifar10n-random1",
         "cifar10n-worst",
         "cifar100n-fine",
+        "mini_webvision",
+        *_RED,
     ),
     "augdesc": ("cifar10-sym20", "cifar10-sym50", "cifar10-sym80", "cifar10-sym90", "cifar10-asym40"),
     "elr_plus": (
@@ -89,6 +106,7 @@ _SETTINGS = {
         "cifar10n-random1",
         "cifar10n-worst",
         "cifar100n-fine",
+        "mini_webvision",
     ),
     "sop_plus": (
         "cifar10-sym20",
@@ -142,7 +160,15 @@ _SETTINGS = {
         "cifar100-sym80",
         "cifar100-sym90",
     ),
-    "ssr_plus": ("cifar10-sym20", "cifar10-sym50", "cifar10-sym80", "cifar10-sym90", "cifar10-asym40"),
+    "ssr_plus": (
+        "cifar10-sym20",
+        "cifar10-sym50",
+        "cifar10-sym80",
+        "cifar10-sym90",
+        "cifar10-asym40",
+        "animal10n",
+        "mini_webvision",
+    ),
     "co_teaching_plus": (
         "cifar10-sym20",
         "cifar10-sym50",

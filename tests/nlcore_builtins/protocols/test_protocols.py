@@ -10,7 +10,9 @@ from nlcore.config.experiment import Experiment, resolve
 from nlcore.config.published import published
 from nlcore.host.registry import registry
 
-NAMES = [entry.name for entry in registry().of_kind("preset") if entry.builtin and "-" in entry.name]
+ALL = [entry.name for entry in registry().of_kind("preset") if entry.builtin and "-" in entry.name]
+REAL = [name for name in ALL if "-cifar" not in name]
+NAMES = [name for name in ALL if name not in REAL]
 SETTING = re.compile(r"(\w+)-(cifar10|cifar100|cifar10n|cifar100n)-(sym|asym)?(\w+)\Z")
 WHICH = {"aggre": "aggre", "random1": "random1", "worst": "worse"}
 
@@ -45,10 +47,39 @@ def test_it_is_the_setting_that_its_name_says(name: str) -> None:
     assert experiment["architecture"].name in ("preact_resnet18", "resnet18", "resnet34")
 
 
-@pytest.mark.parametrize("name", NAMES)
+#: Where noise is the data's own: network, width and height of the images as published.
+OF_REAL_NOISE = {
+    "animal10n": ("vgg19_bn", None),
+    "food101n": ("resnet50", 224),
+    "clothing1m": ("resnet50", 224),
+    "mini_webvision": ("inception_resnet_v2", 299),
+    "red_mini_imagenet": (None, 32),
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_where_noise_is_real_it_is_the_setting_that_its_name_says(name: str) -> None:
+    _, dataset, *rate = name.split("-")
+    if dataset == "mini_webvision":
+        pytest.importorskip("timm")
+    experiment = resolve({"preset": name})
+    assert (experiment["dataset"].name, experiment["noise"].name) == (dataset, "none")
+    model, size = OF_REAL_NOISE[dataset]
+    assert experiment["architecture"].params.get("model") == model
+    assert experiment["dataset"].params.get("size") == size
+    assert [f"0.{one[0]}" for one in rate] == [experiment["dataset"].params[key] for key in ("rate",) if rate]
+
+
+def test_every_set_with_real_noise_has_a_protocol() -> None:
+    assert {name.split("-")[1] for name in REAL} == OF_REAL_NOISE.keys()
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_it_cites_a_figure_with_its_source(name: str) -> None:
     cited = published(name)
     assert cited is not None
+    if name.endswith("mini_webvision"):
+        pytest.importorskip("timm")
     assert cited.epochs == resolve({"preset": name}).settings.epochs
     assert cited.figure is not None
     assert 0.1 < cited.figure < 0.98
@@ -58,8 +89,8 @@ def test_it_cites_a_figure_with_its_source(name: str) -> None:
 
 def test_less_noise_is_easier() -> None:
     """A slip of a row in a table would show here."""
-    for method in {name.split("-")[0] for name in NAMES}:
-        for dataset in ("cifar10", "cifar100"):
-            rates = [f"{method}-{dataset}-sym{rate}" for rate in (20, 50, 80, 90)]
-            figures = [cited.figure for name in rates if name in NAMES if (cited := published(name))]
+    for method in {name.split("-")[0] for name in ALL}:
+        for dataset in ("cifar10-sym", "cifar100-sym", "red_mini_imagenet-"):
+            rates = [f"{method}-{dataset}{rate}" for rate in (20, 40, 50, 60, 80, 90)]
+            figures = [cited.figure for name in rates if name in ALL if (cited := published(name))]
             assert figures == sorted(figures, key=lambda figure: -(figure or 0))
