@@ -1,4 +1,4 @@
-"""The presets that come with nlcore: recipes beside this file."""
+"""The presets that come with nlcore: recipes beside this file, and functions that choose among them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,16 @@ def nl_presets() -> list[Component]:
     """Return the built-in presets."""
     package = "nlcore_builtins.presets"
     return [
+        Component(
+            "photos",
+            f"{package}.photos:for_a_cpu",
+            "Your own photos on a CPU: a head on a pretrained network's features, in minutes.",
+        ),
+        Component(
+            "photos_gpu",
+            f"{package}.photos:for_a_gpu",
+            "Your own photos on a GPU: a pretrained network, the head first and then all of it.",
+        ),
         Component("quick", f"{package}:quick.toml", "A good model in minutes on two CPU cores."),
         Component(
             "audit", f"{package}:audit.toml", "What nl audit trains: small networks that learn few wrong labels."
