@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from benchmarks import rows_cpu, rows_gpu, rows_predict, rows_processes, rows_strategies, rows_training
+from benchmarks import rows_cpu, rows_decoding, rows_gpu, rows_predict, rows_processes, rows_strategies, rows_training
 from benchmarks.bench import Bench
 from benchmarks.measure import Figure
 
@@ -73,6 +73,10 @@ ROWS = [
         rows_cpu.memory_of_two),
     Row("predict_files", "CPU: speed of nl predict on JPEGs of 500×375 / of the network alone", 0.667, True, "cpu",
         rows_predict.files),
+    Row("boxes_of_folder", "speed of random boxes of 500×375 JPEGs / by ImageFolder and DataLoader", 1.5, True, "cpu",
+        rows_decoding.boxes_of_folder),
+    Row("crops_in_threads", "speed of centre crops of 500×375 JPEGs / by torchvision.io in threads", 1.0, True, "cpu",
+        rows_decoding.crops_in_threads),
     *(_loss(name) for name in ("soft_bootstrap", "hard_bootstrap", "gce", "elr")),
     _strategy("mixup", 1.05),
     _strategy("co_teaching", 2.1),

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 ON_CPU = {
     "memory", "augmentation", "augmentation_share", "cpu_bare_step", "loss_soft_bootstrap", "loss_hard_bootstrap",
     "loss_gce", "loss_elr", "strategy_mixup", "strategy_co_teaching", "optimizer_muon", "setup", "predict_files",
+    "boxes_of_folder", "crops_in_threads",
     "passes_jocor", "passes_two_views", "passes_elr_plus", "passes_ssr", "passes_divide_mix",
 }  # fmt: skip
 WHERE_IT_CAN = {
