@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import equations
 import results_page
 import results_strategies
 
@@ -29,12 +30,6 @@ from nlcore.parameters import Parameter, show_value
 DOCS = Path(__file__).parent
 DOORS = ("nlcore", "nlcore.contracts", "nlcore.toolbox")
 
-#: The titles of tables that a component's results are shown in, by noise.
-_NOISE = {
-    "symmetric": "50 % symmetric noise",
-    "asymmetric": "40 % asymmetric noise",
-    "cifar10n": "CIFAR-10N, worse labels",
-}
 _BASELINE = "cross_entropy"
 #: Begins pages whose equations and tables have the place of a table of contents.
 _WIDE = "---\nhide: [toc]\n---\n\n"
@@ -63,13 +58,13 @@ def component(entry: Entry) -> str:
     parts = [
         f"{_WIDE}# {entry.name}",
         f"[{entry.kind.capitalize()}](index.md)" + (f" · {paper}" if paper else ""),
-        _prose(inspect.getdoc(cls) or entry.component.summary),
+        _with_equations(inspect.getdoc(cls) or entry.component.summary),
     ]
     if slots:
         parts.append(f"```console\n$ nl run --{slots[0].name} {entry.name}\n```")
     module = inspect.getmodule(cls)
     if module is not None and module.__doc__:
-        parts += ["## Definition", _prose(inspect.cleandoc(module.__doc__))]
+        parts += ["## Definition", _with_equations(inspect.cleandoc(module.__doc__))]
     if parameters:
         parts += ["## Parameters", _parameters(slots[0].name if slots else entry.kind, parameters)]
     parts += [*_cost(entry), *_measured(entry)]
@@ -121,7 +116,12 @@ def _about(kind: str) -> str:
 
 def _parameters(slot: str, parameters: Mapping[str, Parameter]) -> str:
     rows = [
-        (f"`--{slot}.{one.name}`", f"`{show_value(one.default)}`", _cell(one.allowed), _cell(one.help))
+        (
+            f"`--{slot}.{one.name}`",
+            f"`{show_value(one.default)}`",
+            _cell(one.allowed),
+            _outside_code(one.help, equations.inline),
+        )
         for one in parameters.values()
     ]
     return _table(("parameter", "default", "allowed", "meaning"), rows)
@@ -149,7 +149,7 @@ def _measured(entry: Entry) -> list[str]:
     parts = []
     for file, anchor, markdown in _TABLES:
         runs = [run for run in _read(file) if is_its(run) or _is_baseline(run)]
-        for noise, title in _NOISE.items():
+        for noise, title in results_page.NOISE.items():
             if any(run["noise"] == noise and is_its(run) for run in runs):
                 said = f"**{title}**, [{anchor.replace('-', ' ')}](../../results.md#{anchor})"
                 parts += [said, markdown(runs, noise)]
@@ -188,17 +188,35 @@ def _link(text: str, paper: str) -> str:
     return f"[{text}]({paper})" if paper.startswith("http") else text if paper else ""
 
 
-def _prose(docstring: str) -> str:
-    """Return a docstring as Markdown: without its list of errors, what is indented as it stands, no tags and marks."""
+def _prose(docstring: str, line: Callable[[str], str] | None = None) -> str:
+    """
+    Return a docstring as Markdown, without its list of errors; what is indented as it stands.
+
+    Args:
+        docstring: with its indentation taken off.
+        line: makes Markdown of a line of prose; without it, the line as it stands.
+
+    """
     text = re.sub(r"^(?:Args|Attributes|Raises|Returns):\n(?:(?: .*)?(?:\n|\Z))*", "", docstring, flags=re.MULTILINE)
-    lines = [line if line.startswith("    ") else _cell(line) for line in text.strip().splitlines()]
+    lines = [one if one.startswith("    ") else (line or _cell)(one) for one in text.strip().splitlines()]
     return re.sub(r"::$", ":", "\n".join(lines), flags=re.MULTILINE)
+
+
+def _with_equations(docstring: str) -> str:
+    """Return a component's docstring as Markdown, what is indented in it as equations."""
+    text = _prose(docstring, lambda line: _outside_code(line, equations.inline))
+    return re.sub(r"(?:^    .*\n?)+", lambda found: equations.block(found[0]) + "\n", text, flags=re.MULTILINE)
 
 
 def _cell(text: str) -> str:
     """Return text whose ``<``, ``|`` and ``_`` mean themselves, but for what stands between backticks."""
-    pieces = re.split(r"(`+[^`]*`+)", text.replace("\n", " "))
-    return "".join(piece if piece.startswith("`") else re.sub(r"([<|_])", r"\\\1", piece) for piece in pieces)
+    return _outside_code(text.replace("\n", " "), lambda piece: re.sub(r"([<|_])", r"\\\1", piece))
+
+
+def _outside_code(text: str, change: Callable[[str], str]) -> str:
+    """Return text changed but for what stands between backticks, and addresses."""
+    pieces = re.split(r"(`+[^`]*`+|https?://\S+)", text)
+    return "".join(piece if number % 2 else change(piece) for number, piece in enumerate(pieces))
 
 
 def _contracts(text: str) -> str:

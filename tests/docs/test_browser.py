@@ -136,3 +136,13 @@ def test_code_can_be_read_to_its_end(site: Path, opened: Callable[..., Any]) -> 
     hidden = page.locator("article pre > code").evaluate_all("all => all.map(one => one.scrollWidth - one.clientWidth)")
     assert hidden
     assert max(hidden) <= 0
+
+
+def test_an_equations_signs_are_there_to_be_copied_and_not_seen(site: Path, opened: Callable[..., Any]) -> None:
+    page = opened(f"{site.as_uri()}/components/loss/gce.html", viewport={"width": 1280, "height": 900})
+    equation = page.locator("table.equation").first
+    assert "(1 − p_y^q) / q" in equation.inner_text()
+    assert equation.locator("sub", has_text="y").first.is_visible()
+    widths = equation.locator(".unseen").evaluate_all("all => all.map(one => one.getBoundingClientRect().width)")
+    assert widths
+    assert max(widths) == 0
