@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).with_name("results.json")
-KEPT = (
+KEPT: tuple[str, ...] = (
     "loss",
     "noise",
     "noise_rate",
@@ -29,6 +29,13 @@ KEPT = (
 )
 KEPT += ("seconds", "peak_memory", "labels_sha256")
 
+#: What a table's columns are called, by noise.
+NOISE = {
+    "symmetric": "50 % symmetric noise",
+    "asymmetric": "40 % asymmetric noise",
+    "cifar10n": "CIFAR-10N, worse labels",
+}
+
 Runs = Sequence[Mapping[str, Any]]
 
 
@@ -38,6 +45,30 @@ def table(noise: str, least: int = 1) -> None:
 
     if RESULTS.exists():
         cog.outl(markdown(json.loads(RESULTS.read_text(encoding="utf-8")), noise, least))
+
+
+def by_noise() -> None:
+    """Write a row for each loss with several runs under every noise: mean ± standard deviation of the last epoch."""
+    import cog
+
+    cog.outl(by_noise_markdown(json.loads(RESULTS.read_text(encoding="utf-8"))))
+
+
+def by_noise_markdown(runs: Runs) -> str:
+    """Return the table in percent, the best under symmetric noise first."""
+    found = {
+        name: [[run for run in runs if (run["loss"], run["noise"]) == (name, noise)] for noise in NOISE]
+        for name in dict.fromkeys(run["loss"] for run in runs)
+    }
+    rows = {
+        name: [_values(one, "last") for one in parts]
+        for name, parts in found.items()
+        if all(len(one) > 1 for one in parts)
+    }
+    lines = [f"| loss | {' | '.join(NOISE.values())} |", "|---" * (1 + len(NOISE)) + "|"]
+    for name in sorted(rows, key=lambda name: -statistics.mean(rows[name][0])):
+        lines.append(f"| `{name}` | {' | '.join(map(_spread, rows[name]))} |")
+    return "\n".join(lines)
 
 
 def markdown(runs: Runs, noise: str, least: int) -> str:

@@ -45,6 +45,16 @@ def built_in() -> None:
     cog.outl("\n".join(["| kind | built in |", "|---|---|", *rows]))
 
 
+def counted() -> None:
+    """Write how many components of each kind are built in, as a sentence."""
+    os.environ["NL_PLUGINS"] = "nlcore"
+    counts = [
+        f"{len(registry().of_kind(kind.name))} {kind.hook.removeprefix('nl_').replace('_', ' ')}"
+        for kind in KINDS.values()
+    ]
+    cog.outl(f"Built in: {', '.join(counts)}.")
+
+
 def compatibility_table() -> None:
     """Write the pairs of loss and strategy that refuse each other, with the reason."""
     os.environ["NL_PLUGINS"] = "nlcore"

@@ -11,6 +11,7 @@ import time
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,11 +19,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 from nlcore.cli.main import cli
-
-pytestmark = pytest.mark.slow
+from nlcore.data.fitting import FITS
+from nlcore.data.image_files import read_image
 
 PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
-ALONE, SERVICE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+ALONE, FITTED, SERVICE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 CLASSES = ("day", "night")
 
 
@@ -66,6 +67,18 @@ def bare_environment(place: Path) -> Path:
     return python
 
 
+@pytest.mark.parametrize("resize", ["crop", "pad"])
+@pytest.mark.parametrize("shape", [(37, 50), (31, 16)])
+def test_six_lines_keep_proportions_as_models_were_trained(resize: str, shape: tuple[int, int]) -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8))
+    image.save("photo.png")
+    here: dict[str, Any] = {"about": {"resize": resize, "background": "black"}, "size": (16, 16)}
+    exec("from PIL import Image, ImageOps\n" + FITTED, here)
+    ours = read_image(Path("photo.png"), (3, 16, 16), "black", FITS[resize])
+    assert np.abs(np.asarray(here["fitted"](image)).astype(int) - ours).max() <= 1
+
+
+@pytest.mark.slow
 def test_ten_lines_predict_without_nlcore(photos: Path, tmp_path: Path) -> None:
     """They print what `nl predict` prints, for all photos."""
     assert len([line for line in ALONE.splitlines() if line.strip()]) == 10
@@ -115,6 +128,7 @@ def address(photos: Path, tmp_path: Path) -> Iterator[str]:
         del sys.modules[spec.name]
 
 
+@pytest.mark.slow
 def test_fifteen_lines_serve_the_model(photos: Path, address: str) -> None:
     import httpx
 
