@@ -3,7 +3,8 @@ The tables of ``docs/audit.md``: how well wrong labels are found, and what clean
 
 ``python docs/results_audit.py decide AUDITS`` takes the sure list of each audit for wrong without a look, and writes
 labels that ``nl run --labels`` reads, ``given.csv`` and ``relabelled.csv``. ``python docs/results_audit.py collect
-AUDITS RUNS`` puts finished audits, and runs that are called ``AUDIT-VARIANT-SEED``, into ``docs/results_audit.json``.
+AUDITS RUNS`` puts finished audits, and runs that are called ``AUDIT-VARIANT-SEED``, into ``docs/results_audit.json``; a
+run of the same name takes the place of an earlier one.
 """
 
 from __future__ import annotations
@@ -127,15 +128,15 @@ def collect(audits: Path, runs: Path) -> None:
     for place in sorted(path for path in audits.iterdir() if (path / "summary.json").is_file()):
         summary = Audit.read(place).summary
         found.append({"name": place.name, **{key: summary.get(key) for key in kept}})
-    trained = []
+    trained = {(one["audit"], one["variant"], one["seed"]): one for one in _stored()["runs"]}
     for path in sorted(runs.iterdir()):
         result = Result.read(path)
         if result.status == "done":
             audit, variant, seed = path.name.rsplit("-", 2)
-            trained.append(
-                {"audit": audit, "variant": variant, "seed": int(seed), "last": result.test_accuracy["last"]}
-            )
-    RESULTS.write_text(json.dumps({"audits": found, "runs": trained}, indent=1) + "\n", encoding="utf-8")
+            row = {"audit": audit, "variant": variant, "seed": int(seed), "last": result.test_accuracy["last"]}
+            trained[audit, variant, int(seed)] = row
+    kept_runs = [trained[key] for key in sorted(trained)]
+    RESULTS.write_text(json.dumps({"audits": found, "runs": kept_runs}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
