@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
-from nlcore.config.settings import SHORT_NAMES
+from nlcore.config.settings import SHORT_NAMES, switch
 from nlcore.host.hookspecs import slots
 from nlcore.parameters import Parameter, parameters_of, show_value
 
@@ -94,7 +94,9 @@ def help_rows(cls: type, values: object, only: tuple[str, ...] = ()) -> HelpRows
 
 def option(cls: type, name: str) -> click.Option:
     """Return a setting's option. Values stay text here: they are converted and checked where those of a recipe are."""
-    return click.Option([f"--{flag(name)}", name], is_flag=parameters_of(cls)[name].type is bool, default=None)
+    if parameters_of(cls)[name].type is bool:  # a recipe or a preset may have switched it on
+        return click.Option([f"{switch(name)}/{switch(name, on=False)}", name], default=None)
+    return click.Option([f"--{flag(name)}", name], default=None)
 
 
 def flag(name: str) -> str:
@@ -105,7 +107,7 @@ def flag(name: str) -> str:
 def help_row(name: str, item: Parameter, value: object) -> tuple[str, str]:
     """Return an option's two columns of help; `value` is what holds if it is not given."""
     if item.type is bool and name.count(".") == 0:
-        return name, item.help
+        return name.replace("--", "--[no-]", 1) if "--no-" not in name else name, item.help
     kinds: dict[type, str] = {bool: "true|false", int: "INTEGER", float: "FLOAT", str: "TEXT"}
     metavar = "|".join(item.choices) if item.choices else kinds[item.type]
     allowed = f"{item.help}, {item.interval}" if item.interval else item.help

@@ -84,6 +84,14 @@ class Storage:
     checkpoint_every: int = parameter(1, "epochs between checkpoints", range="[1, inf)")
 
 
+def switch(name: str, on: bool = True) -> str:
+    """Return how a setting that is true or false is typed: ``--class-balanced``, and ``--no-class-balanced`` for off."""
+    plain = name.replace("_", "-")
+    if on:
+        return f"--{plain}"
+    return f"--{plain.removeprefix('no-')}" if plain.startswith("no-") else f"--no-{plain}"
+
+
 def data_directory(given: str | None = None) -> Path:
     """Return where data lie: what was given, else ``NL_DATA_DIR``, else the user's cache directory."""
     chosen = given or os.environ.get("NL_DATA_DIR")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from nlcore.config.recipe import Overrides, check_names, checked_layer, parse_toml, relative_to, text_of
-from nlcore.config.settings import SHORT_NAMES, Storage, TrainingSettings
+from nlcore.config.settings import SHORT_NAMES, Storage, TrainingSettings, switch
 from nlcore.errors import ParameterError, UserError, plural
 from nlcore.host.plugin_file import plugin_files
 from nlcore.parameters import parameters_of, show_value
@@ -54,10 +54,10 @@ class Cell:
         settings = {key: value for layer in self.layers for key, value in layer.items()}
         words = ["run"]
         for key, value in settings.items():
-            flag = f"--{key}" if "." in key else f"--{key.replace('_', '-')}"
             if isinstance(value, bool) and "." not in key:
-                words += [flag] * value
+                words.append(switch(key, value))
             else:
+                flag = f"--{key}" if "." in key else f"--{key.replace('_', '-')}"
                 words += [flag, typed(key, value, self.layers)]
         return with_files({file: file for file in plugin_files()}, *words)
 

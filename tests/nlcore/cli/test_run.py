@@ -121,6 +121,13 @@ def test_recipe_and_command_line(nl: Any, tmp_path: Path) -> None:
     assert other["loss"] == {"name": "hard_bootstrap", "beta": 0.8}
 
 
+def test_what_a_recipe_switches_on_the_command_line_switches_off(nl: Any, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("class_balanced = true\n")
+    on, off = (nl("run", "mine.toml", *tiny, "--dry-run", *words) for words in ((), ("--no-class-balanced",)))
+    assert (on.code, "classes balanced" in on.out) == (0, True)
+    assert (off.code, "classes balanced" in off.out) == (0, False)
+
+
 def test_help_shows_what_the_chosen_components_give(nl: Any, tmp_path: Path) -> None:
     text = nl("run", "--loss", "gce", "--strategy", "mixup", "--help").out
     assert "--loss.q FLOAT" in text

@@ -213,7 +213,8 @@ def test_what_cannot_vary_is_refused(grid: Grid, said: str) -> None:
 def test_the_command_of_a_run_can_be_typed() -> None:
     layers = ({"dataset": "digits", "class_balanced": True, "no_download": False}, {"noise.file": "my labels.csv"})
     words = shlex.split(Cell({}, layers).command)
-    assert words == ["nl", "run", "--dataset", "digits", "--class-balanced", "--noise.file", "my labels.csv"]
+    flags = ["--class-balanced", "--download"]
+    assert words == ["nl", "run", "--dataset", "digits", *flags, "--noise.file", "my labels.csv"]
 
 
 def test_the_command_of_a_run_means_that_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,4 +228,4 @@ def test_the_command_of_a_run_means_that_run(tmp_path: Path, monkeypatch: pytest
     common = ["nl", "--plugin", str(plugin), "run", "--labels", str(tmp_path / "studies" / "labels.csv")]
     common += ["--init", "none", "--augmentation.flip", "false"]
     cells = study(tmp_path / "studies", text).cells()
-    assert [shlex.split(cell.command) for cell in cells] == [[*common, "--class-balanced"], common]
+    assert [shlex.split(cell.command) for cell in cells] == [[*common, one] for one in ("--class-balanced", "--no-class-balanced")]
