@@ -85,7 +85,7 @@ class Storage:
 
 
 def switch(name: str, on: bool = True) -> str:
-    """Return how a setting that is true or false is typed: ``--class-balanced``, and ``--no-class-balanced`` for off."""
+    """Return how a setting that is true or false is typed: ``--class-balanced``, for off ``--no-class-balanced``."""
     plain = name.replace("_", "-")
     if on:
         return f"--{plain}"

@@ -121,7 +121,9 @@ def test_recipe_and_command_line(nl: Any, tmp_path: Path) -> None:
     assert other["loss"] == {"name": "hard_bootstrap", "beta": 0.8}
 
 
-def test_what_a_recipe_switches_on_the_command_line_switches_off(nl: Any, tiny: tuple[str, ...], tmp_path: Path) -> None:
+def test_the_command_line_switches_off_what_a_recipe_switches_on(
+    nl: Any, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
     (tmp_path / "mine.toml").write_text("class_balanced = true\n")
     on, off = (nl("run", "mine.toml", *tiny, "--dry-run", *words) for words in ((), ("--no-class-balanced",)))
     assert (on.code, "classes balanced" in on.out) == (0, True)

@@ -228,4 +228,5 @@ def test_the_command_of_a_run_means_that_run(tmp_path: Path, monkeypatch: pytest
     common = ["nl", "--plugin", str(plugin), "run", "--labels", str(tmp_path / "studies" / "labels.csv")]
     common += ["--init", "none", "--augmentation.flip", "false"]
     cells = study(tmp_path / "studies", text).cells()
-    assert [shlex.split(cell.command) for cell in cells] == [[*common, one] for one in ("--class-balanced", "--no-class-balanced")]
+    flags = ("--class-balanced", "--no-class-balanced")
+    assert [shlex.split(cell.command) for cell in cells] == [[*common, one] for one in flags]
