@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import ClassVar
 
@@ -112,6 +113,7 @@ class Clothing1M:
 def _lists(root: Path) -> tuple[dict[str, Listed], list[str]]:
     """Return the images of each list with their labels, and what is to be told of them."""
     clean = _labelled(root, CLEAN_LABELS, ("clean_train", "clean_val", "clean_test"))
+    _refuse_shared(root, clean)
     noisy = _labelled(root, NOISY_LABELS, ("noisy_train",))["noisy_train"]
     known = {name for part in clean.values() for name in part.names.tolist()}
     in_clean = np.array([name in known for name in noisy.names])
@@ -121,9 +123,21 @@ def _lists(root: Path) -> tuple[dict[str, Listed], list[str]]:
     return {"noisy_train": noisy.only(~in_clean), **clean}, notes
 
 
+def _refuse_shared(root: Path, clean: Mapping[str, Listed]) -> None:
+    """Raise where an image stands in two clean lists: it would be trained on, or chosen by, and tested on."""
+    for one, other in combinations(clean, 2):
+        shared = np.intersect1d(clean[one].names, clean[other].names).tolist()
+        if shared:
+            named = shorten([printable(name)[:60] for name in shared])
+            raise UserError(
+                f"{TITLE}: {len(shared):,} images stand in both {one}_key_list.txt and {other}_key_list.txt in {root}: "
+                f"{named}. Unpack the official lists again."
+            )
+
+
 def _labelled(root: Path, labels: str, parts: Iterable[str]) -> dict[str, Listed]:
     """Return the images of lists of names, with the labels that another list gives."""
-    by_name = dict(read_labelled(root / labels, TITLE, NUM_CLASSES))
+    by_name = _labels_by_name(root / labels)
     found = {}
     for part in parts:
         where = root / f"{part}_key_list.txt"
@@ -137,4 +151,19 @@ def _labelled(root: Path, labels: str, parts: Iterable[str]) -> dict[str, Listed
             )
         refuse_twice(names, TITLE, where)
         found[part] = listed(root, names, [by_name[name] for name in names])
+    return found
+
+
+def _labels_by_name(path: Path) -> dict[str, int]:
+    """Return the labels of a list; raise where an image has two of them."""
+    found: dict[str, int] = {}
+    several: dict[str, None] = {}
+    for name, label in read_labelled(path, TITLE, NUM_CLASSES):
+        if found.setdefault(name, label) != label:
+            several[name] = None
+    if several:
+        named = shorten([printable(name)[:60] for name in several])
+        raise UserError(
+            f"{TITLE}: {path} gives {len(several):,} images different labels: {named}. Unpack the official one there."
+        )
     return found

@@ -49,6 +49,34 @@ def test_training_images_that_are_in_a_clean_list_are_dropped_and_said(tmp_path:
     assert any("left out 5 training images that are in a clean list" in note for note in data.notes)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("clean_train", "clean_test"), ("clean_val", "clean_test"), ("clean_train", "clean_val")]
+)
+def test_an_image_in_two_clean_lists_is_refused(one: str, other: str, tmp_path: Path) -> None:
+    root = clothing1m(tmp_path)
+    shared = (root / f"{other}_key_list.txt").read_text().splitlines()[3]
+    with (root / f"{one}_key_list.txt").open("a") as file:
+        file.write(f"{shared}\n")
+    with pytest.raises(UserError, match=f"1 images stand in both {one}_key_list.txt and {other}_key.*: {shared}. Unp"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "part"), [("noisy_label_kv.txt", "noisy_train"), ("clean_label_kv.txt", "clean_val")]
+)
+def test_an_image_with_two_labels_is_refused(labels: str, part: str, tmp_path: Path) -> None:
+    root = clothing1m(tmp_path)
+    line = next(line for line in (root / labels).read_text().splitlines() if f"/{part},5.jpg" in line)
+    with (root / labels).open("a") as file:
+        file.write(f"{line}\n")
+    load(tmp_path)  # twice the same is not two labels
+    name, label = line.split(" ")
+    with (root / labels).open("a") as file:
+        file.write(f"{name} {(int(label) + 1) % 14}\n")
+    with pytest.raises(UserError, match=f"{labels} gives 1 images different labels: {name}. Unpack"):
+        load(tmp_path)
+
+
 def test_training_shows_squares_from_anywhere_and_testing_from_the_centre(tmp_path: Path) -> None:
     clothing1m(tmp_path)
     data = load(tmp_path)
