@@ -61,7 +61,7 @@ class Animal10N:
             "train": Part("training", train, OFFICIAL["training"], labels_are_true=False),
             "test": Part("test", test, OFFICIAL["testing"]),
         }
-        cut = Cut(SIZE, None, (0.5,) * 3, (0.5,) * 3, in_memory=True)
+        cut = Cut(SIZE, None, (0.5,) * 3, (0.5,) * 3, train_first=True, in_memory=True)
         data = assemble(TITLE, parts, CLASSES, cut, source, self.skip_unreadable, notes)
         assert isinstance(data.train.images, np.ndarray)
         mean, std = _moments(data.train.images)

@@ -23,6 +23,13 @@ from nlcore.toolbox import FITS, Fit, Placing, UnreadableError, available_cpus, 
 #: Where in the room that is left a square lies, left and top: from 0 to below 1, or None for the centre.
 Place = tuple[float, float] | None
 
+#: What to do about an image that cannot be read: any, and one that is trained on.
+UNPACK = "Unpack it again."
+UNPACK_OR_EXCLUDE = (
+    "Unpack it again and go on, or start another run without it: write its id into a file and give nl run that with "
+    "--exclude FILE."
+)
+
 
 def cut(image: tuple[int, int], result: tuple[int, int], shorter_side: int, place: Place = None) -> Placing:
     """Return which part of an image of (W, H) is shown in a result of (W, H), see `nlcore.toolbox.Placing`."""
@@ -55,12 +62,14 @@ class Photographs:
         size: width and height that they are shown in, in pixels.
         shorter_side: what the shorter side of an image is resized to before a square is cut from the centre, at least
             `size`; None: all of it is shown, whatever becomes of its proportions.
+        advice: what a user is told to do where one cannot be read.
 
     """
 
     files: Sequence[Path]
     size: int
     shorter_side: int | None
+    advice: str = UNPACK
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -97,10 +106,7 @@ class Photographs:
         images = np.empty((len(indices), self.size, self.size, 3), dtype=np.uint8)
         for number, image in enumerate(self.each(indices, places)):
             if isinstance(image, UnreadableError):
-                raise RunError(
-                    f"The image {self.files[int(indices[number])]} cannot be read: {image}. Unpack it again, or leave "
-                    "it out: write its id into a file and give that with --exclude FILE."
-                )
+                raise RunError(f"The image {self.files[int(indices[number])]} cannot be read: {image}. {self.advice}")
             images[number] = image
         return images
 

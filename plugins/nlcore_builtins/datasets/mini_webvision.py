@@ -117,7 +117,9 @@ class MiniWebVision:
         return find(source, self.folder, TITLE, HOME, *LAYOUTS)
 
     def _ilsvrc(self, source: DatasetContext) -> Path | None:
-        return official.find(source.directory, *ILSVRC_LAYOUTS) if self.ilsvrc is None else Path(self.ilsvrc)
+        if self.ilsvrc is None:
+            return official.find(source.directory, *ILSVRC_LAYOUTS)
+        return find(source, self.ilsvrc, TITLE, HOME, option="ilsvrc")
 
 
 def _classes(root: Path) -> tuple[list[str], list[str]]:

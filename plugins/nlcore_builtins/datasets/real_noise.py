@@ -1,9 +1,12 @@
 """
 What data sets with real label noise share: the way from listed images to data.
 
-Every file that a list names is looked for before training, and the numbers are compared with the official ones. Images
-that fit in memory are decoded once; of the others, a million of them, none is opened before it is used. The fingerprint
-is the SHA-256 over ids, labels and bytes of the files' sizes, and how images are cut.
+Every file that a list names is looked for before training, and the numbers are compared with the official ones. Test
+images are decoded once before training, so that a broken one is found then and not after an epoch; so are training
+images where there are few. Of a million none is opened before it is used.
+
+The fingerprint is the SHA-256 over ids, labels, how images are cut, and the pixels of what was decoded. Files that
+were not opened count by their names alone: a broken one that is unpacked again leaves the run the same.
 """
 
 from __future__ import annotations
@@ -18,14 +21,14 @@ from numpy.typing import NDArray
 from nlcore import UserError
 from nlcore.contracts import Data, DatasetContext, Split
 from nlcore.toolbox import UnreadableError, printable
-from nlcore_builtins.datasets.crops import Photographs, RandomlyCut
+from nlcore_builtins.datasets.crops import UNPACK, UNPACK_OR_EXCLUDE, Photographs, RandomlyCut
 from nlcore_builtins.datasets.listed import Listed, bytes_of
 from nlcore_builtins.tables import shorten
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 FOLDER = "folder of the official archive; none: looked for in --data-dir"
-SKIP = "leave out images that are missing or empty, or cannot be read where they are decoded before training"
+SKIP = "leave out images that are missing or empty, or cannot be read, as far as they are decoded before training"
 SHORTER_SIDE = "what the shorter side is resized to, in pixels, before a square is cut out: at random while training"
 SIZE = "width and height of the squares, in pixels"
 
@@ -61,7 +64,8 @@ class Cut:
         shorter_side: what the shorter side is resized to before a square is cut out, while training from anywhere in
             the image; None: all of it is shown, whatever becomes of its proportions.
         mean, std: of red, green and blue scaled to 0..1.
-        in_memory: whether all images are decoded before training.
+        train_first: whether training images are decoded once before training, as test images are.
+        in_memory: whether what was decoded is kept.
 
     """
 
@@ -69,6 +73,7 @@ class Cut:
     shorter_side: int | None
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    train_first: bool = False
     in_memory: bool = False
 
 
@@ -109,13 +114,15 @@ def assemble(
     unreadable: dict[str, str] = {}
     other: list[str] = []  # numbers that are not the official ones
     digest = hashlib.sha256(repr((title, tuple(classes), cut.size, cut.shorter_side)).encode())
-    for name, (images, sizes) in there.items():
-        part, pixels = parts[name], None
-        if cut.in_memory:
-            pixels, reasons = _decoded(part.name, Photographs(images, cut.size, cut.shorter_side), source)
+    for name, images in there.items():
+        part, pixels, digests = parts[name], None, list[bytes]()
+        trained_on = name in ("train", "trusted")
+        if cut.train_first or not trained_on:
+            store = Photographs(images, cut.size, cut.shorter_side)
+            pixels, digests, reasons = _decoded(part.name, store, cut.in_memory, source)
             unreadable |= {str(images.names[number]): reason for number, reason in reasons.items()}
             good = np.array([number not in reasons for number in range(len(images))], dtype=bool)
-            images, sizes, pixels = images.only(good), sizes[good], pixels if good.all() else pixels[good]
+            images, pixels = images.only(good), pixels if pixels is None or good.all() else pixels[good]
             _about_unreadable(title, unreadable, skip)
         if not len(images):
             raise UserError(f"{title}: there are no {part.name} images. Unpack the official archive again.")
@@ -124,8 +131,8 @@ def assemble(
         digest.update(f"{name}\0".encode())
         for one in images.names:
             digest.update(one.encode("utf-8", "surrogatepass") + b"\0")
-        digest.update(images.labels.tobytes() + sizes.tobytes())
-        splits[name] = _split(images, part, cut, pixels, trained_on=name in ("train", "trusted"))
+        digest.update(images.labels.tobytes() + b"".join(digests))
+        splits[name] = _split(images, part, cut, pixels, name)
     said += _about_unreadable(title, unreadable, skip)
     if other:
         said.append(f"{title} is not as it was published: {', '.join(other)}")
@@ -162,21 +169,21 @@ def _about_unreadable(title: str, reasons: Mapping[str, str], skip: bool) -> lis
     return [f"{title}: left out {len(reasons):,} images that cannot be read: {what}"]
 
 
-def _split(images: Listed, part: Part, cut: Cut, pixels: NDArray[np.uint8] | None, trained_on: bool) -> Split:
-    varied = trained_on and cut.shorter_side is not None
-    store = (RandomlyCut if varied else Photographs)(images, cut.size, cut.shorter_side)
+def _split(images: Listed, part: Part, cut: Cut, pixels: NDArray[np.uint8] | None, name: str) -> Split:
+    varied = name in ("train", "trusted") and cut.shorter_side is not None
+    # What was decoded before the run is in its fingerprint: without an image it would be another run.
+    advice = UNPACK_OR_EXCLUDE if name == "train" and not cut.train_first else UNPACK
+    store = (RandomlyCut if varied else Photographs)(images, cut.size, cut.shorter_side, advice)
     clean = images.labels.copy() if part.labels_are_true else None
     return Split(store if pixels is None else pixels, images.labels, images.names, clean, paths=images)
 
 
-def _there(
-    title: str, part: Part, source: DatasetContext, skip: bool, said: list[str]
-) -> tuple[Listed, NDArray[np.int64]]:
-    """Return the images whose files are there, and the files' bytes; raise where some are missing and none may be."""
+def _there(title: str, part: Part, source: DatasetContext, skip: bool, said: list[str]) -> Listed:
+    """Return the images whose files are there and not empty; raise where some are missing and none may be."""
     sizes = bytes_of(part.images, source.progress)
     missing = part.images.names[sizes == 0].tolist()
     if not missing:
-        return part.images, sizes
+        return part.images
     what = f"{len(missing):,} of {len(part.images):,} {part.name} images"
     named = shorten([printable(name) for name in missing])
     if not skip:
@@ -185,19 +192,31 @@ def _there(
             "with --dataset.skip_unreadable."
         )
     said.append(f"{title}: left out {what}, which are missing or empty: {named}")
-    return part.images.only(sizes > 0), sizes[sizes > 0]
+    return part.images.only(sizes > 0)
 
 
-def _decoded(what: str, store: Photographs, source: DatasetContext) -> tuple[NDArray[np.uint8], dict[int, str]]:
-    """Return all images, uint8 (N, size, size, 3), and why some cannot be read, by position."""
-    pixels = np.zeros((len(store), store.size, store.size, 3), dtype=np.uint8)
+def _decoded(
+    what: str, store: Photographs, keep: bool, source: DatasetContext
+) -> tuple[NDArray[np.uint8] | None, list[bytes], dict[int, str]]:
+    """
+    Decode all images once.
+
+    Returns:
+        The images, uint8 (N, size, size, 3), None where they are not to be kept; the SHA-256 of each that can be read;
+        and why others cannot, by position.
+
+    """
+    pixels = np.zeros((len(store), store.size, store.size, 3), dtype=np.uint8) if keep else None
+    digests: list[bytes] = []
     reasons: dict[int, str] = {}
     for start in range(0, len(store), _CHUNK):
         chunk = np.arange(start, min(start + _CHUNK, len(store)))
         for position, image in zip(chunk.tolist(), store.each(chunk, [None] * len(chunk)), strict=True):
             if isinstance(image, UnreadableError):
                 reasons[position] = str(image)
-            else:
+                continue
+            digests.append(hashlib.sha256(image.tobytes()).digest())
+            if pixels is not None:
                 pixels[position] = image
         source.progress(int(chunk[-1]) + 1, len(store), f"{what} images decoded")
-    return pixels, reasons
+    return pixels, digests, reasons

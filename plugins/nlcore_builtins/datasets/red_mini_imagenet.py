@@ -57,7 +57,8 @@ class RedMiniImageNet:
     Red Mini-ImageNet: 50,000 images of 100 classes, a chosen share of them from the web and wrong; 5,000 to test on.
 
     Which labels are wrong is known, but not what they should be: such images count as of none of the classes. Images
-    are decoded before training where four copies of their pixels fit the memory, else while training.
+    are decoded before training and kept where four copies of their pixels fit the memory, else decoded anew while
+    training.
     """
 
     defaults: ClassVar[Mapping[str, object]] = {"noise": "none"}
@@ -84,7 +85,7 @@ class RedMiniImageNet:
         train, test = self._train(root), _test(root)
         parts = {"train": Part("training", train, OFFICIAL[self.rate]), "test": Part("test", test, OFFICIAL_TESTS)}
         fits = COPIES * 3 * self.size**2 * (len(train) + len(test)) <= self.memory * 1e9
-        cut = Cut(self.size, None, *IMAGENET, in_memory=fits)
+        cut = Cut(self.size, None, *IMAGENET, train_first=True, in_memory=fits)
         data = assemble(TITLE, parts, _classes(train, root), cut, source, self.skip_unreadable)
         own = np.array([SYNSET.search(name) is not None for name in data.train.ids.tolist()])
         return replace(data, train=replace(data.train, clean=np.where(own, data.train.labels, -1)))

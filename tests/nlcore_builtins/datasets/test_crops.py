@@ -66,5 +66,5 @@ def test_an_image_that_cannot_be_read_is_named_with_what_to_do(tmp_path: Path) -
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     good = photograph(tmp_path / "good.jpg")
     store = Photographs([good, tmp_path / "broken.jpg"], 12, 12)
-    with pytest.raises(RunError, match=r"broken\.jpg cannot be read: .*--exclude FILE"):
+    with pytest.raises(RunError, match=r"broken\.jpg cannot be read: .*\. Unpack it again\.$"):
         store.fetch(np.array([0, 1]))

@@ -45,7 +45,12 @@ def test_a_folder_without_some_synsets_is_refused(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "imagenet" / "val" / SYNSETS[31])
     with pytest.raises(UserError, match=f"no folders for 1 of the 50 classes: {SYNSETS[31]}"):
         load(tmp_path)
+    (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no folders for 50 of the 50 classes"):
+        load(tmp_path, ilsvrc=str(tmp_path / "empty"))
+    with pytest.raises(
+        UserError, match=r"there is no folder .*nowhere\. Give the right one with --dataset\.ilsvrc PATH"
+    ):
         load(tmp_path, ilsvrc=str(tmp_path / "nowhere"))
 
 

@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import toy
 from fuzzing import FUZZ, refused_or_read
 from hypothesis import given
 from hypothesis import strategies as some
 from made_archives import ARCHIVES
 from nlcore_builtins.datasets.listed import Listed
+from PIL import Image
 
 import nlcore
-from nlcore import UserError
+from nlcore import RunError, UserError
 from nlcore.checks.suite import run_checks
 from nlcore.contracts import Data, DatasetContext, Split
 from nlcore.data import stores
@@ -39,6 +41,8 @@ FILES: dict[str, tuple[str, str, str | None]] = {
         "split/clean_validation",
     ),
 }
+#: Those whose training images are decoded before training, too.
+DECODED = ["animal10n", "red_mini_imagenet"]
 SIZES: dict[str, dict[str, Any]] = {
     name: {"size": 12, "shorter_side": 14} for name in ("food101n", "clothing1m", "mini_webvision")
 } | {"red_mini_imagenet": {"size": 9}, "animal10n": {}}
@@ -191,6 +195,60 @@ def test_images_that_are_not_there_are_named_or_left_out(name: str, which: str, 
     gone = set(splits(before)[which].ids.tolist()) - set(splits(after)[which].ids.tolist())
     assert [one.endswith(image.name) for one in gone] == [True]
     assert after.fingerprint != before.fingerprint
+
+
+@pytest.mark.parametrize("which", ["train", "test"])
+def test_what_is_decoded_before_training_is_told_apart_by_its_pixels(name: str, which: str, directory: Path) -> None:
+    """Images without compression: others of the same shape have as many bytes."""
+    image = root_of(name, directory) / (FILES[name][0] if which == "train" else FILES[name][1])
+    found = []
+    for value in (3, 200, 3):
+        Image.new("RGB", (20, 14), (value, value, value)).save(image, "BMP")
+        found.append((image.stat().st_size, load(name, directory).fingerprint))
+    assert found[0] == found[2]
+    assert found[0][0] == found[1][0]
+    on_demand = name not in DECODED and which == "train"
+    assert (found[0][1] == found[1][1]) == on_demand
+
+
+@pytest.mark.parametrize("name", [*DECODED, "food101n", "clothing1m", "mini_webvision"])
+def test_a_broken_test_image_is_found_before_training(name: str, directory: Path) -> None:
+    image = root_of(name, directory) / FILES[name][1]
+    before = load(name, directory).test.ids.tolist()
+    image.write_bytes(b"no image")
+    said = refused(name, directory)
+    assert "1 images cannot be read: " in said
+    assert f"{image.name} (" in said
+    assert "Unpack them again, or leave them out with --dataset.skip_unreadable." in said
+    after = load(name, directory, skip_unreadable=True)
+    (gone,) = set(before) - set(after.test.ids.tolist())
+    assert gone.endswith(image.name)
+    assert list(after.unreadable) == [gone]
+    assert any("left out 1 images that cannot be read" in note for note in after.notes)
+
+
+@pytest.mark.parametrize("name", ["food101n", "clothing1m", "mini_webvision"])
+def test_a_broken_training_image_stops_a_run_and_what_is_advised_works(
+    name: str, directory: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    toy.install(monkeypatch, tmp_path)
+    given: dict[str, Any] = {"dataset": name, "dataset.size": 8, "dataset.shorter_side": 9, "architecture": "tiny"}
+    given |= {"epochs": 1, "batch_size": 32, "data_dir": str(directory), "device": "cpu", "threads": "1", "quiet": True}
+    image = root_of(name, directory) / FILES[name][0]
+    good = image.read_bytes()
+    image.write_bytes(b"no image")
+    with pytest.raises(RunError) as caught:
+        nlcore.run(name="stopped", **given)
+    said = str(caught.value)
+    assert f"{image} cannot be read: " in said
+    assert "Unpack it again and go on, or start another run without it" in said
+    assert "--exclude FILE" in said
+    assert f"Go on with: nl resume {Path('runs') / 'stopped'}" in said
+    (id_,) = (one for one in load(name, directory).train.ids.tolist() if FILES[name][0].endswith(one))
+    (tmp_path / "without.txt").write_text(f"{id_}\n")
+    assert nlcore.run(name="without", exclude=str(tmp_path / "without.txt"), **given).status == "done"
+    image.write_bytes(good)
+    assert nlcore.resume("runs/stopped", quiet=True).status == "done"
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "animal10n"])  # which has no list

@@ -46,6 +46,16 @@ def test_decoded_before_training_and_while_training_are_the_same(tmp_path: Path)
         assert one.ids.tolist() == other.ids.tolist()
 
 
+def test_what_fits_memory_changes_nothing_about_broken_images(tmp_path: Path) -> None:
+    (red_mini_imagenet(tmp_path) / "all_images" / f"{7:016x}.jpg").write_bytes(b"no image")
+    for memory in (4.0, 0.0):
+        with pytest.raises(UserError, match=rf"1 images cannot be read: all_images/{7:016x}\.jpg"):
+            load(tmp_path, memory=memory)
+    found = [load(tmp_path, memory=memory, skip_unreadable=True) for memory in (4.0, 0.0)]
+    assert found[0].fingerprint == found[1].fingerprint
+    assert [len(one.train.ids) for one in found] == [499, 499]
+
+
 def test_validation_images_may_lie_in_folders_of_classes(tmp_path: Path) -> None:
     root = red_mini_imagenet(tmp_path)
     flat = load(tmp_path)
