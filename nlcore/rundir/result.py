@@ -147,7 +147,8 @@ class Result:
         if never:
             more = f" and {len(never) - 5} more" if len(never) > 5 else ""
             lines.append(
-                f"never right: {', '.join(never[:5])}{more} (no test image; try --class-balanced, or more epochs)"
+                f"never right: {', '.join(never[:5])}{more} (on none of their test images; try --class-balanced, or "
+                "more epochs)"
             )
         return lines
 

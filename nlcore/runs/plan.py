@@ -40,7 +40,7 @@ def plan(experiment: Experiment, data: RunData, trainer: Trainer, run_dir: str) 
     if trainer.ctx.oracles:
         found["oracle"] = f"{', '.join(trainer.ctx.oracles)} (told to the method; unknown in practice)"
     if experiment.notes or data.notes:
-        found["note"] = " ".join([*experiment.notes, *data.notes])
+        found["note"] = "; ".join(note.removesuffix(".") for note in (*experiment.notes, *data.notes))
     return found
 
 

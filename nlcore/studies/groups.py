@@ -148,7 +148,7 @@ def _known(typed: str, known: set[str], runs: Sequence[Run]) -> str:
         said = did_you_mean(word, known)
     varied = [one for one in (*differing(runs), "seed", "noise_seed") if len({run.words.get(one) for run in runs}) > 1]
     among = f" The runs differ in {', '.join(varied)}." if varied else " The runs do not differ in anything."
-    raise ParameterError(f"--by {typed.strip()}: no run has such a setting.{said}{among}")
+    raise ParameterError(f"by {typed.strip()}: no run has such a setting.{said}{among}")
 
 
 def _refuse_other_settings(groups: Groups) -> None:

@@ -134,11 +134,11 @@ def _column(name: str, runs: Sequence[Run], others: Sequence[str]) -> Metric:
     known = dict.fromkeys((*others, *columns))
     if name not in known:
         raise ParameterError(
-            f"--metric {name}: the runs have no such number.{did_you_mean(name, known)} They have {', '.join(known)}."
+            f"metric {name}: the runs have no such number.{did_you_mean(name, known)} They have {', '.join(known)}."
         )
     metric = _OF_AN_EPOCH.get(name, Metric(name, better="", share=False, decimals=None))
     if name.startswith(_FURTHER):
         metric = Metric(name, f"test accuracy on {name.removeprefix(_FURTHER)}")
     if all(value is None for run in runs for value in by_epoch(run, metric)):
-        raise ParameterError(f"--metric {name}: it was not measured in any of the runs.")
+        raise ParameterError(f"metric {name}: it was not measured in any of the runs.")
     return metric

@@ -142,7 +142,7 @@ def _canvas(
     most = len(COLOURS) * len(_DASHES)
     if len(names) > most or len(panels) > _MOST_PANELS:
         raise UserError(
-            f"--by {','.join(groups.by)}: {plural(len(panels), 'panel')} of {plural(len(names), 'name')} are more "
+            f"by {','.join(groups.by)}: {plural(len(panels), 'panel')} of {plural(len(names), 'name')} are more "
             f"than a picture shows: {_MOST_PANELS} of {most}. Name other words, or a folder with fewer runs."
         )
     styles = {

@@ -51,6 +51,8 @@ def frame(runs: Runs) -> pandas.DataFrame:
     """
     Return a DataFrame with a row for each run: what the runs differ in, and how they ended. Shares are from 0 to 1.
 
+    A further test set of the data has a column of its name, the last epoch's accuracy, as in ``nl table``.
+
     Args:
         runs: as for `plot`; in a mapping, each row begins with its name.
 
@@ -71,7 +73,8 @@ def frame(runs: Runs) -> pandas.DataFrame:
 
 def end_of(result: Result) -> dict[str, Any]:
     """Return what a row of a data frame says of how a run ended. Accuracies are from 0 to 1."""
-    measured = {**result.test_accuracy, **result.memorisation, "seconds": result.seconds}
+    further = {name: found.get("last") for name, found in result.further_tests.items()}
+    measured = {**result.test_accuracy, **further, **result.memorisation, "seconds": result.seconds}
     return {"status": result.status, **measured, "run_dir": str(result.run_dir)}
 
 

@@ -59,7 +59,7 @@ def test_format_wins_over_the_suffix_and_json_is_json(nl: Any, runs: Path, tmp_p
         (("--by", "loss", "--baseline", ""), "There are cross_entropy, gce"),
         (("--by", "los"), "Did you mean 'loss'"),
         (("--by", "loss", "--baseline", "elr"), "There are cross_entropy, gce"),
-        (("--by", "loss", "--metric", "lst"), "--metric lst"),
+        (("--by", "loss", "--metric", "lst"), "metric lst: the runs have no such number"),
         (("--by", "loss", "-o", "missing/t.md"), "there is no folder missing"),
         (("--by", "loss", "-o", "."), "this is a folder"),
         (("--by", "loss", "--wide"), "--by goes without --wide"),

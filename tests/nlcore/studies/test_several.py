@@ -10,6 +10,7 @@ from made_runs import make_run
 
 import nlcore
 from nlcore import Result, UserError
+from nlcore.rundir.result import accuracies
 
 
 def made(folder: Path, *accuracy: float, **words: Any) -> Result:
@@ -54,6 +55,16 @@ def test_a_row_has_the_runs_name_what_tells_it_apart_and_its_end(tmp_path: Path)
     assert "dataset" not in rows[0]  # the same in both
 
 
+def test_a_further_test_set_has_a_column_of_its_name(tmp_path: Path) -> None:
+    apart = accuracies([{"epoch": 1, "test_accuracy": 0.75}])
+    one = made(tmp_path, 0.25, loss="gce", result={"further_tests": {"clean_val": apart}})
+    other = made(tmp_path, 0.5, loss="elr")
+    rows = nlcore.frame([one, other]).to_dict("records")
+    assert rows[0]["clean_val"] == 0.75
+    assert rows[0]["last"] == 0.25
+    assert rows[1]["clean_val"] != rows[1]["clean_val"]  # not a number: it has none
+
+
 @pytest.mark.parametrize("given", [[], {}, {"mine": []}])
 def test_no_run_is_refused(given: Any) -> None:
     for what in (nlcore.plot, nlcore.frame):
@@ -71,5 +82,5 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_metric_that_the_runs_lack_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="memorized"):
+    with pytest.raises(UserError, match=r"^metric memorized: the runs have no such number"):
         nlcore.plot(made(tmp_path, 0.5), metric="memorized")
