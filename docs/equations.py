@@ -14,11 +14,12 @@ import re
 #: A name: letters and digits, with accents, primes and stars, but no powers.
 _NAME = r"[^\W_²³](?:[\u0300-\u036f♣♠·']|[^\W_²³])*"
 _BRACES = r"\{(?:[^{}]|\{[^{}]*\})*\}"
-#: A sign and what stands below or above: something in braces or brackets, or a name, or two with a comma. In words with
-#: underscores, such as co_teaching, there is no sign.
-_SCRIPT = re.compile(
-    rf"[a-z0-9]{{2,}}(?:_[a-z]{{3,}})+|(?P<sign>[_^])(?P<what>{_BRACES}|\([^()]*\)|∞|{_NAME}(?:,{_NAME})?)"
-)
+#: Words with underscores, such as co_teaching, NL_DATA_DIR and __init__: there is no sign in them.
+_WORD = r"[a-z0-9]{2,}(?:_[a-z]{3,})+|[A-Z0-9]{2,}(?:_[A-Z0-9]{2,})+|(?<!\S)_+[a-z]\w+"
+#: Above there may be a number with its sign and decimals, or a name with a minus.
+_POWER = rf"(?<=\^)(?:[-−]?\d+\.\d+|[-−]{_NAME})"
+#: A sign and what stands below or above: something in braces or brackets, or a name, or two with a comma.
+_SCRIPT = re.compile(rf"{_WORD}|(?P<sign>[_^])(?P<what>{_BRACES}|\([^()]*\)|∞|{_POWER}|{_NAME}(?:,{_NAME})?)")
 #: A letter by itself is a variable, but for sums, and for the article in "a fraction".
 _VARIABLE = re.compile(r"(?<!\w)(?!a [a-z]{2}|[Σ²³])([^\W\d_][\u0300-\u036f]*)(?![^\W²³]|[\u0300-\u036f])")
 _COLUMNS = re.compile(r" {4,}")

@@ -45,6 +45,10 @@ def seen(markup: str) -> str:
         ("a fraction r", "a fraction <i>r</i>"),
         ("(a + 1)^q", "(<i>a</i> + 1)<sup><i>q</i></sup>"),
         ("co_teaching, exact_per_class", "co_teaching, exact_per_class"),
+        ("10^-3 to 10^-2.", "10<sup>-3</sup> to 10<sup>-2</sup>."),
+        ("x^−1, e^-x", "<i>x</i><sup>−1</sup>, <i>e</i><sup>-<i>x</i></sup>"),
+        ("p^0.7 q^-0.5", "<i>p</i><sup>0.7</sup> <i>q</i><sup>-0.5</sup>"),
+        ("10^3 - x", "10<sup>3</sup> - <i>x</i>"),
         ("|C| < 2", "|<i>C</i>| &lt; 2"),
         ("p̃_i", "<i>p̃</i><sub><i>i</i></sub>"),
     ],
@@ -63,6 +67,21 @@ def test_lines_are_rows_and_wide_gaps_part_cells(equations: ModuleType) -> None:
 def test_in_prose_words_keep_their_underscores_and_markdown_sees_none(equations: ModuleType) -> None:
     assert seen(equations.inline("the T_ij of pair_flip | x < 1")) == (
         "the T<sub>ij</sub> of pair&#95;flip &#124; x &lt; 1"
+    )
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["NL_DATA_DIR", "CUDA_VISIBLE", "__init__", "_hidden", "pair_flip", "OMP_NUM_THREADS"],
+)
+def test_words_with_underscores_have_no_subscripts(word: str, equations: ModuleType) -> None:
+    for text in (word, f"({word} = 2)" if word[0] != "_" else f"of {word}"):
+        assert seen(equations.inline(text)) == text.replace("_", "&#95;")
+
+
+def test_powers_in_prose_are_raised(equations: ModuleType) -> None:
+    assert seen(equations.inline("at 10^-3, x^−1 and e^-x of L_NCR")) == (
+        "at 10<sup>-3</sup>, x<sup>−1</sup> and e<sup>-x</sup> of L<sub>NCR</sub>"
     )
 
 
