@@ -52,9 +52,11 @@ class ImageInRow:
 
 def images_in(
     files: Sequence[Path], root: Path, image: str, label: str, called: Sequence[str] | None = None
-) -> list[Item]:
+) -> tuple[list[Item], Sequence[str]]:
     """
-    Return the images of tables, in their order; ids are a file's path and the row, from 0: ``train/a.parquet:17``.
+    Return the images of tables, in their order, and the names of their classes in the order of their numbers.
+
+    Ids are a file's path and the row, from 0: ``train/a.parquet:17``. No names are returned where none are stated.
 
     Args:
         files: Parquet files, or Arrow streams, which end in ``.arrow``.
@@ -68,14 +70,17 @@ def images_in(
 
     """
     items: list[Item] = []
+    order: Sequence[str] = called or ()
     for file in files:
         table, where = _read(file, image, label), file.relative_to(root).as_posix()
         images = list(_images(file, where, table.column(image), image))
-        labels = _labels(file, table.column(label), label, called or _called(table.schema, label))
+        names = called or _called(table.schema, label)
+        order = order or names or ()
+        labels = _labels(file, table.column(label), label, names)
         items += [Item(one, f"{where}:{row}", name) for row, (one, name) in enumerate(zip(images, labels, strict=True))]
     if not items:
         raise UserError(f"{shorten([str(file) for file in files])}: there are no rows.")
-    return items
+    return items, order
 
 
 def names_in(features: Any, label: str) -> Sequence[str] | None:
@@ -103,7 +108,7 @@ def _read(file: Path, image: str, label: str) -> Any:
         raise UserError(f"There is no file {file}.") from None
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{file} is no {kind} that can be read: {reason[:200]}.") from None
+        raise UserError(f"{file} is no {kind} that can be read: {reason[:200].rstrip('.')}.") from None
     for name, option in ((image, "image_column"), (label, "label_column")):
         if known.count(name) != 1:
             found = f"{known.count(name)} columns" if name in known else "no column"
@@ -130,7 +135,7 @@ def _images(file: Path, where: str, column: Any, name: str) -> Iterator[ImageFil
             paths = path.to_pylist()
         if encoded is not None and types.is_null(encoded.type):
             encoded = None
-        elif encoded is not None and not (types.is_binary(encoded.type) or types.is_large_binary(encoded.type)):
+        elif encoded is not None and not _is_binary(encoded.type):
             raise UserError(
                 f"{file}: the column {name} holds {chunk.type} and no encoded images: binary, a struct of bytes and "
                 "path, or paths. Name the right one with --dataset.image_column NAME."
@@ -146,7 +151,13 @@ def _images(file: Path, where: str, column: Any, name: str) -> Iterator[ImageFil
 def _is_text(kind: Any) -> bool:
     from pyarrow import types
 
-    return bool(types.is_string(kind) or types.is_large_string(kind))
+    return bool(types.is_string(kind) or types.is_large_string(kind) or str(kind) == "string_view")
+
+
+def _is_binary(kind: Any) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_binary(kind) or types.is_large_binary(kind) or str(kind) == "binary_view")
 
 
 def _labels(file: Path, column: Any, name: str, called: Sequence[str] | None) -> list[str]:

@@ -12,6 +12,7 @@ A folder of Hugging Face's ``datasets`` on this machine; nothing is fetched.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -26,8 +27,9 @@ from nlcore_builtins.datasets.arrow_tables import images_in, names_in
 from nlcore_builtins.datasets.decoding import Item
 from nlcore_builtins.datasets.own import OwnImages
 from nlcore_builtins.installed import require
+from nlcore_builtins.tables import SHOWN, shorten
 
-PARQUET = re.compile(r"(\w+)-\d+-of-\d+(?:-\w+)?\.parquet")
+PARQUET = re.compile(r"(\w+)-(\d+)-of-(\d+)(?:-\w+)?\.parquet")
 TESTS = ("test", "validation")  # the first that is there
 
 
@@ -66,7 +68,8 @@ class HuggingFace(OwnImages):
 
         """
         train, test = self._splits()
-        return self.assemble(self._items(train), None if test is None else self._items(test), source, [])
+        items, order = self._items(train)
+        return self.assemble(items, None if test is None else self._items(test)[0], source, [], order)
 
     def files(self, source: DatasetContext) -> Sequence[Path]:
         """
@@ -78,7 +81,7 @@ class HuggingFace(OwnImages):
         """
         return [file for split in self._splits() if split is not None for file in (*split.tables, *split.about)]
 
-    def _items(self, split: _Split) -> list[Item]:
+    def _items(self, split: _Split) -> tuple[list[Item], Sequence[str]]:
         called = names_in(split.features, self.label_column)
         return images_in(split.tables, Path(self.folder), self.image_column, self.label_column, called)
 
@@ -93,6 +96,11 @@ class HuggingFace(OwnImages):
                 "called like train-00000-of-00001.parquet, in it or in data/."
             )
         if list(found) == [""]:  # one split without a name
+            if self.train_split != "train" or self.test_split is not None:
+                raise UserError(
+                    f"{folder} is one split alone, without a name: there is none to choose. Leave "
+                    "--dataset.train_split and --dataset.test_split out, and part of it is split off to test on."
+                )
             return found[""], None
         test = self.test_split or next((name for name in TESTS if name in found), None)
         for name, option in ((self.train_split, "train_split"), (test, "test_split")):
@@ -100,16 +108,23 @@ class HuggingFace(OwnImages):
                 raise UserError(
                     f"{folder} has no split {name}: it has {', '.join(found)}. Name one with --dataset.{option} NAME."
                 )
+        for name in (self.train_split, test):
+            if name is not None and found[name].gone:
+                raise UserError(
+                    f"{folder} has not all files of the split {name}; fetch those that are missing: "
+                    f"{shorten(found[name].gone)}."
+                )
         return found[self.train_split], None if test is None else found[test]
 
 
 @dataclass(frozen=True)
 class _Split:
-    """The tables of a split, the files that describe it, and what these say of its columns."""
+    """The tables of a split, the files that describe it, what these say of its columns, and tables that are gone."""
 
     tables: Sequence[Path]
     about: Sequence[Path] = ()
     features: Any = None
+    gone: Sequence[str] = ()
 
 
 def _saved(folder: Path) -> Mapping[str, _Split]:
@@ -134,11 +149,18 @@ def _saved_split(folder: Path) -> _Split:
 def _parquet(folder: Path) -> Mapping[str, _Split]:
     """Return the splits of a repository of Parquet files, by name."""
     found: dict[str, list[Path]] = {}
+    numbers: dict[tuple[Path, str, str], set[int]] = {}  # of the files that are there, by their place, split and count
     places = [folder, *([folder / "data"] if (folder / "data").is_dir() else [])]
     for file in (file for place in places for file in visible(place)[1]):
         if named := PARQUET.fullmatch(file.name):
             found.setdefault(named[1], []).append(file)
-    return {name: _Split(files) for name, files in found.items()}
+            numbers.setdefault((file.parent, named[1], named[3]), set()).add(int(named[2]))
+    gone: dict[str, list[str]] = {}
+    for (_, split, count), there in numbers.items():
+        missing = (number for number in range(int(count)) if number not in there)
+        first = [f"{split}-{number:0{len(count)}}-of-{count}" for number in itertools.islice(missing, SHOWN)]
+        gone.setdefault(split, []).extend(first)
+    return {name: _Split(files, gone=gone[name]) for name, files in found.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -80,7 +80,14 @@ class OwnImages:
         """
         return read_image(path, image_shape, self.background, FITS[self.resize])
 
-    def assemble(self, train: list[Item], test: list[Item] | None, source: DatasetContext, notes: list[str]) -> Data:
+    def assemble(
+        self,
+        train: list[Item],
+        test: list[Item] | None,
+        source: DatasetContext,
+        notes: list[str],
+        order: Sequence[str] = (),
+    ) -> Data:
         """
         Look at all images, split off a test part where there is none, and return the data.
 
@@ -89,6 +96,8 @@ class OwnImages:
             test: test images, or None.
             source: is told how far it is.
             notes: what is to be told already.
+            order: names of classes in the order that the source states, which they keep, so that its numbers stay
+                right; names that it does not state come after, sorted.
 
         Raises:
             UserError: classes that do not agree, too few images, or unreadable ones that are not to be skipped.
@@ -100,6 +109,15 @@ class OwnImages:
             [item.label for item in items[: len(train)]],
             None if test is None else [item.label for item in items[len(train) :]],
         )
+        stated = list(dict.fromkeys(unicodedata.normalize("NFC", name) for name in order))
+        unused = [name for name in stated if name not in classes]
+        classes = (*(name for name in stated if name in classes), *(name for name in classes if name not in stated))
+        if unused:
+            notes = [
+                *notes,
+                f"left out {len(unused):,} classes without a training image, so that those after them have lower "
+                f"numbers: {shorten(unused)}",
+            ]
         if test is None:
             self._check_can_be_split([item.label for item in items])
         notes = [*notes, *_about_names([item.label for item in (*train, *(test or []))])]

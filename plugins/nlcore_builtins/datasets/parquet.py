@@ -52,9 +52,9 @@ class Parquet(OwnImages):
         """
         train, test = self._files()
         root = Path(os.path.commonpath([file.parent for file in (*train, *(test or []))]))
-        items = images_in(train, root, self.image_column, self.label_column)
-        tests = None if test is None else images_in(test, root, self.image_column, self.label_column)
-        return self.assemble(items, tests, source, [])
+        items, order = images_in(train, root, self.image_column, self.label_column)
+        tests = None if test is None else images_in(test, root, self.image_column, self.label_column)[0]
+        return self.assemble(items, tests, source, [], order)
 
     def files(self, source: DatasetContext) -> Sequence[Path]:
         """

@@ -18,6 +18,8 @@ from nlcore import UserError
 from nlcore.toolbox import UnreadableError
 
 _BLOCK = 512
+#: What decompresses a file, by the bytes that it starts with.
+_COMPRESSED = {b"\x1f\x8b": "gunzip", b"\x28\xb5\x2f\xfd": "unzstd", b"\xfd7zXZ\0": "unxz", b"BZh": "bunzip2"}
 
 
 @dataclass(frozen=True)
@@ -77,15 +79,20 @@ def members(tar: Path) -> Iterator[InTar]:
         raise UserError(f"There is no file {tar}.") from None
     except tarfile.TarError as error:
         if not count:
-            raise UserError(
-                f"{tar} is no tar that can be read in place: {error}. A compressed one is to be decompressed first, as "
-                "with gunzip."
-            ) from None
+            raise UserError(f"{tar} is no tar that can be read in place: {error}.{_advice(tar)}") from None
         whole = False
     except (OSError, ValueError) as error:
         raise UserError(f"{tar} cannot be read: {getattr(error, 'strerror', error)}.") from None
     if not whole:
         raise UserError(f"{tar} was cut off or is damaged: it breaks off after {count:,} files. Fetch it again.")
+
+
+def _advice(tar: Path) -> str:
+    """Return what to do about a file that is no tar: decompress it where it starts as compressed files do."""
+    with tar.open("rb") as file:
+        start = file.read(max(map(len, _COMPRESSED)))
+    tool = next((tool for magic, tool in _COMPRESSED.items() if start.startswith(magic)), None)
+    return "" if tool is None else f" It is compressed: decompress it first, with {tool}."
 
 
 def _ends(tar: Path, offset: int) -> bool:

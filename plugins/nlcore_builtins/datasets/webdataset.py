@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,6 +26,7 @@ from nlcore_builtins.datasets.tar_shards import InTar, members
 from nlcore_builtins.tables import shorten
 
 LONGEST = 1_000_000  # bytes of a label; more is none
+TOO_LARGE = 10**18  # for a number of a class
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,10 @@ class WebDataset(OwnImages):
         train, test = self._shards()
         root = Path(os.path.commonpath([shard.parent for shard in (*train, *(test or []))]))
         notes: list[str] = []
-        items = self._items(train, root, notes)
-        return self.assemble(items, None if test is None else self._items(test, root, notes), source, notes)
+        names = [] if self.classes is None else _names(Path(self.classes))
+        items = self._items(train, root, names, notes)
+        tests = None if test is None else self._items(test, root, names, notes)
+        return self.assemble(items, tests, source, notes, names)
 
     def files(self, source: DatasetContext) -> Sequence[Path]:
         """
@@ -74,9 +78,8 @@ class WebDataset(OwnImages):
             raise UserError("webdataset: give the shards of your images with --dataset.train PATH.")
         return matching(self.train, ".tar"), None if self.test is None else matching(self.test, ".tar")
 
-    def _items(self, shards: Sequence[Path], root: Path, notes: list[str]) -> list[Item]:
+    def _items(self, shards: Sequence[Path], root: Path, names: Sequence[str], notes: list[str]) -> list[Item]:
         """Return the images of shards in their order; ids are a shard's path and the sample's name."""
-        names = None if self.classes is None else _names(Path(self.classes))
         items: list[Item] = []
         alone: list[str] = []
         for shard in shards:
@@ -98,22 +101,32 @@ class WebDataset(OwnImages):
             notes.append(f"left out {len(alone):,} labels without an image: {shorten(alone)}")
         return items
 
-    def _label(self, file: InTar, names: Sequence[str] | None) -> str:
-        """Return the name of a sample's class."""
+    def _label(self, file: InTar, names: Sequence[str]) -> str:
+        """Return the name of a sample's class; text in .json stays as it stands."""
         try:
             content = file.content().decode() if file.size <= LONGEST else ""
-            value = json.loads(content) if file.name.endswith(".json") else content.strip()
-            value = value[self.label_key] if isinstance(value, dict) else value
+            if file.name.endswith(".json"):
+                value = json.loads(content)
+                value = value[self.label_key] if isinstance(value, dict) else value
+            else:
+                value = int(content) if content.strip().isdecimal() else None
         except (ValueError, KeyError, RecursionError):
             value = None
-        number = int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None
-        text = value.strip() if isinstance(value, str) and number is None else "" if number is None else str(number)
-        if not text or (file.name.endswith(".cls") and number is None):
+        number = int(value) if isinstance(value, int) and abs(value) < TOO_LARGE else None
+        text = value.strip() if isinstance(value, str) else "" if number is None else str(number)
+        if not text:
             raise UserError(
                 f"{file.tar}: {file.name} holds no label: .cls is to hold a whole number, and .json an object with "
                 f"{self.label_key!r} (--dataset.label_key NAME), a number or text."
             )
-        if number is None or names is None:
+        if not names:
+            return text
+        if number is None:
+            if unicodedata.normalize("NFC", text) not in {unicodedata.normalize("NFC", name) for name in names}:
+                raise UserError(
+                    f"{file.tar}: {file.name} has label {printable(text)[:100]!r}, which {self.classes} does not name: "
+                    f"it names {shorten(names)}."
+                )
             return text
         if not 0 <= number < len(names):
             raise UserError(
@@ -125,7 +138,7 @@ class WebDataset(OwnImages):
 def _samples(shard: Path) -> tuple[dict[str, InTar], dict[str, InTar]]:
     """Return the images and the labels of a shard by the samples' names; .cls before .json."""
     images: dict[str, InTar] = {}
-    labels: dict[str, InTar] = {}
+    found: dict[tuple[str, str], InTar] = {}
     for file in members(shard):
         path = PurePosixPath(file.name)
         first, _, ending = path.name.partition(".")
@@ -138,8 +151,11 @@ def _samples(shard: Path) -> tuple[dict[str, InTar], dict[str, InTar]]:
             if name in images:
                 raise UserError(f"{shard}: the sample {name} has two images, {images[name].name} and {file.name}.")
             images[name] = file
-        elif ending == "cls" or (ending == "json" and name not in labels):
-            labels[name] = file
+        elif ending in ("cls", "json"):
+            if (name, ending) in found:
+                raise UserError(f"{shard}: the sample {name} has two labels, both {file.name}.")
+            found[name, ending] = file
+    labels = {name: found.get((name, "cls"), file) for (name, _), file in found.items()}
     return images, labels
 
 
@@ -148,6 +164,6 @@ def _names(path: Path) -> list[str]:
         names = [line.strip() for line in path.read_text(encoding="utf-8").rstrip().splitlines()]
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as text: {getattr(error, 'strerror', error)}.") from None
-    if not all(names) or len(set(names)) < len(names):
+    if not names or not all(names) or len(set(names)) < len(names):
         raise UserError(f"{path} is to name a class in each line, none twice.")
     return names

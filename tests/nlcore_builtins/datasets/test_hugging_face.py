@@ -63,7 +63,7 @@ def saved(tmp_path: Path) -> tuple[Path, Any]:
 def test_splits_that_were_saved(saved: tuple[Path, Any], memory: float) -> None:
     folder, both = saved
     data = load(folder, memory=memory)
-    assert data.classes == ("ant", "bee", "zebra")
+    assert data.classes == tuple(NAMES)  # their order, so that numbers of classes mean here what they mean there
     assert (len(data.train.labels), len(data.test.labels)) == (12, 6)
     same(data.train, data.classes, both["train"])
     same(data.test, data.classes, both["test"])
@@ -79,6 +79,19 @@ def test_one_split_that_was_saved_is_split(tmp_path: Path) -> None:
     assert len(data.train.labels) + len(data.test.labels) == 12
     same(data.train, data.classes, one)
     same(data.test, data.classes, one)
+
+
+def test_a_split_alone_has_none_to_choose(tmp_path: Path) -> None:
+    part(12, 0).save_to_disk(tmp_path / "one")
+    assert "is one split alone" in refused(tmp_path / "one", test_split="validation")
+    assert "is one split alone" in refused(tmp_path / "one", train_split="validation")
+
+
+def test_a_class_without_images_is_told(tmp_path: Path) -> None:
+    part(12, 0).filter(lambda row: row["label"] != 0).save_to_disk(tmp_path / "one")
+    data = load(tmp_path / "one")
+    assert data.classes == ("ant", "bee")
+    assert any("left out 1 classes without a training image" in note and "zebra" in note for note in data.notes)
 
 
 def test_several_files_of_a_split(tmp_path: Path) -> None:
@@ -98,6 +111,17 @@ def test_a_repository_of_parquet_files(within: str, saved: tuple[Path, Any], tmp
     data = load(tmp_path / "repository")
     same(data.train, data.classes, both["train"])
     same(data.test, data.classes, both["test"])
+
+
+def test_a_repository_that_lacks_a_file_is_refused(tmp_path: Path) -> None:
+    for number in (0, 2):
+        part(6, number).to_parquet(tmp_path / f"train-0000{number}-of-00003.parquet")
+    part(6, 3).to_parquet(tmp_path / "dev-00000-of-00001.parquet")
+    part(6, 4).to_parquet(tmp_path / "test-00001-of-00002.parquet")
+    assert "of the split train; fetch those that are missing: train-00001-of-00003." in refused(tmp_path)
+    assert "test-00000-of-00002." in refused(tmp_path, train_split="dev")
+    part(6, 1).to_parquet(tmp_path / "train-00001-of-00003.parquet")
+    assert len(load(tmp_path, test_split="dev").train.ids) == 18  # a split that is not used may lack some
 
 
 def test_without_a_test_split_validation_is_tested_on_or_part_is_split_off(tmp_path: Path) -> None:

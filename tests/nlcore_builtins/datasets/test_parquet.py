@@ -96,6 +96,33 @@ def test_pixels_and_labels_are_those_of_the_rows(column: Any, memory: float, tmp
     assert data.train.paths is None
 
 
+@pytest.mark.skipif(not hasattr(pyarrow, "string_view"), reason="this pyarrow has no views")
+def test_columns_of_views(tmp_path: Path) -> None:
+    images = pyarrow.array(IMAGES, pyarrow.binary_view())
+    labels = pyarrow.array([NAMES[label] for label in LABELS], pyarrow.string_view())
+    table = pyarrow.table({"image": images, "label": labels})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    data = load(tmp_path / "a.parquet")
+    assert data.classes == ("ant", "bee")
+    for row, (image, label) in by_row(data.train, data.test).items():
+        np.testing.assert_array_equal(image, decoded(IMAGES[row]))
+        assert label == LABELS[row]
+
+
+def test_numbers_of_classes_stay_those_of_the_file(tmp_path: Path) -> None:
+    data = load(write(tmp_path / "a.parquet", IMAGES, LABELS, ["zebra", "ant"]))
+    assert data.classes == ("zebra", "ant")
+    assert {row: label for row, (_, label) in by_row(data.train, data.test).items()} == dict(enumerate(LABELS))
+
+
+def test_a_reason_ends_with_one_full_stop(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"PAR1" + b"none" * 20)
+    said = refused(tmp_path / "a.parquet")
+    assert "is no Parquet file that can be read" in said
+    assert said.endswith(".")
+    assert not said.endswith("..")
+
+
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     paths = [f"pictures/{row}.png" for row in range(10)]
     (tmp_path / "pictures").mkdir()

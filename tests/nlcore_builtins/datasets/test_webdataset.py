@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +100,7 @@ def test_labels_may_be_text_or_have_names(tmp_path: Path) -> None:
     assert load(write(tmp_path / "text.tar", files | text), label_key="what").classes == ("cat", "dog")
     (tmp_path / "names.txt").write_text("zebra\nant\n")
     named = load(write(tmp_path / "named.tar", samples(0, 4)), classes=str(tmp_path / "names.txt"))
-    assert named.classes == ("ant", "zebra")
+    assert named.classes == ("zebra", "ant")
     numbers = {
         int(one.partition(":")[2]): named.classes[label]
         for one, label in zip(named.train.ids, named.train.labels, strict=True)
@@ -115,12 +118,52 @@ def test_labels_may_be_text_or_have_names(tmp_path: Path) -> None:
         ({"1.png": encoded(1), "1.json": b'{"labels": 1}'}, "an object with 'label' (--dataset.label_key NAME)"),
         ({"1.png": encoded(1), "1.json": b'{"label": [1]}'}, "1.json holds no label"),
         ({"1.png": encoded(1), "1.jpg": encoded(1), "1.cls": b"1"}, "the sample 1 has two images"),
+        ({"1.png": encoded(1), "1.cls": b"1" * 5000}, "1.cls holds no label"),
+        ({"1.png": encoded(1), "1.json": b'{"label": %s}' % (b"1" * 5000)}, "1.json holds no label"),
         ({"1.txt": b"none"}, "there are no images"),
         ({**samples(0, 4), "0000.png": b"none"}, "1 of 4 images cannot be read: a.tar:0000"),
     ],
 )
 def test_what_is_refused(files: dict[str, bytes], said: str, tmp_path: Path) -> None:
     assert said in refused(write(tmp_path / "a.tar", files))
+
+
+def test_text_stays_as_it_stands(tmp_path: Path) -> None:
+    texts = ["007", "7", "8"]
+    files = {f"{n}.png": encoded(n) for n in range(6)}
+    files |= {f"{n}.json": json.dumps({"label": texts[n % 3]}).encode() for n in range(6)}
+    assert load(write(tmp_path / "a.tar", files)).classes == ("007", "7", "8")
+
+
+@pytest.mark.parametrize("ending", ["cls", "json"])
+def test_a_sample_with_two_labels_is_refused(ending: str, tmp_path: Path) -> None:
+    files = list(samples(0, 4, ending).items())
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name, content in [*files, files[1]]:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    assert f"the sample 0000 has two labels, both 0000.{ending}" in refused(tmp_path / "a.tar")
+
+
+def test_of_two_kinds_of_labels_cls_is_taken(tmp_path: Path) -> None:
+    json_labels = {f"{n:04}.json": b'{"label": 9}' for n in range(4)}
+    assert load(write(tmp_path / "a.tar", {**json_labels, **samples(0, 4)})).classes == ("0", "1")
+    assert load(write(tmp_path / "a.tar", {**samples(0, 4), **json_labels})).classes == ("0", "1")
+
+
+def test_text_that_is_none_of_the_names_is_refused(tmp_path: Path) -> None:
+    files = {f"{n}.png": encoded(n) for n in range(4)}
+    files |= {f"{n}.json": json.dumps({"label": ["cat", "dog"][n % 2]}).encode() for n in range(4)}
+    shard, names = write(tmp_path / "a.tar", files), tmp_path / "names.txt"
+    names.write_text("dog\ncow\n")
+    said = refused(shard, classes=str(names))
+    assert "0.json has label 'cat', which" in said
+    assert "it names dog, cow" in said
+    names.write_text("dog\ncat\n")
+    assert load(shard, classes=str(names)).classes == ("dog", "cat")
+    names.write_text("")
+    assert "is to name a class in each line" in refused(shard, classes=str(names))
 
 
 def test_a_label_without_a_name_is_refused(tmp_path: Path) -> None:
@@ -142,11 +185,25 @@ def test_a_shard_that_was_cut_off_is_refused_wherever_it_was(tmp_path: Path) -> 
     assert len(load(tmp_path / "a.tar").train.ids) == 4
 
 
-def test_a_compressed_shard_is_refused_with_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("compress", "tool"), [(gzip.compress, "gunzip"), (lzma.compress, "unxz"), (bz2.compress, "bunzip2")]
+)
+def test_a_compressed_shard_is_refused_with_what_to_do(
+    compress: Callable[[bytes], bytes], tool: str, tmp_path: Path
+) -> None:
     content = write(tmp_path / "a.tar", samples(0, 4)).read_bytes()
-    (tmp_path / "a.tar").write_bytes(gzip.compress(content))
-    assert "is no tar that can be read in place" in refused(tmp_path / "a.tar")
-    assert "gunzip" in refused(tmp_path / "a.tar")
+    (tmp_path / "a.tar").write_bytes(compress(content))
+    said = refused(tmp_path / "a.tar")
+    assert "is no tar that can be read in place" in said
+    assert f"decompress it first, with {tool}" in said
+
+
+@pytest.mark.parametrize("content", [b"", b"hello" * 1000])
+def test_what_is_no_tar_is_not_called_compressed(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(content)
+    said = refused(tmp_path / "a.tar")
+    assert "is no tar that can be read in place" in said
+    assert "compress" not in said
 
 
 def test_a_shard_that_becomes_shorter_stops_training_with_a_sentence(tmp_path: Path) -> None:
