@@ -95,7 +95,12 @@ def _only_ours(path: Path, entries: Sequence[Entry], positions: dict[str, int], 
 
 
 def _as_numbers(path: Path, entries: Sequence[Entry], data: NoiseContext) -> list[int]:
-    """Return labels as numbers of classes. Where all texts are numbers of classes they are taken as such."""
+    """
+    Return labels as numbers of classes.
+
+    Texts that are all names are taken as names, even where they could be numbers of classes, too: people and tables of
+    corrections write names, and a run's numbers begin with 0, which is then none.
+    """
     K = len(data.classes)
     names = {unicodedata.normalize("NFC", name): number for number, name in enumerate(data.classes)}
     texts = {unicodedata.normalize("NFC", entry.label) for entry in entries if isinstance(entry.label, str)}
@@ -103,9 +108,12 @@ def _as_numbers(path: Path, entries: Sequence[Entry], data: NoiseContext) -> lis
     by_name = {text: names[text] for text in texts if text in names}
     if texts == set(by_number) == set(by_name) and by_number != by_name:
         _report(
-            data, f"{path}: labels are taken as numbers, 0 being class {data.classes[0]!r}, not as names of classes"
+            data,
+            f"{path}: labels are taken as names of classes, not as numbers, of which 0 were class {data.classes[0]!r}; "
+            "numbers are read from .npz, or .json without quotes",
         )
-    table = by_number if len(by_number) == len(texts) else {**by_number, **by_name}
+    only_numbers = len(by_number) == len(texts) > len(by_name)
+    table = by_number if only_numbers else {**by_number, **by_name}
     numbers = []
     for where, _, label in entries:
         number = label if isinstance(label, int) else table.get(unicodedata.normalize("NFC", label), -1)

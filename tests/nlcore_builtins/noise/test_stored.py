@@ -59,16 +59,23 @@ def test_labels_may_be_names_in_every_format(tmp_path: Path) -> None:
         assert stored(path) == [1, 2, 0], path.name
 
 
-def test_names_that_are_numbers_are_names_unless_all_are_numbers_of_classes(tmp_path: Path) -> None:
-    """With classes 1, 2, 3 the label 3 is a name; 1 alone is class number 1, as runs write it, and that is told."""
+def test_names_that_are_numbers_are_names_where_all_labels_are_names(tmp_path: Path) -> None:
+    """With classes 1, 2, 3 the labels 1 and 2 are names, which is told; with a 0 numbers, as runs have them."""
     lines: list[str] = []
     (tmp_path / "names.csv").write_text("0,3\n2,1\n4,2\n")
     assert stored(tmp_path / "names.csv", classes=("1", "2", "3"), report=lines.append) == [1, 2, 0]
     assert lines == []
-    (tmp_path / "numbers.csv").write_text("0,1\n2,2\n4,1\n")
-    assert stored(tmp_path / "numbers.csv", classes=("1", "2", "3"), report=lines.append) == [1, 1, 2]
+    (tmp_path / "corrections.csv").write_text("0,1\n2,2\n4,1\n")
+    assert stored(tmp_path / "corrections.csv", classes=("1", "2", "3"), report=lines.append) == [0, 0, 1]
     assert len(lines) == 1
-    assert "0 being class '1'" in lines[0]
+    assert "taken as names of classes, not as numbers, of which 0 were class '1'" in lines[0]
+    (tmp_path / "numbers.csv").write_text("0,1\n2,0\n4,2\n")
+    (tmp_path / "numbers.json").write_text('{"0": 1, "2": 2, "4": 1}')
+    np.savez(tmp_path / "numbers.npz", ids=IDS, given=np.array([1, 1, 2]))
+    assert stored(tmp_path / "numbers.csv", classes=("1", "2", "3"), report=lines.append) == [2, 1, 0]
+    for name in ("numbers.json", "numbers.npz"):
+        assert stored(tmp_path / name, classes=("1", "2", "3"), report=lines.append) == [1, 1, 2]
+    assert len(lines) == 1
 
 
 def test_labels_of_some_samples_are_corrections(tmp_path: Path) -> None:
