@@ -121,8 +121,9 @@ def resolve(*layers: Overrides) -> Experiment:
     presets = [require_text("preset", layer["preset"]) for layer in layers if "preset" in layer]
     preset = presets[-1] if presets else None
     unlike: tuple[str, ...] = ()
+    data_dir = next((layer["data_dir"] for layer in reversed(layers) if "data_dir" in layer), None)
     if preset is not None:
-        recipe = read_preset(preset)
+        recipe = read_preset(preset, data_dir)
         unlike = _unlike(recipe, layers)
         layers = (recipe, *layers)
     scale = asked_scale(layers)
@@ -132,7 +133,7 @@ def resolve(*layers: Overrides) -> Experiment:
     if scale < 1:
         shorter, said = shortened(experiment.selections, experiment.settings, scale)
         experiment, notes = _resolved((*layers, shorter)), (said,)
-    said_by_preset = None if preset is None else note_of_preset(preset)
+    said_by_preset = None if preset is None else note_of_preset(preset, data_dir)
     notes += () if said_by_preset is None else (said_by_preset,)
     notes += said_of_frozen(experiment.selections, experiment.settings)
     experiment = replace(experiment, preset=preset, unlike_preset=unlike, notes=notes)

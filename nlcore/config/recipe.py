@@ -123,9 +123,13 @@ def flat_recipe(content: Mapping[str, object]) -> dict[str, object]:
     return layer
 
 
-def preset_text(name: str) -> str:
+def preset_text(name: str, data_dir: object = None) -> str:
     """
     Return a preset as it was written, TOML with its comments, or as its function writes it for this machine.
+
+    Args:
+        name: of the preset.
+        data_dir: the folder of the data that was given, if one was.
 
     Raises:
         UserError: there is no preset of this name, or its plugin lacks the file or the function.
@@ -135,30 +139,31 @@ def preset_text(name: str) -> str:
     package, _, file = entry.component.target.partition(":")
     try:
         if file.isidentifier():
-            return str(getattr(importlib.import_module(package), file)(data_directory()))
+            folder = data_directory(None if data_dir is None else str(data_dir))
+            return str(getattr(importlib.import_module(package), file)(folder))
         return resources.files(package).joinpath(file).read_text(encoding="utf-8")
     except (ImportError, OSError, ValueError, AttributeError, TypeError) as error:
         who = f"{entry.full_name} ({entry.component.target})"
         raise PluginError(f"The preset {who} cannot be read: {error}.") from error
 
 
-def read_preset(name: str) -> Overrides:
+def read_preset(name: str, data_dir: object = None) -> Overrides:
     """
-    Return a preset as a layer.
+    Return a preset as a layer; see `preset_text`.
 
     Raises:
         UserError: there is none of this name, its plugin lacks the file, or it is not as a recipe should be.
 
     """
-    layer = parse_recipe(preset_text(name), f"preset {name}")
+    layer = parse_recipe(preset_text(name, data_dir), f"preset {name}")
     if "preset" in layer:
         raise PluginError(f"The preset {name} names another preset: write out what it takes from it.")
     return layer
 
 
-def note_of_preset(name: str) -> str | None:
+def note_of_preset(name: str, data_dir: object = None) -> str | None:
     """Return what a preset says of itself to who runs it, its key ``note``; None where it says nothing."""
-    note = parse_toml(preset_text(name), f"preset {name}").get("note")
+    note = parse_toml(preset_text(name, data_dir), f"preset {name}").get("note")
     return None if note is None else f"{name}: {note}"
 
 

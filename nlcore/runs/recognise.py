@@ -95,8 +95,8 @@ def request(layers: Sequence[Overrides]) -> str:
     asked: list[Mapping[str, Any]] = [
         {key: _spelled_out(value) for key, value in layer.items() if key not in _ELSEWHERE} for layer in layers
     ]
-    presets = [dict(read_preset(str(layer["preset"]))) for layer in layers if "preset" in layer]
     given = next((layer["data_dir"] for layer in reversed(layers) if "data_dir" in layer), None)
+    presets = [dict(read_preset(str(layer["preset"]), given)) for layer in layers if "preset" in layer]
     where = str(data_directory(None if given is None else str(given)).absolute())
     meant = [str(Path.cwd()), os.environ.get("NL_PLUGINS", ""), os.environ.get("NL_PLUGIN_PATH", "")]
     content = json.dumps([__version__, asked, presets, where, meant], sort_keys=True, default=str)

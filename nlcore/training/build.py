@@ -30,7 +30,7 @@ from nlcore.training.capture import CudaGraph, StepCapture
 from nlcore.training.context import Context
 from nlcore.training.ema import WeightEMA
 from nlcore.training.evaluate import Evaluator
-from nlcore.training.frozen import Freezable, FrozenBodies
+from nlcore.training.frozen import Freezable, FrozenBodies, refuse_drawn
 from nlcore.training.hardware import Hardware, resolve_hardware, using_threads
 from nlcore.training.initial import InitialWeights
 from nlcore.training.memory import memory_in_words
@@ -119,6 +119,8 @@ def wire(
     )
     with using_threads(hardware.threads):
         components.strategy.setup(wrap(ctx))
+    if settings.freeze and initial is not None:
+        refuse_drawn(initial.drawn)
     evaluator = Evaluator(components.strategy, ctx, data, batches.images)
     average = WeightEMA(lambda: {**ctx.networks, **ctx.modules}, settings.ema) if settings.ema else None
     images = [*batches.all_images, *evaluator.held_out]

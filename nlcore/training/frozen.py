@@ -28,6 +28,7 @@ from nlcore.contracts import Architecture, Pass
 from nlcore.data.device_images import DeviceImages
 from nlcore.errors import RunError, UserError
 from nlcore.training.context import Context
+from nlcore.training.initial import some
 
 IN_MEMORY = 2 * 1024**3  # bytes of features of one store; more lie in a file, of which the system keeps what fits
 _BATCH = 64
@@ -56,24 +57,32 @@ class Freezable:
         self._architecture = architecture
 
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-        """
-        Return the architecture's network.
-
-        Raises:
-            UserError: its first layer is drawn anew, so that its features mean nothing before they are trained.
-
-        """
+        """Return the architecture's network."""
         network = self._architecture.build(num_classes, image_shape)
-        if getattr(network, "adapted", ()):
-            raise UserError(
-                "freeze: the first layer of this network is drawn anew, for these images, and would stay as it was "
-                "drawn. Leave --freeze out, or take the model as its weights are for: images of three channels and no "
-                "--architecture.small_images."
-            )
         if isinstance(network.head, nn.Linear):  # others draw weights that features of some hundred numbers make huge
             network.head.reset_parameters()
         network.__class__ = type(type(network).__name__, (_TakesFeatures, type(network)), {})
         return network
+
+
+def refuse_drawn(drawn: Sequence[str]) -> None:
+    """
+    Refuse to freeze what was drawn: its features mean nothing before they are trained.
+
+    Args:
+        drawn: names of tensors that the weights which the networks start from do not have.
+
+    Raises:
+        UserError: some are no head's.
+
+    """
+    body = [name for name in drawn if not name.startswith("head.")]
+    if body:
+        raise UserError(
+            f"freeze: this network has tensors ({some(body)}) that are not in the weights that it starts from, and "
+            "would stay as drawn. Leave --freeze out, or take the model as its weights are for: the same architecture "
+            "and width, images of as many channels, and --architecture.small_images as it was."
+        )
 
 
 class FrozenBodies:

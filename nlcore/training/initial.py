@@ -25,6 +25,7 @@ class InitialWeights:
     setting = "init"
 
     def __init__(self, path: Path, tensors: Mapping[str, Tensor], report: Callable[[str], None]) -> None:
+        self.drawn: list[str] = []  # tensors of networks that were started and keep what was drawn
         self._path = path
         self._tensors = tensors
         self._report = report
@@ -55,6 +56,7 @@ class InitialWeights:
         self._check(network, [key for key in drawn if key not in names], [key for key in drawn if key in names], left)
         for key, found in fitting.items():
             own[key].copy_(given[found])
+        self.drawn += drawn
         said = f"{name} starts from {len(fitting)} of {len(own)} tensors of {self._path}{how}"
         said += f"; drawn anew: {some(drawn)}" * bool(drawn)
         self._report(f"{said}{f'; not used: {some(left)}' * bool(left)}")

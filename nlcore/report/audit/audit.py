@@ -33,6 +33,8 @@ from nlcore.runs.terminal import Terminal, print_plan
 
 #: What decides nothing about an audit: where it is computed, where things lie. Data and labels are known by content.
 _ELSEWHERE = ("dataset", "noise", "device", "devices", "num_nodes", "threads", "exclude")
+#: Parameters of data sets that change how images are shown to networks, and not their pixels.
+_SHOWN_IN_TRAINING = ("random_box", "mean", "std")
 SHOWN, LONGEST = 5, 110  # lines of a finding, and letters of a line
 
 
@@ -144,7 +146,8 @@ def _id(settings: AuditSettings, experiment: Experiment, samples: Samples, folds
         place = getattr(settings, name)
         own[name] = hashlib.sha256(_bytes(Path(place))).hexdigest() if place is not None else None
     config = {key: value for key, value in experiment.config().items() if key not in _ELSEWHERE}
-    content = json.dumps([samples.digest(), own, settings.run, config], sort_keys=True, default=str)
+    shown = {key: value for key, value in experiment.config()["dataset"].items() if key in _SHOWN_IN_TRAINING}
+    content = json.dumps([samples.digest(), own, settings.run, config, shown], sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 

@@ -30,7 +30,7 @@ class ClassWeighted:
     Cross-entropy in which the labels of rare classes weigh more, by the effective number of their images.
 
     ℓ(f, y) = −w_y log p_y, w_k ∝ (1 − β) / (1 − β^n_k) with Σ_k w_k = K, p = softmax(f) and n_k given labels of class
-    k. Cui et al. 2019. A class without an image counts as one with one.
+    k. Cui et al. 2019. Only classes that have labels count: K is their number, and one without weighs nothing.
     """
 
     soft_targets: ClassVar[bool] = True
@@ -40,10 +40,11 @@ class ClassWeighted:
 
     def setup(self, ctx: LossContext) -> None:
         """Count the given labels: w, float64 (K,)."""
-        counts = torch.bincount(ctx.given_labels.cpu(), minlength=ctx.num_classes).clamp(min=1).double()
+        counts = torch.bincount(ctx.given_labels.cpu(), minlength=ctx.num_classes).double()
         log_beta = math.log(self.beta) if self.beta else -math.inf
-        weights = -1 / torch.expm1(counts * log_beta)  # (1 − β) falls out where they are brought to their sum
-        self.weights = (ctx.num_classes * weights / weights.sum()).to(ctx.device)
+        weights = -1 / torch.expm1(counts.clamp(min=1) * log_beta)  # (1 − β) falls out where they come to their sum
+        weights[counts == 0] = 0
+        self.weights = ((counts > 0).sum() * weights / weights.sum()).to(ctx.device)
 
     def __call__(self, logits: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
         """

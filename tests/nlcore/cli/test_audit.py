@@ -369,6 +369,14 @@ def test_a_folder_that_changed_is_named_and_kept_apart() -> None:
     assert nlcore.audit(**PLAIN, probabilities=file, name="b").audit_dir == Path("audits/b")
 
 
+@pytest.mark.parametrize("setting", [{"dataset.random_box": 0.5}, {"dataset.mean": "0.4,0.4,0.4"}])
+def test_how_images_are_shown_to_networks_makes_another_audit(setting: dict[str, Any]) -> None:
+    file = probabilities(make_folder())
+    nlcore.audit(**PLAIN, probabilities=file, name="a")
+    with pytest.raises(UserError, match="another audit"):
+        nlcore.audit(**PLAIN, **setting, probabilities=file, name="a")
+
+
 def test_a_label_that_no_other_image_has_is_not_judged() -> None:
     true = make_folder()
     last = "photos/owl/owl7.png"

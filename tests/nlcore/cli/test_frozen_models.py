@@ -68,3 +68,20 @@ def test_they_know_no_difference(nl: Any, own: tuple[str, ...], freeze: str) -> 
         expected = network.eval()((given.permute(0, 3, 1, 2) / 255 - mean) / std).softmax(1)
     assert expected.argmax(1).unique().numel() > 1
     torch.testing.assert_close(exported, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_what_the_given_weights_lack_decides(nl: Any) -> None:
+    """A body may be frozen that comes from weights, whatever its first layer is for, and no other one."""
+    common = ("run", "--dataset", "digits", "--epochs", "1", "--threads", "1", "--quiet")
+    network = ("--architecture", "torchvision", "--architecture.model", "resnet18")
+    small = (*common, *network, "--architecture.small_images", "true")
+    assert nl(*small, "--name", "base").code == 0
+    probe = ("--init", "runs/base", "--freeze", "all")
+    found = nl(*small, *probe, "--name", "probe")
+    assert found.code == 0, found.err
+    other = nl(*common, *network, *probe, "--name", "large")
+    assert other.code == 2
+    assert "are not in the weights that it starts from, and would stay as drawn" in other.err
+    unlike = nl(*common, "--architecture.width", "4", *probe, "--name", "unlike")
+    assert unlike.code == 2

@@ -214,12 +214,6 @@ def test_networks_with_different_bodies_are_refused() -> None:
         make(CoTeaching(forget_rate=0.2), NetArchitecture())
 
 
-def test_a_first_layer_that_is_drawn_anew_is_refused() -> None:
-    architecture = nlcore.create("architecture", "torchvision", model="resnet18", small_images=True)
-    with pytest.raises(UserError, match="first layer of this network is drawn anew"):
-        Freezable(architecture).build(10, (3, 32, 32))
-
-
 def test_only_the_head_may_be_drawn_anew_while_the_body_is_frozen() -> None:
     ctx = make_context(DATA, Trained(), freeze="all")
     network: Any = ctx.network()

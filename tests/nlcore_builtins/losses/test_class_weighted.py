@@ -55,8 +55,9 @@ def test_beta_zero_is_cross_entropy() -> None:
     torch.testing.assert_close(set_up(beta=0)(logits, targets), expected)
 
 
-def test_a_class_that_is_not_there_counts_as_one_image() -> None:
-    assert torch.equal(set_up((0, *COUNTS[1:])).weights, set_up(COUNTS).weights)
+def test_classes_that_are_not_there_change_nothing_for_the_others() -> None:
+    assert set_up((500, 0, 500, 0, 0)).weights.tolist() == [1, 0, 1, 0, 0]
+    torch.testing.assert_close(set_up((0, *COUNTS)).weights[1:], set_up(COUNTS).weights)
 
 
 def test_it_wants_to_be_set_up() -> None:

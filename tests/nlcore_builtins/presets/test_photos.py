@@ -74,3 +74,10 @@ def test_the_users_word_goes_before(weights: Path) -> None:
     experiment = resolve({"preset": "photos"}, {"architecture": "cnn9", "freeze": 0, "epochs": 3})
     assert chosen(experiment) == ("cnn9", None, None)
     assert (experiment.settings.freeze, experiment.settings.epochs) == (0, 3)
+
+
+def test_weights_are_looked_for_where_the_data_are_said_to_lie(weights: Path, tmp_path: Path) -> None:
+    (elsewhere := tmp_path / "elsewhere" / "weights").mkdir(parents=True)
+    file = put(elsewhere, "resnet18-f37072fd.pth")
+    assert chosen(resolve({"preset": "photos", "data_dir": str(elsewhere.parent)})) == ("torchvision", "resnet18", file)
+    assert chosen(resolve({"preset": "photos"}))[0] == "airbench"
