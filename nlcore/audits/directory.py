@@ -55,15 +55,32 @@ class AuditDirectory:
         """Whether the audit is finished."""
         return (self.path / "summary.json").is_file()
 
+    def make(self, id_: str, samples: Samples) -> bool:
+        """
+        Make the directory, and tell whether it was not there; what is in it stays as it is.
+
+        Args:
+            id_: the audit's.
+            samples: that it looks at.
+
+        Raises:
+            UserError: it cannot be made, or holds another audit.
+
+        """
+        self._refuse_other(id_, samples)
+        made = not self.path.exists()
+        self._create()
+        return made
+
     def begin(
         self,
         id_: str,
         words: Mapping[str, Any],
         samples: Samples,
         progress: Callable[[int, int, str], None] = lambda done, total, what: None,
-    ) -> bool:
+    ) -> None:
         """
-        Make the directory, or go on with what is there; tell whether it was made.
+        Begin in a directory that was made, or go on with what is there; nobody else may write to it.
 
         Args:
             id_: the audit's.
@@ -72,13 +89,23 @@ class AuditDirectory:
             progress: is told how many files are hashed.
 
         Raises:
-            UserError: it cannot be made or written to, or holds another audit.
+            UserError: it cannot be written to, or holds another audit by now.
 
         """
-        place = RunDirectory(self.path)
+        if self._refuse_other(id_, samples):
+            return
+        (self.path / "checks.json").unlink(missing_ok=True)
+        paths = [""] * len(samples) if samples.paths is None else [str(path) for path in samples.paths]
+        files = {"paths": np.array(paths), "sha256": np.array(_hashed(samples, progress))}
+        write_arrays(self.path / "samples.npz", {**_contents(samples), **files})
+        said = {key: str(value) for key, value in words.items()}
+        RunDirectory(self.path).write_json("audit.json", {"id": id_, "words": said})
+
+    def _refuse_other(self, id_: str, samples: Samples) -> bool:
+        """Raise UserError where something else is in the directory; tell whether this audit has begun in it."""
         known = self.read_json("audit.json")
         if known is not None and known.get("id") == id_:
-            return False
+            return True
         if self.path.is_file():
             raise UserError(f"{self.path} is a file. Choose another name with --name.")
         there = {file.name for file in self.path.iterdir() if file.name[0] != "."} if self.path.exists() else set()
@@ -88,14 +115,7 @@ class AuditDirectory:
             raise UserError(
                 f"{self.path} is another audit: {self._what_changed(samples)}. Choose another name with --name."
             )
-        made = not self.path.exists()
-        self._create()
-        (self.path / "checks.json").unlink(missing_ok=True)
-        paths = [""] * len(samples) if samples.paths is None else [str(path) for path in samples.paths]
-        files = {"paths": np.array(paths), "sha256": np.array(_hashed(samples, progress))}
-        write_arrays(self.path / "samples.npz", {**_contents(samples), **files})
-        place.write_json("audit.json", {"id": id_, "words": {key: str(value) for key, value in words.items()}})
-        return made
+        return False
 
     def forget(self) -> None:
         """Take away what an audit has begun that was refused; what a network has learnt stays."""

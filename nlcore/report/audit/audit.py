@@ -50,6 +50,7 @@ class _Job:
     directory: AuditDirectory
     made: bool  # the directory, just now
     id: str
+    words: Mapping[str, Any]
     command: str
     data: str
 
@@ -79,6 +80,7 @@ def audit(given: Sequence[Overrides], settings: AuditSettings, terminal: Termina
     job = _prepared(given, settings, terminal)
     with locked(job.directory.path, terminal.line):
         try:
+            job.directory.begin(job.id, job.words, job.samples, terminal.progress_of)
             _carried_out(job, given, began, terminal)
         except UserError:
             if job.made:
@@ -133,10 +135,10 @@ def _prepared(given: Sequence[Overrides], settings: AuditSettings, terminal: Ter
     named = replace(experiment, storage=replace(experiment.storage, name=name, runs_dir=settings.audits_dir))
     directory = AuditDirectory(named.run_dir(""))
     words = {**{key: value for layer in given for key, value in layer.items()}, **_changed(settings)}
-    made = directory.begin(id_, words, samples, terminal.progress_of)
+    made = directory.make(id_, samples)
     shown = [f"{key.partition('.')[2]} {value}" for key, value in words.items() if key.startswith("dataset.")]
     data = f"{experiment['dataset'].name} ({', '.join(shown)})" if shown else experiment["dataset"].name
-    return _Job(settings, layers, experiment, samples, elsewhere, directory, made, id_, _command(words), data)
+    return _Job(settings, layers, experiment, samples, elsewhere, directory, made, id_, words, _command(words), data)
 
 
 def _id(settings: AuditSettings, experiment: Experiment, samples: Samples, folds: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import os
 import signal
@@ -375,6 +376,23 @@ def test_how_images_are_shown_to_networks_makes_another_audit(setting: dict[str,
     nlcore.audit(**PLAIN, probabilities=file, name="a")
     with pytest.raises(UserError, match="another audit"):
         nlcore.audit(**PLAIN, **setting, probabilities=file, name="a")
+
+
+def test_a_second_audit_of_the_name_changes_nothing_while_one_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = probabilities(make_folder())
+    at_work = importlib.import_module("nlcore.report.audit.audit")
+    write, other = at_work.write_results, {"dataset.mean": "0.4,0.4,0.4"}
+
+    def meanwhile(*args: Any) -> None:
+        before = {path: path.read_bytes() for path in Path("audits/a").glob("[!.]*") if path.is_file()}
+        with pytest.raises(UserError, match="is being written to by process"):
+            nlcore.audit(**PLAIN, **other, probabilities=file, name="a")
+        assert {path: path.read_bytes() for path in Path("audits/a").glob("[!.]*") if path.is_file()} == before
+        write(*args)
+
+    monkeypatch.setattr(at_work, "write_results", meanwhile)
+    found = nlcore.audit(**PLAIN, probabilities=file, name="a")
+    assert found.summary["id"] == json.loads(Path("audits/a/audit.json").read_text())["id"]
 
 
 def test_a_label_that_no_other_image_has_is_not_judged() -> None:
