@@ -381,7 +381,8 @@ def test_how_images_are_shown_to_networks_makes_another_audit(setting: dict[str,
 def test_a_second_audit_of_the_name_changes_nothing_while_one_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
     file = probabilities(make_folder())
     at_work = importlib.import_module("nlcore.report.audit.audit")
-    write, other = at_work.write_results, {"dataset.mean": "0.4,0.4,0.4"}
+    write = at_work.write_results
+    other: dict[str, Any] = {"dataset.mean": "0.4,0.4,0.4"}
 
     def meanwhile(*args: Any) -> None:
         before = {path: path.read_bytes() for path in Path("audits/a").glob("[!.]*") if path.is_file()}
