@@ -10,7 +10,7 @@ from typing import Any
 from nlcore.config.choose import Finder, expand_short, names_of, require_text, select, suggestions
 from nlcore.config.frozen import refuse_frozen, said_of_frozen
 from nlcore.config.initial import ids_file, weights_file
-from nlcore.config.recipe import Overrides, check_names, note_of_preset, read_preset
+from nlcore.config.recipe import Overrides, asked_data_dir, check_names, note_of_preset, read_preset
 from nlcore.config.scale import asked_scale, shortened
 from nlcore.config.settings import PROCESSES, Storage, TrainingSettings, data_directory
 from nlcore.errors import ParameterError, UserError
@@ -121,7 +121,7 @@ def resolve(*layers: Overrides) -> Experiment:
     presets = [require_text("preset", layer["preset"]) for layer in layers if "preset" in layer]
     preset = presets[-1] if presets else None
     unlike: tuple[str, ...] = ()
-    data_dir = next((layer["data_dir"] for layer in reversed(layers) if "data_dir" in layer), None)
+    data_dir = asked_data_dir(layers)
     if preset is not None:
         recipe = read_preset(preset, data_dir)
         unlike = _unlike(recipe, layers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from importlib import resources
 from pathlib import Path
@@ -123,7 +123,13 @@ def flat_recipe(content: Mapping[str, object]) -> dict[str, object]:
     return layer
 
 
-def preset_text(name: str, data_dir: object = None) -> str:
+def asked_data_dir(layers: Sequence[Overrides]) -> str | None:
+    """Return the folder of the data that layers of settings name, the last one that does; None where none does."""
+    given = next((layer["data_dir"] for layer in reversed(layers) if "data_dir" in layer), None)
+    return None if given is None else str(given)
+
+
+def preset_text(name: str, data_dir: str | None = None) -> str:
     """
     Return a preset as it was written, TOML with its comments, or as its function writes it for this machine.
 
@@ -139,15 +145,14 @@ def preset_text(name: str, data_dir: object = None) -> str:
     package, _, file = entry.component.target.partition(":")
     try:
         if file.isidentifier():
-            folder = data_directory(None if data_dir is None else str(data_dir))
-            return str(getattr(importlib.import_module(package), file)(folder))
+            return str(getattr(importlib.import_module(package), file)(data_directory(data_dir)))
         return resources.files(package).joinpath(file).read_text(encoding="utf-8")
     except (ImportError, OSError, ValueError, AttributeError, TypeError) as error:
         who = f"{entry.full_name} ({entry.component.target})"
         raise PluginError(f"The preset {who} cannot be read: {error}.") from error
 
 
-def read_preset(name: str, data_dir: object = None) -> Overrides:
+def read_preset(name: str, data_dir: str | None = None) -> Overrides:
     """
     Return a preset as a layer; see `preset_text`.
 
@@ -161,7 +166,7 @@ def read_preset(name: str, data_dir: object = None) -> Overrides:
     return layer
 
 
-def note_of_preset(name: str, data_dir: object = None) -> str | None:
+def note_of_preset(name: str, data_dir: str | None = None) -> str | None:
     """Return what a preset says of itself to who runs it, its key ``note``; None where it says nothing."""
     note = parse_toml(preset_text(name, data_dir), f"preset {name}").get("note")
     return None if note is None else f"{name}: {note}"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nlcore.config.launched import on_several_machines
-from nlcore.config.recipe import Overrides, read_preset
+from nlcore.config.recipe import Overrides, asked_data_dir, read_preset
 from nlcore.config.settings import data_directory
 from nlcore.errors import UserError
 from nlcore.rundir import durable
@@ -95,9 +95,9 @@ def request(layers: Sequence[Overrides]) -> str:
     asked: list[Mapping[str, Any]] = [
         {key: _spelled_out(value) for key, value in layer.items() if key not in _ELSEWHERE} for layer in layers
     ]
-    given = next((layer["data_dir"] for layer in reversed(layers) if "data_dir" in layer), None)
+    given = asked_data_dir(layers)
     presets = [dict(read_preset(str(layer["preset"]), given)) for layer in layers if "preset" in layer]
-    where = str(data_directory(None if given is None else str(given)).absolute())
+    where = str(data_directory(given).absolute())
     meant = [str(Path.cwd()), os.environ.get("NL_PLUGINS", ""), os.environ.get("NL_PLUGIN_PATH", "")]
     content = json.dumps([__version__, asked, presets, where, meant], sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()
