@@ -8,7 +8,6 @@ of a large image only what is seen is resampled.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,8 @@ from numpy.typing import NDArray
 
 from nlcore import RunError
 from nlcore.contracts import Labels
-from nlcore.toolbox import FITS, Fit, Placing, UnreadableError, available_cpus, dropped_warnings, read_image
+from nlcore.toolbox import FITS, Fit, Placing, UnreadableError, dropped_warnings
+from nlcore_builtins.datasets.decoding import decode
 
 #: Where in the room that is left a square lies, left and top: from 0 to below 1, or None for the centre.
 Place = tuple[float, float] | None
@@ -91,16 +91,10 @@ class Photographs:
 
     def each(self, indices: Labels, places: Sequence[Place]) -> Iterator[NDArray[np.uint8] | UnreadableError]:
         """Yield the images at these positions, cut at these places, in order; the reason where one cannot be read."""
-
-        def one(position: int, place: Place) -> NDArray[np.uint8] | UnreadableError:
-            shown = FITS["squash"] if self.shorter_side is None else fit(self.shorter_side, place)
-            try:
-                return read_image(self.files[position], self.image_shape, fit=shown)
-            except UnreadableError as error:
-                return error
-
-        with dropped_warnings, ThreadPoolExecutor(min(available_cpus(), 16)) as pool:
-            yield from pool.map(one, indices.tolist(), places)
+        side = self.shorter_side
+        fits = [FITS["squash"] if side is None else fit(side, place) for place in places]
+        with dropped_warnings:
+            yield from decode([self.files[position] for position in indices.tolist()], fits, self.size)
 
     def _stacked(self, indices: Labels, places: Sequence[Place]) -> NDArray[np.uint8]:
         images = np.empty((len(indices), self.size, self.size, 3), dtype=np.uint8)

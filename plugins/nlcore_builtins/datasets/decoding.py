@@ -72,7 +72,7 @@ class DecodingStore:
         images = np.empty((len(indices), self.size, self.size, 3), dtype=np.uint8)
         chosen = [self.paths[position] for position in indices.tolist()]
         with dropped_warnings:  # they were told when the images were looked at
-            for number, image in enumerate(_decode(chosen, fits, self.size, self.background)):
+            for number, image in enumerate(decode(chosen, fits, self.size, self.background)):
                 if isinstance(image, UnreadableError):
                     raise RunError(f"The image {chosen[number]} can no longer be read: {image}.")
                 images[number] = image
@@ -149,7 +149,7 @@ def look_at(
     images = np.zeros((count, size, size, 3), dtype=np.uint8) if keep else None
     seen = Seen(images, np.zeros((count, 2, 3), dtype=np.int64), [b""] * count, {}, [], {})
     with collected_warnings() as warned:
-        for number, image in enumerate(_decode([item.path for item in items], [fit] * count, size, background)):
+        for number, image in enumerate(decode([item.path for item in items], [fit] * count, size, background)):
             progress(number + 1, count, "images decoded")
             if isinstance(image, UnreadableError):
                 seen.reasons[number] = str(image)
@@ -174,8 +174,8 @@ def moments(sums: NDArray[np.int64], count: int) -> tuple[tuple[float, ...], tup
     return tuple(mean.tolist()), tuple(std.tolist())
 
 
-def _decode(
-    paths: Sequence[ImageFile], fits: Sequence[Fit], size: int, background: Background
+def decode(
+    paths: Sequence[ImageFile], fits: Sequence[Fit], size: int, background: Background = "white"
 ) -> Iterator[NDArray[np.uint8] | UnreadableError]:
     """Yield the images (size, size, 3) in order, decoded by threads; where one cannot be read, the reason."""
 
