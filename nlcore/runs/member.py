@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import traceback
 from typing import IO
 
 import torch.distributed as dist
@@ -72,15 +73,23 @@ def main() -> None:
     stdin = os.fdopen(0, "rb", buffering=0)
     place: Place = pickle.load(stdin)
     threading.Thread(target=_end_with, args=[stdin], daemon=True).start()
-    processes = place.processes
     try:
-        store = open_store(place, processes)
-        for number in itertools.count():
-            meet(place, store, number)
-            follow(processes)
-            dist.destroy_process_group()
+        _be_a_member(place)
     except LostProcessError as error:
-        sys.exit(str(error))
+        print(error, file=sys.stderr)
+    except BaseException:  # the first process says it
+        traceback.print_exc()
+    sys.stderr.flush()
+    os._exit(1)  # Python's own way out takes down a broken connection's threads, which may abort and hide the reason
+
+
+def _be_a_member(place: Place) -> None:
+    processes = place.processes
+    store = open_store(place, processes)
+    for number in itertools.count():
+        meet(place, store, number)
+        follow(processes)
+        dist.destroy_process_group()
 
 
 def _end_with(stdin: IO[bytes]) -> None:

@@ -193,11 +193,12 @@ def test_a_strategy_that_fails_in_one_process_alone_fails_the_run(
 ) -> None:
     source = plugin_source(nl_strategies={"fails": "fails_plugin:Fails"}) + (
         "\nfrom nlcore_builtins.strategies.standard import Standard\n"
-        "import sys\n"
+        "import atexit, os, sys\n"
         "class Fails(Standard):\n"
         '    """Fails where it did not begin."""\n'
         "    def begin_epoch(self, epoch):\n"
         "        if 'nlcore.runs.member' in sys.orig_argv and epoch == 2:\n"
+        "            atexit.register(os.abort)\n"  # as threads of the connection do now and then
         "            raise MemoryError('nothing is left')\n"
     )
     install_plugin(monkeypatch, tmp_path, "fails-plugin", source)
