@@ -167,12 +167,14 @@ def read_image(
             if size is not None:  # can be decoded at 1/2, 1/4 or 1/8 of its size: several times faster
                 reduction = fit(size, (width, height)).reduction
                 image.draft(None, (image.width // reduction, image.height // reduction))
-            upright = ImageOps.exif_transpose(image)
-            placing = fit(size or upright.size, (width, height)).within(size or upright.size, upright.size)
+            ImageOps.exif_transpose(image, in_place=True)  # nothing is copied here that is right already
+            placing = fit(size or image.size, (width, height)).within(size or image.size, image.size)
+            shown: Image.Image = image
             if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-                colours = upright.convert("RGBA")
-                upright = Image.alpha_composite(Image.new("RGBA", colours.size, background), colours)
-            shown = upright.convert("RGB" if channels == 3 else "L")
+                colours = image.convert("RGBA")
+                shown = Image.alpha_composite(Image.new("RGBA", colours.size, background), colours)
+            mode = "RGB" if channels == 3 else "L"
+            shown = shown if shown.mode == mode else shown.convert(mode)
             shown = shown.resize(placing.size, Image.Resampling.BILINEAR, box=placing.box)
             if shown.size != (width, height):
                 whole = Image.new(shown.mode, (width, height), background)
