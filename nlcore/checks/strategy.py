@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor
 from nlcore.checks.replay import ReplayError, differences
 from nlcore.checks.suite import NotApplicable
 from nlcore.checks.two_processes import from_one_process
-from nlcore.contracts import StrategyContext
+from nlcore.contracts import Batch, Pass, StrategyContext
 from nlcore.testing.same import equal
 from nlcore.testing.tiny_run import TinyRun
 from nlcore.testing.toy import K, prepared
@@ -66,6 +67,34 @@ def resumed_equals_straight(cls: type) -> None:
             f"Resumed after epoch {done} it ends elsewhere. What it keeps from epoch to epoch must be in state_dict() "
             "and come back in load_state_dict(state); draws come from ctx.generator(purpose, epoch)."
         )
+
+
+def epochs_may_leave_samples_out(cls: type) -> None:
+    """It trains where epochs are of two batches (``--epoch-batches``), so that most samples are left out of each."""
+    try:
+        TinyRun(cls(), epochs=3, epoch_batches=2).train()
+    except Exception as error:
+        raise AssertionError(
+            f"With --epoch-batches 2: {error} Size what an epoch draws by ctx.steps(), and keep what is known of "
+            "samples that an epoch has not shown."
+        ) from error
+
+
+def says_when_it_chooses_samples(cls: type) -> None:
+    """Where its passes name samples, ``chooses_samples`` says when, as ``--class-balanced`` does not balance these."""
+    run = TinyRun(cls(), epochs=4)
+    iterate, chosen = run.trainer.batches.iterate, list[bool]()
+
+    def watched(of: Pass, *where: Any) -> Iterator[Batch]:
+        chosen.append(of.indices is not None)
+        return iterate(of, *where)
+
+    run.trainer.batches.iterate = watched  # type: ignore[method-assign,assignment]
+    run.train()
+    assert hasattr(run.strategy, "chooses_samples") or not any(chosen), (
+        "It chooses the samples of a pass itself (Pass(indices=...)) and does not say so: give it chooses_samples = "
+        '"after its warm-up", or whenever it does.'
+    )
 
 
 def never_sees_clean_labels(cls: type) -> None:
@@ -214,6 +243,8 @@ CHECKS = (
     learns_a_separable_problem,
     same_seed_gives_same_numbers,
     resumed_equals_straight,
+    epochs_may_leave_samples_out,
+    says_when_it_chooses_samples,
     never_sees_clean_labels,
     asks_for_nothing_but_the_contract,
     step_returns_the_mean_loss,

@@ -104,11 +104,11 @@ def evaluate(
         unreadable.append(path)
         click.echo(f"{path} cannot be read as an image: {why}", err=True)
 
-    shown = COLUMNS * ROWS
+    shown, terminal = COLUMNS * ROWS, Terminal(quiet)
     if place is not None:
-        found = evaluate_files(model, place, leave_out, shown)
+        found = evaluate_files(model, place, leave_out, terminal, shown)
     else:
-        found = evaluate_dataset(model, run_dir, layer, labels, Terminal(quiet), shown)
+        found = evaluate_dataset(model, run_dir, layer, labels, terminal, shown)
     _draw(found, out, reliability, mistakes)
     if as_json:
         click.echo(json.dumps({"run": str(run_dir), **found.to_json(), "unreadable": [str(one) for one in unreadable]}))

@@ -33,13 +33,17 @@ def export(run: str, to: str, output: Path | None, runs_dir: str, as_json: bool)
     if output is not None:
         check_output(output)
 
-    from nlcore.runs.export import export_model
-    from nlcore.runs.export_formats import SUFFIXES
-    from nlcore.runs.model import load_model
+    from nlcore.cli.working import working
 
-    model = load_model(place)
-    path = output or Path(f"{folder.absolute().name}{SUFFIXES[to]}")
-    done = export_model(model, folder, to, path)
+    with working(shown=not as_json) as say:
+        say("loading the model")
+        from nlcore.runs.export import export_model
+        from nlcore.runs.export_formats import SUFFIXES
+        from nlcore.runs.model import load_model
+
+        model = load_model(place)
+        path = output or Path(f"{folder.absolute().name}{SUFFIXES[to]}")
+        done = export_model(model, folder, to, path, say)
     size = "any size from" if done.any_size else "size"
     channels, height, width = model.image_shape
     if as_json:

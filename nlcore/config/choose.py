@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nlcore.config.recipe import SHORTHANDS, Overrides, check_names
 from nlcore.config.settings import SHORT_NAMES
@@ -156,19 +156,31 @@ def _fitting(finder: Finder, layer: Overrides, slot: str, kind: str, name: str) 
 
 
 def _given_for(finder: Finder, layers: Sequence[Overrides], slot: str, name: str) -> dict[str, list[object]]:
-    """Return what the layers give for each parameter of a slot, the last wins; not what is for another component."""
+    """
+    Return what the layers give for each parameter of a slot, the last wins; not what is for another component.
+
+    Of another data set's, what both declare alike stays: the size of one's own images, in folders or in a table.
+    """
     given: dict[str, list[object]] = {}
     current: str | None = None
     for layer in layers:
         if slot in layer:
             now = finder.display(slot, str(layer[slot]))
             if now != current:
-                current, given = now, {}
+                kept = _alike(finder, slot, current, now) if slot == "dataset" and given and current else ()
+                current, given = now, {key: values for key, values in given.items() if key in kept}
         prefix = f"{slot}."
         for key, value in layer.items():
             if key.startswith(prefix):
                 given.setdefault(key.removeprefix(prefix), []).append(value)
     return given
+
+
+def _alike(finder: Finder, slot: str, one: str, other: str) -> list[str]:
+    """Return the parameters that two components declare in the same words, whatever their defaults; no files."""
+    declared = [finder.signature(entry)[1] for name in (one, other) for entry in finder.entries(slot, name)]
+    first, second = ({key: replace(item, default=None) for key, item in of_one.items()} for of_one in declared)
+    return [key for key, item in first.items() if second.get(key) == item and not item.path]
 
 
 def _address(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from nlcore.config.balanced import said_of_balanced
+from nlcore.config.by_preset import dropped, naming_preset, of_preset
 from nlcore.config.choose import Finder, expand_short, names_of, require_text, select, suggestions
 from nlcore.config.frozen import refuse_frozen, said_of_frozen
 from nlcore.config.initial import ids_file, weights_file
@@ -37,6 +39,7 @@ class Experiment:
         storage: where things are stored.
         preset: the preset that it was made from, or None.
         unlike_preset: the settings that are others than the preset's, of those that decide what it stands for.
+        of_preset: what the preset says and the user does not.
         notes: what a user should know of how it came to be, a sentence each.
 
     """
@@ -46,6 +49,7 @@ class Experiment:
     storage: Storage
     preset: str | None = None
     unlike_preset: tuple[str, ...] = ()
+    of_preset: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __getitem__(self, slot: str) -> Selection:
@@ -120,12 +124,23 @@ def resolve(*layers: Overrides) -> Experiment:
         check_names(layer)
     presets = [require_text("preset", layer["preset"]) for layer in layers if "preset" in layer]
     preset = presets[-1] if presets else None
-    unlike: tuple[str, ...] = ()
+    if preset is None:
+        return _checked(layers)
     data_dir = asked_data_dir(layers)
-    if preset is not None:
-        recipe = read_preset(preset, data_dir)
-        unlike = _unlike(recipe, layers)
-        layers = (recipe, *layers)
+    recipe, said = read_preset(preset, data_dir), note_of_preset(preset, data_dir)
+    theirs = of_preset(recipe, layers)
+    with naming_preset(preset, theirs):
+        experiment = _checked((recipe, *layers))
+    notes = (
+        *([] if said is None else [said]),
+        *dropped(preset, recipe, layers, experiment["dataset"]),
+        *experiment.notes,
+    )
+    return replace(experiment, preset=preset, unlike_preset=_unlike(recipe, layers), of_preset=theirs, notes=notes)
+
+
+def _checked(layers: Sequence[Overrides]) -> Experiment:
+    """Return the experiment of layers, the lowest first, whose parts go together."""
     scale = asked_scale(layers)
     layers = tuple(expand_short(layer) for layer in layers)
     experiment = _resolved(layers)
@@ -133,22 +148,20 @@ def resolve(*layers: Overrides) -> Experiment:
     if scale < 1:
         shorter, said = shortened(experiment.selections, experiment.settings, scale)
         experiment, notes = _resolved((*layers, shorter)), (said,)
-    said_by_preset = None if preset is None else note_of_preset(preset, data_dir)
-    notes += () if said_by_preset is None else (said_by_preset,)
     notes += said_of_frozen(experiment.selections, experiment.settings)
-    experiment = replace(experiment, preset=preset, unlike_preset=unlike, notes=notes)
+    notes += said_of_balanced(experiment["strategy"], experiment.settings)
     _refuse(experiment.selections)
     refuse_frozen(experiment.selections, experiment.settings)
-    return experiment
+    return replace(experiment, notes=notes)
 
 
 def _unlike(recipe: Overrides, layers: Sequence[Overrides]) -> tuple[str, ...]:
     """Return the names of what layers say otherwise than a preset, but for seeds, hardware and storage."""
-    of_preset = expand_short(recipe)
+    theirs = expand_short(recipe)
     found: list[str] = []
     for layer in layers:
         said = {**expand_short(layer), **{key: layer[key] for key in ("scale",) if key in layer}}
-        found += [key for key, value in said.items() if str(of_preset.get(key)) != str(value)]
+        found += [key for key, value in said.items() if str(theirs.get(key)) != str(value)]
     return tuple(key for key in dict.fromkeys(found) if key not in _HARMLESS)
 
 

@@ -46,12 +46,12 @@ def refuse_frozen(selections: Mapping[str, Selection], settings: TrainingSetting
     if reason:
         raise UserError(
             f"freeze = {settings.freeze}: the strategy {strategy.name} cannot do with features that are computed once: "
-            f"{reason}. Choose another, or leave --freeze out."
+            f"{reason}. Choose another, or train all of the network from the start: --freeze 0."
         )
     if getattr(loss.sample, "views", 1) > 1:
         raise UserError(
             f"freeze = {settings.freeze}: the loss {loss.name} judges several views of an image together, and features "
-            "that are computed once are of one. Choose another, or leave --freeze out."
+            "that are computed once are of one. Choose another, or train all of the network from the start: --freeze 0."
         )
 
 

@@ -33,6 +33,9 @@ class TrainingSettings:
 
     epochs: int = parameter(20, "passes over the training set", range="[1, inf)", epochs=True)
     batch_size: int = parameter(128, "images per step; the last, smaller batch is kept", range="[2, inf)")
+    epoch_batches: int | None = parameter(
+        None, "batches in an epoch, of images that are drawn anew for each; none: all there are", range="[1, inf)"
+    )
     lr_schedule: Literal["constant", "step", "cosine", "linear", "one_cycle"] = parameter(
         "constant", "how the learning rate changes over the run; step divides it by 10 at each milestone"
     )

@@ -17,6 +17,9 @@ class Pass:
     """
     One pass over training samples.
 
+    Where a run limits the batches of its epochs (``--epoch-batches``), so many are taken of each pass: of `indices` the
+    first ones in the pass's order, of all N samples some that are drawn anew for the pass.
+
     Attributes:
         indices: int64 (M,), positions to visit, in which a position may occur more than once; a bool mask (N,) stands
             for the positions where it is true. None for all N.

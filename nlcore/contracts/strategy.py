@@ -27,7 +27,7 @@ class StrategyContext(Protocol):
     Losses and the context's own averages do so by themselves.
 
     A trained model is loaded by the strategy's ``setup`` too, so that ``predict`` works: there are no training images
-    then, and `predict` and `steps` raise RuntimeError; call them in ``begin_epoch``.
+    then, and `predict`, `steps` and `samples` raise RuntimeError; call them in ``begin_epoch``.
     """
 
     num_classes: int
@@ -163,6 +163,20 @@ class StrategyContext(Protocol):
     def steps(self, of: Pass | None = None) -> int:
         """Return how many steps a pass takes, not counting its paired one; by default one over all samples."""
 
+    def samples(self, epoch: int, batch_size: int | None = None) -> Tensor:
+        """
+        Return the positions that a method looks at before an epoch to divide them, int64 (M,) on the device.
+
+        These are all N, ascending, or, where the run limits the batches of its epochs (``--epoch-batches``), as many as
+        these hold: drawn anew for each epoch, with ``--class-balanced`` of each given class equally many, for which a
+        position may occur more than once.
+
+        Args:
+            epoch: of the run; keys the draws.
+            batch_size: None for the run's.
+
+        """
+
 
 class Strategy(Protocol):
     """
@@ -182,8 +196,13 @@ class Strategy(Protocol):
         ``checked_with``: a tuple of mappings of parameters, ``({"warm_up": 1},)``: what ``nl check`` trains with
         besides the defaults, so that it reaches later phases in a few epochs.
         ``defaults``: settings that it was published with, see `nlcore.contracts`.
+        ``chooses_samples``: when it chooses the samples of an epoch itself (``Pass(indices=...)``), in words such as
+        "after its warm-up": ``--class-balanced`` does not balance these, as the plan then says.
         ``not_frozen``: why it cannot do with features that are computed once (``--freeze``), in words such as "it
         compares views of an image"; so does what draws parts of a network anew. Else an image is (B, D, 1, 1) then.
+        ``no_history``: why what its losses observe is no history of single samples and their given labels, in words
+        such as "its network sees mixtures of images": where images are mixed, labels are replaced, or epochs show none.
+        Detectors that rank by such a history (``nl audit --detector aum``) are refused with it.
         ``state_dict()`` and ``load_state_dict(state)``: what is not in networks, modules, losses and optimisers;
         tensors and primitives, nothing else. Restored before them, so that optimisers that were made anew can be made
         anew again.

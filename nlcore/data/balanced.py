@@ -6,21 +6,22 @@ import torch
 from torch import Tensor
 
 
-def balanced_positions(labels: Tensor, random: torch.Generator) -> Tensor:
+def balanced_positions(labels: Tensor, number: int, random: torch.Generator) -> Tensor:
     """
-    Draw as many positions as there are samples, of each class equally many, in random order, int64 (N,).
+    Draw positions, of each class equally many, in random order, int64 (M,).
 
-    Counts differ by one at most: between the classes that occur, where N is no multiple of their number, and between
-    the samples of a class. So no sample of a rare class is left out of an epoch, none of a large one comes twice, and
-    of a large one each epoch draws others.
+    Counts differ by one at most: between the classes that occur, where M is no multiple of their number, and between
+    the samples of a class. So an epoch of all N leaves no sample of a rare class out, none of a large one comes twice,
+    and of a large one each epoch draws others.
 
     Args:
         labels: int64 (N,), on the CPU.
+        number: M, how many to draw; N for a whole epoch.
         random: draws, on the CPU.
 
     """
     classes = labels.bincount().nonzero().flatten()
-    share, more = divmod(len(labels), max(len(classes), 1))
+    share, more = divmod(number, max(len(classes), 1))
     counts = torch.full((len(classes),), share)
     counts[torch.randperm(len(classes), generator=random)[:more]] += 1
     drawn = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -36,6 +36,7 @@ class TrainingBatches:
         seed: int,
         device: torch.device,
         class_balanced: bool = False,
+        epoch_batches: int | None = None,
     ) -> None:
         normalise = Normalise(data.mean, data.std, device)
         self.images = DeviceImages(data.images, normalise, device)
@@ -46,6 +47,7 @@ class TrainingBatches:
             labels = torch.from_numpy(data.trusted.labels).to(device)
             self._sources["trusted"] = _Source(DeviceImages(data.trusted.images, normalise, device), labels)
         self._class_balanced = class_balanced
+        self._epoch_batches = epoch_batches
         self._batch_size = batch_size
         self._seed = seed
         self._device = device
@@ -67,13 +69,15 @@ class TrainingBatches:
             view.begin_epoch(epoch, epochs)
 
     def lengths(self, of: Pass) -> list[int]:
-        """Return the size of each batch of a pass. A tail of one joins the batch before it."""
-        count = len(self.labels(of.source)) if of.indices is None else len(of.indices)
-        size = of.batch_size or self._batch_size
-        lengths = [size] * (count // size) + ([count % size] if count % size else [])
-        if len(lengths) > 1 and lengths[-1] == 1:  # batch normalisation cannot take one sample
-            lengths[-2:] = [lengths[-2] + 1]
-        return lengths
+        """Return the size of each batch of a pass, of which there are no more than the run wants in an epoch."""
+        return self._all_lengths(of)[: self._epoch_batches]
+
+    def samples(self, epoch: int, batch_size: int | None) -> Tensor:
+        """Return what an epoch draws from, see `nlcore.contracts.StrategyContext.samples`."""
+        number = sum(self.lengths(Pass(batch_size=batch_size)))
+        if number == len(self.given):
+            return torch.arange(number)
+        return self._drawn("train", number, generator(self._seed, "samples", epoch))
 
     def labels(self, source: str) -> Tensor:
         """
@@ -105,7 +109,7 @@ class TrainingBatches:
         if of.paired and self.lengths(of.paired):
             paired = self._forever(of.paired, epoch, f"{purpose}/paired")
         steps = torch.arange(first_step, first_step + len(self.lengths(of)), device=self._device)
-        for number, (index, views) in enumerate(self._index_and_views(of, epoch, purpose)):
+        for number, (index, views) in enumerate(self._index_and_views(of, epoch, purpose, self.lengths(of))):
             step = steps[number : number + 1]
             yield Batch(
                 views=views,
@@ -117,8 +121,8 @@ class TrainingBatches:
             )
 
     def seen_as(self, of: Pass, epoch: int, purpose: str) -> Iterator[Tensor]:
-        """Yield the images of a pass in its only view."""
-        for _, views in self._index_and_views(of, epoch, purpose):
+        """Yield the images of a pass in its only view, however many these are."""
+        for _, views in self._index_and_views(of, epoch, purpose, self._all_lengths(of)):
             yield views[0]
 
     def _forever(self, of: Pass, epoch: int, purpose: str) -> Iterator[Batch]:
@@ -127,27 +131,43 @@ class TrainingBatches:
             yield from self.iterate(of, epoch, f"{purpose}/{turn}")
             turn += 1
 
-    def _index_and_views(self, of: Pass, epoch: int, purpose: str) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
+    def _all_lengths(self, of: Pass) -> list[int]:
+        """Return the sizes of the batches of all samples of a pass. A tail of one joins the batch before it."""
+        count = len(self.labels(of.source)) if of.indices is None else len(of.indices)
+        size = of.batch_size or self._batch_size
+        lengths = [size] * (count // size) + ([count % size] if count % size else [])
+        if len(lengths) > 1 and lengths[-1] == 1:  # batch normalisation cannot take one sample
+            lengths[-2:] = [lengths[-2] + 1]
+        return lengths
+
+    def _index_and_views(
+        self, of: Pass, epoch: int, purpose: str, lengths: Sequence[int]
+    ) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
         """Draw a pass's order and augmentation ahead, then yield positions and views batch by batch."""
         random = generator(self._seed, f"pass/{purpose}", epoch)
-        count = len(self.labels(of.source))
-        indices = self._everything(of.source, random) if of.indices is None else of.indices.cpu()
+        count, number = len(self.labels(of.source)), sum(lengths)
+        indices = self._drawn(of.source, number, random) if of.indices is None else of.indices.cpu()
         if len(indices) and not (indices.min() >= 0 and indices.max() < count):
             kind = "training samples" if of.source == "train" else "trusted ones"
             raise ValueError(f"Pass: indices from {indices.min()} to {indices.max()}; there are {count} {kind}.")
         if of.shuffle:
             indices = indices[torch.randperm(len(indices), generator=random)]
+        indices = indices[:number]
         asked = [
             Asked(
                 self.views[name],
                 self.views[name].draw(len(indices), random),
-                derive_seed(self._seed, f"store/{purpose}/{number}", epoch),
+                derive_seed(self._seed, f"store/{purpose}/{place}", epoch),
             )
-            for number, name in enumerate(of.view_names)
+            for place, name in enumerate(of.view_names)
         ]
-        return self._sources[of.source].images.in_order(indices, self.lengths(of), asked)
+        return self._sources[of.source].images.in_order(indices, lengths, asked)
 
-    def _everything(self, source: str, random: torch.Generator) -> Tensor:
-        """Return N positions: each once, or, where classes are balanced, as many of each given class."""
+    def _drawn(self, source: str, number: int, random: torch.Generator) -> Tensor:
+        """Return so many positions: ascending, each once, or, where classes are balanced, as many of each class."""
         labels = self.labels(source).cpu()
-        return balanced_positions(labels, random) if self._class_balanced else torch.arange(len(labels))
+        if self._class_balanced:
+            return balanced_positions(labels, number, random)
+        if number == len(labels):
+            return torch.arange(number)
+        return torch.randperm(len(labels), generator=random)[:number].sort().values

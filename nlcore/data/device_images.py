@@ -8,6 +8,7 @@ there on the two are treated alike and give the same numbers.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -65,6 +66,11 @@ class DeviceImages:
 
     def __len__(self) -> int:
         return len(self._store)
+
+    @property
+    def values(self) -> int:
+        """How many numbers a network is given for an image."""
+        return math.prod(self._store.image_shape) if self.features is None else self.features.shape[1]
 
     def in_order(
         self, indices: Tensor, lengths: Sequence[int], asked: Sequence[Asked]

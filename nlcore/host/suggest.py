@@ -69,6 +69,7 @@ SETTINGS: Mapping[str, str] = {
     **dict.fromkeys(("gpu", "gpus", "cuda", "gpu_id"), "device"),
     **dict.fromkeys(("batch", "bs", "batchsize", "bsz"), "batch_size"),
     **dict.fromkeys(("n_epochs", "num_epochs", "max_epochs", "nepochs"), "epochs"),
+    **dict.fromkeys(("limit_train_batches", "steps_per_epoch", "num_batches"), "epoch_batches"),
     **dict.fromkeys(("wd", "decay"), "weight_decay"),
     **dict.fromkeys(("opt", "optim"), "optimizer"),
     **dict.fromkeys(("scheduler", "lr_scheduler", "schedule"), "lr_schedule"),

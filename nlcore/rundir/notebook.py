@@ -57,8 +57,20 @@ def as_frame(rows: Sequence[Mapping[str, Any]]) -> pandas.DataFrame:
         UserError: pandas is not installed.
 
     """
+    frame: pandas.DataFrame = pandas_package().DataFrame(rows)
+    return frame
+
+
+def pandas_package() -> Any:
+    """
+    Return the package pandas.
+
+    Raises:
+        UserError: it is not installed.
+
+    """
     try:
         import pandas
     except ImportError:
         raise UserError("A data frame needs the package pandas. Type: pip install pandas") from None
-    return pandas.DataFrame(rows)
+    return pandas

@@ -104,7 +104,7 @@ def _title(result: Result) -> str:
         return f"{parts[slot]} ({inside})" if inside else parts[slot]
 
     rate = "" if result.noise_rate is None else f" {result.noise_rate:.1%}"
-    first = f"{with_options('loss')}, {with_options('strategy')} on {parts['dataset']}"
+    first = f"{with_options('loss')}, {with_options('strategy')} on {result.data or parts['dataset']}"
     return f"{first}\n{with_options('noise')} noise{rate}, {parts['architecture']}, seed {result.seed}"
 
 

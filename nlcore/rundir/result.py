@@ -40,10 +40,12 @@ class Result:
             best on held-out noisy data); ``best_oracle`` (the best of all epochs on the test set itself).
         memorisation: ``clean_accuracy``, ``memorised`` and ``corrected`` over the whole training set at the end.
         further_tests: the same as `test_accuracy` of each further test set, by its name.
+        data: what its data are called in titles: as the user's folder or table is, else as the data set.
         options: the components' parameters that differ from their defaults, as ``{"loss.q": 0.3}``.
         oracles: what the method was told that a user could not know.
         preset: the preset that the run was made from: its ``name``, and what is ``unlike`` it; empty of any other.
         num_weights: how many weights all networks have.
+        class_balanced: whether each given class was shown equally often; None where the method chooses samples itself.
         per_class: of each class in the test set what the last epoch's model makes of it, as
             `nlcore.rundir.figures.per_class` says: ``name``, ``count``, ``recall`` and more.
         ece: expected calibration error of the last epoch's model on the test set, see `nlcore.rundir.figures`.
@@ -65,10 +67,12 @@ class Result:
     test_accuracy: Mapping[str, float | None] = field(default_factory=lambda: accuracies([]))
     memorisation: Mapping[str, float | None] = field(default_factory=dict)
     further_tests: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    data: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     oracles: Sequence[str] = ()
     preset: Mapping[str, Any] = field(default_factory=dict)
     num_weights: int | None = None
+    class_balanced: bool | None = False
     per_class: Sequence[Mapping[str, Any]] = ()
     ece: float | None = None
     labels_sha256: str | None = None
@@ -93,7 +97,7 @@ class Result:
     def _what(self) -> str:
         used = self.components
         method = f"{used.get('loss')}, {used.get('strategy')}, {used.get('architecture')}"
-        return f"{method} on {used.get('dataset')}, {used.get('noise')} noise, seed {self.seed}"
+        return f"{method} on {self.data or used.get('dataset')}, {used.get('noise')} noise, seed {self.seed}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as plain JSON values."""
@@ -146,10 +150,8 @@ class Result:
         never = [str(one["name"]) for one in known if one["accuracy"] == 0]
         if never:
             more = f" and {len(never) - 5} more" if len(never) > 5 else ""
-            lines.append(
-                f"never right: {', '.join(never[:5])}{more} (on none of their test images; try --class-balanced, or "
-                "more epochs)"
-            )
+            way_out = "try --class-balanced, or more epochs" if self.class_balanced is False else "try more epochs"
+            lines.append(f"never right: {', '.join(never[:5])}{more} (on none of their test images; {way_out})")
         return lines
 
     @property

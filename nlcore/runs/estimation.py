@@ -50,7 +50,7 @@ def estimate_run(
     experiment = resolve_run(directory, "estimate", places)
     with attributed([*experiment.entries, *entries]):
         data = load_data(experiment, terminal.line, terminal.progress_of)
-        count = epochs or warm_up_epochs(len(data.train), folds, experiment.settings.batch_size)
+        count = epochs or warm_up_epochs(len(data.train), folds, experiment.settings)
         evidence = out_of_sample(experiment, data, folds, count, terminal.progress_of)
         estimates = [_estimated(entry, evidence) for entry in entries]
     agreement = float(np.mean(evidence.probabilities.argmax(1) == evidence.given))
@@ -87,7 +87,7 @@ def estimating(
         stored = from_json(known)
         if stored is not None:
             return stored
-        epochs = warm_up_epochs(len(untold.train), FOLDS, experiment.settings.batch_size)
+        epochs = warm_up_epochs(len(untold.train), FOLDS, experiment.settings)
         evidence = out_of_sample(experiment, untold, FOLDS, epochs, terminal.progress_of)
         found: Estimate = registry().create("estimator", ESTIMATOR).estimate(evidence)
         assert found.rate is not None  # the confident joint always has one

@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlcore.config.experiment import Experiment, resolve
+from nlcore.config.named import check_named_files
 from nlcore.config.recipe import Overrides
 from nlcore.contracts import DatasetContext, Labels, NoiseContext
+from nlcore.data.called import called
 from nlcore.data.labelled_files import labelled_files
 from nlcore.data.stores import as_store
 from nlcore.errors import UserError
@@ -92,7 +94,9 @@ class Evaluation:
         return {**about, **self.figures.to_json(), "mistakes": mistakes}
 
 
-def evaluate_files(model: TrainedModel, place: Path, unreadable: Callable[[Path, str], None], shown: int) -> Evaluation:
+def evaluate_files(
+    model: TrainedModel, place: Path, unreadable: Callable[[Path, str], None], terminal: Terminal, shown: int
+) -> Evaluation:
     """
     Measure a model on image files.
 
@@ -100,6 +104,7 @@ def evaluate_files(model: TrainedModel, place: Path, unreadable: Callable[[Path,
         model: to measure.
         place: a folder with a folder for each class, or a CSV with the columns path and label.
         unreadable: is called with each file that cannot be read and the reason; it is left out.
+        terminal: is told how far it is.
         shown: how many mistakes are kept.
 
     Raises:
@@ -114,6 +119,8 @@ def evaluate_files(model: TrainedModel, place: Path, unreadable: Callable[[Path,
     for path, row in model.predict_files(labels, unreadable):
         paths.append(path)
         rows.append(row)
+        terminal.progress_of(len(rows), len(labels), "images")
+    terminal.stop()
     if not rows:
         raise UserError(f"None of the images of {place} can be read.")
     known = np.array([labels[path] for path in paths], np.int64)
@@ -145,6 +152,8 @@ def evaluate_dataset(
     """
     experiment = _experiment(place, given, labels)
     _check_reading(place, experiment)
+    if labels is not None:
+        check_named_files(experiment["noise"])
     source = DatasetContext(
         experiment.data_dir, not experiment.storage.no_download, terminal.line, terminal.progress_of
     )
@@ -156,14 +165,17 @@ def evaluate_dataset(
             context = NoiseContext(test.ids, store, tuple(data.classes), source.directory, source)
             other = experiment["noise"].create()
             against = other.corrupt(against.copy(), len(data.classes), np.random.default_rng(0), context)
-        what = f"test set of {experiment['dataset'].name}"
+        what = f"test set of {called(experiment['dataset'])}"
         if not len(store):
             raise UserError(f"The {what} has no images.")
         if store.image_shape != model.image_shape:
             raise _other_size(what, store.image_shape, model.image_shape, experiment)
         numbers = _numbers(model.classes, [data.classes[label] for label in against], f"The {what}")
         wrong = None if clean is None else float(np.mean(against != clean))
-        rows = [model.predict(store.fetch(part)) for part in _parts(len(store))]
+        rows = []
+        for part in _parts(len(store)):
+            rows.append(model.predict(store.fetch(part)))
+            terminal.progress_of(int(part[-1]) + 1, len(store), "images")
     names = [str(one) for one in test.ids.tolist()]
     return _evaluation(what, model.classes, np.concatenate(rows), numbers, wrong, names, store.fetch, shown)
 

@@ -77,7 +77,9 @@ class FromPixels(nn.Module):
         return self.probabilities(normalised)
 
 
-def export_model(model: TrainedModel, folder: Path, to: str, path: Path) -> Exported:
+def export_model(
+    model: TrainedModel, folder: Path, to: str, path: Path, say: Callable[[str], None] = lambda what: None
+) -> Exported:
     """
     Write a model as one file.
 
@@ -86,6 +88,7 @@ def export_model(model: TrainedModel, folder: Path, to: str, path: Path) -> Expo
         folder: of the model, with its ``model.json``.
         to: the format, one of `SUFFIXES`.
         path: of the file; one that is there is replaced.
+        say: is told what is done now.
 
     Raises:
         UserError: a package that the format needs is missing, or the network decides in Python what to compute.
@@ -99,14 +102,18 @@ def export_model(model: TrainedModel, folder: Path, to: str, path: Path) -> Expo
     with _quietly(), torch.no_grad():
         try:
             _check_writable(beside, path)
+            say("finding the graph, for images of any size")
             for program, any_size in _graphs(whole, images):
                 try:
+                    say(f"writing {path.name}, for images of {'any' if any_size else 'one'} size")
                     WRITERS[to](program, whole, images, json.dumps(_described(about, any_size)), beside)
+                    say(f"comparing {path.name} with nl predict")
                     compute, checked_with = READERS[to](beside)
                     difference = _difference(model, compute, any_size)
                 except Exception as error:
                     if not any_size:
                         raise UserError(_why_not(error)) from error
+                    say("finding the graph, for images of one size")
                     continue  # not every layer is there for any size, and in each format others
                 if difference <= LARGEST:
                     os.replace(beside, path)

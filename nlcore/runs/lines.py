@@ -6,6 +6,8 @@ import sys
 
 from rich.console import Console
 
+SILENT_SECONDS = 2.0  # whatever takes longer gets a bar
+
 
 class Lines:
     """

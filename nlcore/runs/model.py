@@ -26,7 +26,7 @@ from nlcore.rundir.model_file import NAME, ModelFile, from_json
 from nlcore.rundir.result import Result
 from nlcore.training.build import Components, Idle, wire_for_prediction
 from nlcore.training.hardware import available_cpus
-from nlcore.training.predict import in_batches
+from nlcore.training.predict import at_once, in_batches
 
 T = TypeVar("T")
 
@@ -73,13 +73,13 @@ class TrainedModel:
         """Return the class probabilities, as `predict` does."""
         return self.predict(images)
 
-    def predict(self, images: NDArray[np.uint8], batch_size: int = 500) -> NDArray[np.float32]:
+    def predict(self, images: NDArray[np.uint8], batch_size: int | None = None) -> NDArray[np.float32]:
         """
         Return the class probabilities, float32 (N, K).
 
         Args:
             images: uint8 (N, H, W, C), 0..255.
-            batch_size: how many are looked at together.
+            batch_size: how many are looked at together; none: 500, of images above 64×64 pixels fewer.
 
         Raises:
             UserError: images of another type or number of channels.
@@ -91,9 +91,11 @@ class TrainedModel:
         if not len(images):
             return np.empty((0, len(self.classes)), np.float32)
 
+        size = batch_size or at_once(500, images[0].size)
+
         def batches() -> Iterator[Tensor]:
-            for start in range(0, len(images), batch_size):
-                batch = torch.from_numpy(images[start : start + batch_size].copy()).to(self._device)
+            for start in range(0, len(images), size):
+                batch = torch.from_numpy(images[start : start + size].copy()).to(self._device)
                 yield self._normalise(batch.permute(0, 3, 1, 2))
 
         found: NDArray[np.float32] = in_batches(self.probabilities, batches()).cpu().numpy()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nlcore.config.balanced import chooses_samples
 from nlcore.config.experiment import Experiment
 from nlcore.config.frozen import frozen_epochs
 from nlcore.config.published import published_or_none
 from nlcore.data.run_data import RunData
+from nlcore.errors import plural
 from nlcore.host.hookspecs import slots
 from nlcore.training.trainer import Trainer
 
@@ -29,9 +31,9 @@ def plan(experiment: Experiment, data: RunData, trainer: Trainer, run_dir: str) 
         + (f", starting from {settings.init}" if settings.init else ""),
         "loss": str(experiment["loss"]),
         "strategy": str(experiment["strategy"]),
-        "training": _training_in_words(experiment),
+        "training": _training_in_words(experiment, trainer.ctx.steps()),
         "hardware": f"{hardware.device}{f' ({hardware.name})' if hardware.device.type == 'cuda' else ''}, "
-        f"{hardware.precision}, {_plural(hardware.threads, 'thread')}{', CUDA graphs' if trainer.capture else ''}"
+        f"{hardware.precision}, {plural(hardware.threads, 'thread')}{', CUDA graphs' if trainer.capture else ''}"
         + _processes_in_words(experiment),
         "run": run_dir,
     }
@@ -103,9 +105,11 @@ def _counts(data: RunData) -> Mapping[str, int]:
     return dict(zip(data.classes, counts, strict=True))
 
 
-def _training_in_words(experiment: Experiment) -> str:
+def _training_in_words(experiment: Experiment, steps: int) -> str:
     settings, optimizer = experiment.settings, experiment["optimizer"]
-    parts = [f"{_plural(settings.epochs, 'epoch')}, batches of {settings.batch_size}"]
+    limited = settings.epoch_batches is not None
+    batches = f" of {plural(steps, 'batch', 'batches')}" if limited else ", batches"
+    parts = [f"{plural(settings.epochs, 'epoch')}{batches} of {settings.batch_size}"]
     rates = ", ".join(
         f"{key} {value}" for key, value in optimizer.params.items() if key in _ALWAYS or key in optimizer.changed
     )
@@ -120,12 +124,9 @@ def _training_in_words(experiment: Experiment) -> str:
     if settings.clip_norm:
         parts.append(f"gradients clipped at {settings.clip_norm}")
     if settings.class_balanced:
-        parts.append("classes balanced")
+        own = chooses_samples(experiment["strategy"]) is not None
+        parts.append("classes balanced" + " where the strategy does not choose the samples" * own)
     return ", ".join([*parts, f"seed {settings.seed}"])
 
 
 _ALWAYS = ("lr", "momentum", "weight_decay")
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count:,} {word}{'s' * (count != 1)}"

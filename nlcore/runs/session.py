@@ -15,7 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nlcore.config.balanced import chooses_samples
 from nlcore.config.experiment import Experiment
+from nlcore.data.called import called
 from nlcore.data.run_data import RunData
 from nlcore.errors import RunError
 from nlcore.host.boundary import attributed
@@ -242,6 +244,7 @@ class Session(Observer):
             seed=settings.seed,
             noise_seed=settings.noise_seed,
             epochs=settings.epochs,
+            data=called(experiment["dataset"]),
             noise_rate=self.data.truth.noise_rate,
             test_accuracy=accuracies(self.rows),
             further_tests={name: accuracies(self.rows, f"test_accuracy_{name}") for name in self.data.further_tests},
@@ -249,6 +252,7 @@ class Session(Observer):
             oracles=tuple(trainer.ctx.oracles),
             preset=self._preset,
             num_weights=trainer.num_weights,
+            class_balanced=settings.class_balanced if chooses_samples(experiment["strategy"]) is None else None,
             labels_sha256=self.data.labels_sha256,
             seconds=self._seconds(),
             images_per_second=round(images / trained, 1) if trained else None,

@@ -13,13 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from nlcore.runs.estimate import EpochSeconds
-from nlcore.runs.lines import Lines
+from nlcore.runs.lines import SILENT_SECONDS, Lines
 from nlcore.training.observers import Observer, Start
 
 LONG_SECONDS = 600  # CPU runs estimated to take longer than this get hints on what is quicker
 WORTH_AN_ESTIMATE = 10  # seconds; what takes less is over before it is read
 WRONG_BY = 1 / 3  # an estimate that was off by more than this share is said again
-SILENT_SECONDS = 2  # whatever takes longer gets a bar
 _FURTHER = "test_accuracy_"  # of further test sets, by their names
 
 

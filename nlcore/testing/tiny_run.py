@@ -48,6 +48,7 @@ class TinyRun:
         optimizer: Any = None,
         architecture: Architecture | None = None,
         processes: Processes = ALONE,
+        epoch_batches: int | None = None,
     ) -> None:
         """
         Set the strategy up.
@@ -62,6 +63,7 @@ class TinyRun:
             optimizer: an instance; SGD at a rate of 0.1 where None.
             architecture: another than the toy's.
             processes: that train together.
+            epoch_batches: batches in an epoch; all where None.
 
         """
         self.returned: list[Any] = []
@@ -76,7 +78,7 @@ class TinyRun:
             optimizer=optimizer or known.create("optimizer", "sgd", {"lr": 0.1}),
             views={"weak": View([weak], ["crop_flip"]), "strong": View(strong, ["crop_flip", "cutout"])},
         )
-        settings = TrainingSettings(epochs=epochs, **SETTINGS)
+        settings = TrainingSettings(epochs=epochs, epoch_batches=epoch_batches, **SETTINGS)
         hardware = resolve_hardware("cpu", precision, "1", processes=processes)
         self.strategy = strategy
         self._data = data or prepared()

@@ -16,10 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nlcore.config.by_preset import naming_preset
 from nlcore.config.experiment import Experiment
 from nlcore.config.frozen import frozen_epochs
+from nlcore.config.named import check_named_files
 from nlcore.config.settings import TrainingSettings
-from nlcore.contracts import Architecture, DatasetContext, NoiseInfo, Optimizer, Strategy
+from nlcore.contracts import Architecture, DatasetContext, NoiseInfo, Optimizer, Pass, Strategy
 from nlcore.data.batches import TrainingBatches
 from nlcore.data.prepare import prepare
 from nlcore.data.run_data import RunData, TrainingData
@@ -103,8 +105,17 @@ def wire(
     """
     training = data.training
     batches = TrainingBatches(
-        training, components.views, settings.batch_size, settings.seed, hardware.device, settings.class_balanced
+        training,
+        components.views,
+        settings.batch_size,
+        settings.seed,
+        hardware.device,
+        settings.class_balanced,
+        settings.epoch_batches,
     )
+    there = len(batches.lengths(Pass()))
+    if settings.epoch_batches is not None and there < settings.epoch_batches:
+        report(f"epoch_batches = {settings.epoch_batches:,}: there are only {there:,}, and an epoch takes all of them")
     ctx = Context(
         settings,
         training,
@@ -204,7 +215,7 @@ def build(
 
     """
     settings = experiment.settings
-    with memory_in_words(experiment):
+    with memory_in_words(experiment), naming_preset(experiment.preset, experiment.of_preset):
         threads = threads or settings.threads
         hardware = resolve_hardware(
             settings.device, precision or settings.precision, threads, settings.deterministic, processes
@@ -221,7 +232,8 @@ def build(
         )
         if threads == "auto" and hardware.device.type == "cpu" and processes.count == 1:
             network = components.architecture.build(data.num_classes, data.image_shape)
-            images = max(1, settings.epochs - frozen_epochs(settings)) * len(data.train)
+            epochs, count = max(1, settings.epochs - frozen_epochs(settings)), len(data.train)
+            images = epochs * min(count, (settings.epoch_batches or count) * settings.batch_size)
             hardware = replace(hardware, threads=choose_threads(network, data.image_shape, images, hardware))
         initial = initial_weights(experiment, report)
         given: dict[str, Any] = {"report": report, "estimate": estimate, "initial": initial, "progress": progress}
@@ -246,30 +258,32 @@ def load_data(
 
     """
     settings = experiment.settings
-    several = Processes(count=settings.devices * settings.num_nodes, local_count=settings.devices)
-    resolve_hardware(settings.device, settings.precision, settings.threads, processes=several)
-    pretrained_file(experiment, report)  # a long download before anything else is done
-    data = prepare(
-        experiment["dataset"].create(),
-        experiment["noise"].create(),
-        DatasetContext(experiment.data_dir, not experiment.storage.no_download, report, progress),
-        noise_seed=settings.noise_seed,
-        validation=settings.validation,
-        trusted=settings.trusted,
-        exclude=None if settings.exclude is None else Path(settings.exclude),
-    )
-    data = normalised_for(experiment["architecture"], data)
-    say_small(experiment["architecture"], data, report)
-    if not len(data.train):
-        asked = " and ".join(
-            f"{name} = {getattr(settings, name)}" for name in ("validation", "trusted") if getattr(settings, name)
+    with naming_preset(experiment.preset, experiment.of_preset):
+        several = Processes(count=settings.devices * settings.num_nodes, local_count=settings.devices)
+        resolve_hardware(settings.device, settings.precision, settings.threads, processes=several)
+        pretrained_file(experiment, report)  # a long download before anything else is done
+        check_named_files(*experiment.deciding.values())
+        data = prepare(
+            experiment["dataset"].create(),
+            experiment["noise"].create(),
+            DatasetContext(experiment.data_dir, not experiment.storage.no_download, report, progress),
+            noise_seed=settings.noise_seed,
+            validation=settings.validation,
+            trusted=settings.trusted,
+            exclude=None if settings.exclude is None else Path(settings.exclude),
         )
-        raise UserError(f"{asked}: that leaves nothing to train on. Give a smaller share.")
-    if settings.batch_size > len(data.train):
-        raise UserError(
-            f"batch_size = {settings.batch_size}: the training set has only {len(data.train):,} images. "
-            "Give a smaller --batch-size."
-        )
-    if settings.validation and not data.validation:
-        raise UserError(f"validation = {settings.validation}: that is less than one image of each class.")
-    return data
+        data = normalised_for(experiment["architecture"], data)
+        say_small(experiment["architecture"], data, report)
+        if not len(data.train):
+            asked = " and ".join(
+                f"{name} = {getattr(settings, name)}" for name in ("validation", "trusted") if getattr(settings, name)
+            )
+            raise UserError(f"{asked}: that leaves nothing to train on. Give a smaller share.")
+        if settings.batch_size > len(data.train):
+            raise UserError(
+                f"batch_size = {settings.batch_size}: the training set has only {len(data.train):,} images. "
+                "Give a smaller --batch-size."
+            )
+        if settings.validation and not data.validation:
+            raise UserError(f"validation = {settings.validation}: that is less than one image of each class.")
+        return data

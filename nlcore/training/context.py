@@ -24,7 +24,7 @@ from nlcore.training.initial import InitialWeights
 from nlcore.training.networks import draw_network
 from nlcore.training.observers import Watcher
 from nlcore.training.optimizers import Optimizers
-from nlcore.training.predict import in_batches
+from nlcore.training.predict import at_once, in_batches
 from nlcore.training.synced_norm import synchronise
 
 
@@ -127,7 +127,7 @@ class Context:
         fresh = dict(_tensors(self._draw(f"{name}/reset/{round}")))
         chosen = {id(tensor) for _, tensor in _tensors(part if part is not None else inner)}
         if chosen & self.frozen:
-            raise RunError("The strategy draws weights anew that --freeze holds. Leave --freeze out.")
+            raise RunError("The strategy draws weights anew that --freeze holds. Give --freeze 0.")
         for known, tensor in _tensors(inner):
             if id(tensor) in chosen:
                 tensor.copy_(fresh[known])
@@ -186,7 +186,8 @@ class Context:
         """Return what `network` gives for training images in a view, in evaluation mode and without gradients."""
         batches = self._training_images()
         chosen = torch.arange(len(batches.labels(source))) if indices is None else indices
-        of = Pass(indices=chosen, batch_size=500, views=(view,), shuffle=False, source=source)
+        size = at_once(500, batches.images.values)
+        of = Pass(indices=chosen, batch_size=size, views=(view,), shuffle=False, source=source)
         with self.evaluating():
             return in_batches(network, batches.seen_as(of, epoch, f"predict/{view}"))
 
@@ -201,6 +202,10 @@ class Context:
     def steps(self, of: Pass | None = None) -> int:
         """Return how many steps a pass takes; by default one over all samples."""
         return len(self._training_images().lengths(of or Pass()))
+
+    def samples(self, epoch: int, batch_size: int | None = None) -> Tensor:
+        """Return the positions that a method divides before an epoch: all, or those drawn where epochs are limited."""
+        return self._training_images().samples(epoch, batch_size).to(self.device)
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:

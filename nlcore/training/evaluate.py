@@ -16,7 +16,7 @@ from nlcore.data.seeds import derive_seed
 from nlcore.data.views import Normalise
 from nlcore.errors import RunError
 from nlcore.training.context import Context
-from nlcore.training.predict import in_batches
+from nlcore.training.predict import at_once, in_batches
 
 SAMPLE = 2_000  # training images evaluated after each epoch; all of them at the end
 
@@ -61,12 +61,9 @@ class Evaluator:
 
     def test_probabilities(self) -> NDArray[np.float32]:
         """Return the class probabilities of the test images now, (N, K)."""
-        size = 2_000 if self._ctx.device.type == "cuda" else 500
-        index = torch.arange(len(self._test))
+        plain = self._test.plain(torch.arange(len(self._test)), self._size(self._test))
         with self._ctx.evaluating():
-            shares = in_batches(
-                lambda batch: self._strategy.predict(batch).float().softmax(1), self._test.plain(index, size)
-            )
+            shares = in_batches(lambda batch: self._strategy.predict(batch).float().softmax(1), plain)
         found: NDArray[np.float32] = shares.cpu().numpy()
         return found
 
@@ -124,12 +121,15 @@ class Evaluator:
 
     def _classes(self, images: DeviceImages, positions: Labels | None) -> Labels:
         """Return the predicted classes of these images, all of them where no positions are given."""
-        size = 2_000 if self._ctx.device.type == "cuda" else 500
         index = torch.from_numpy(np.arange(len(images)) if positions is None else positions)
+        plain = images.plain(index, self._size(images))
         with self._ctx.evaluating():
-            classes = in_batches(lambda batch: self._strategy.predict(batch).argmax(1), images.plain(index, size))
+            classes = in_batches(lambda batch: self._strategy.predict(batch).argmax(1), plain)
         found: Labels = classes.cpu().numpy()
         return found
+
+    def _size(self, images: DeviceImages) -> int:
+        return at_once(2_000 if self._ctx.device.type == "cuda" else 500, images.values)
 
 
 def memorisation(predicted: Labels, given: Labels, true: Labels | None) -> dict[str, Any]:

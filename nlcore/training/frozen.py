@@ -29,6 +29,7 @@ from nlcore.data.device_images import DeviceImages
 from nlcore.errors import RunError, UserError
 from nlcore.training.context import Context
 from nlcore.training.initial import some
+from nlcore.training.predict import at_once
 
 IN_MEMORY = 2 * 1024**3  # bytes of features of one store; more lie in a file, of which the system keeps what fits
 _BATCH = 64
@@ -76,12 +77,13 @@ def refuse_drawn(drawn: Sequence[str]) -> None:
         UserError: some are no head's.
 
     """
-    body = [name for name in drawn if not name.startswith("head.")]
+    body = [name for name in dict.fromkeys(drawn) if not name.startswith("head.")]  # networks of a run are alike
     if body:
         raise UserError(
             f"freeze: this network has tensors ({some(body)}) that are not in the weights that it starts from, and "
-            "would stay as drawn. Leave --freeze out, or take the model as its weights are for: the same architecture "
-            "and width, images of as many channels, and --architecture.small_images as it was."
+            "would stay as drawn. Train all of it from the start, --freeze 0, or take the model as its weights are "
+            "for: the same architecture and width, images of as many channels, and --architecture.small_images as it "
+            "was."
         )
 
 
@@ -123,11 +125,15 @@ class FrozenBodies:
         self._progress = progress
         self._now = False
         self._frozen: list[nn.Parameter] = []
-        bodies = [_body(network) for network in ctx.networks.values()] if epochs else []
-        if any(not _equal(bodies[0], other) for other in bodies[1:]):
+        bodies = {name: _body(network) for name, network in ctx.networks.items()} if epochs else {}
+        first = next(iter(bodies), "")
+        others = [name for name, body in bodies.items() if not _equal(bodies[first], body)]
+        if others:
             raise UserError(
-                "freeze: the networks of this run start from different weights, and features are computed once for "
-                "all of them. Start them from one file: --architecture.pretrained, or --init FILE."
+                f"freeze: the body of {' and '.join(others)} starts from other weights than that of {first}, and "
+                "features are computed once for all. Start all networks from one: --init of a run with one network, as "
+                "--strategy standard trains, or --architecture.pretrained true; or train all of them from the start: "
+                "--freeze 0."
             )
 
     def begin_epoch(self, epoch: int) -> None:
@@ -162,7 +168,7 @@ class FrozenBodies:
         """
         if self._now and any(len(one.view_names) > 1 for one in _with_paired(passes)):
             raise RunError(
-                "The strategy asks for several views of an image, and with --freeze there is one. Leave --freeze out."
+                "The strategy asks for several views of an image, and with --freeze there is one. Give --freeze 0."
             )
 
     def seconds(self) -> float:
@@ -216,7 +222,7 @@ class FrozenBodies:
     def _described(self, images: DeviceImages) -> Iterator[Tensor]:
         """Yield the features of plain images, float32 (B, D)."""
         network: Any = next(iter(self._ctx.networks.values()))
-        for batch in images.plain(torch.arange(len(images)), _BATCH):
+        for batch in images.plain(torch.arange(len(images)), at_once(_BATCH, images.values)):
             yield network.features(batch).flatten(1)
 
 

@@ -50,8 +50,8 @@ class InitialWeights:
         left = [key for key in given if key not in names.values()]
         if not fitting:
             raise UserError(
-                f"{self.setting} = {self._path}: none of its {len(given)} tensors ({some(list(given))}) fits the "
-                f"network, whose tensors are {some(list(own))}. Choose the architecture that these weights are for."
+                f"{self.setting} = {self._path}: none of its {len(given)} tensors ({some(list(given))}) fits {name}, "
+                f"whose tensors are {some(list(own))}. Choose the architecture that these weights are for."
             )
         self._check(network, [key for key in drawn if key not in names], [key for key in drawn if key in names], left)
         for key, found in fitting.items():

@@ -22,6 +22,7 @@ class Scheduled:
     bare: torch.optim.Optimizer
     placed: torch.optim.Optimizer
     losses: list[BoundLoss]
+    lr: float  # that was asked for, of which groups of parameters may have a part
     follows: bool  # whether its rate follows the run's schedule
 
     @property
@@ -89,7 +90,7 @@ class Optimizers:
         bare = component.make(groups)
         for group in bare.param_groups:
             group["initial_lr"] = group["lr"]
-        new = Scheduled(bare, self._hardware.wrap(bare), list(losses), follows)
+        new = Scheduled(bare, self._hardware.wrap(bare), list(losses), component.lr, follows)
         self._all = [other for other in self._all if not other.parameters & new.parameters]
         self._all.append(new)
         return new.placed
@@ -143,7 +144,11 @@ class Optimizers:
                 norm.momentum = momentum
 
     def set_rates(self, factor: float, epoch: int) -> float:
-        """Set all learning rates for a moment of the training; return that of the first optimiser."""
+        """
+        Set all learning rates for a moment of the training; return that of the first optimiser.
+
+        That is the rate that was asked for; layers that learn more slowly have a part of it.
+        """
         rates = []
         for scheduled in self._all:
             scales = [loss.lr_scale(epoch) for loss in scheduled.losses]  # of several losses, their mean
@@ -151,8 +156,7 @@ class Optimizers:
             for group in scheduled.placed.param_groups:
                 if group.get("scheduled", True):
                     self._set_rate(group, group["initial_lr"] * scale)
-            first = scheduled.bare.param_groups[0]
-            rates.append(first["initial_lr"] * scale if first.get("scheduled", True) else first["initial_lr"])
+            rates.append(scheduled.lr * scale)
         return float(rates[0]) if rates else 0.0
 
     def forget(self, parameters: set[int]) -> None:

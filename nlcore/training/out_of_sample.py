@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nlcore.config.experiment import Experiment, resolve
 from nlcore.config.recipe import flat_recipe
+from nlcore.config.settings import TrainingSettings
 from nlcore.contracts import Evidence, ImageStore
 from nlcore.data import stores
 from nlcore.data.device_images import DeviceImages
@@ -20,6 +21,7 @@ from nlcore.data.splits import k_folds
 from nlcore.data.views import Normalise
 from nlcore.training.build import build
 from nlcore.training.hardware import using_threads
+from nlcore.training.predict import at_once
 from nlcore.training.trainer import Trainer
 
 #: What the networks learn by, everything else being the run's. The average of the weights predicts: it is right more
@@ -83,10 +85,10 @@ def out_of_sample(
     return Evidence(data.train.labels, probabilities, features, experiment.settings.seed)
 
 
-def warm_up_epochs(samples: int, folds: int, batch_size: int) -> int:
+def warm_up_epochs(samples: int, folds: int, settings: TrainingSettings) -> int:
     """Return how many epochs a warm-up takes: ten, or as many as make 300 steps where that is more."""
-    steps = max(1, samples * (folds - 1) // folds // batch_size)
-    return max(10, -(-300 // steps))
+    steps = max(1, samples * (folds - 1) // folds // settings.batch_size)
+    return max(10, -(-300 // min(steps, settings.epoch_batches or steps)))
 
 
 def _predict(trainer: Trainer, store: ImageStore, data: RunData) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
@@ -96,7 +98,7 @@ def _predict(trainer: Trainer, store: ImageStore, data: RunData) -> tuple[NDArra
     images = DeviceImages(store, Normalise(data.mean, data.std, trainer.ctx.device), trainer.ctx.device)
     features, probabilities = [], []
     with using_threads(trainer.hardware.threads), trainer.ctx.evaluating():
-        for batch in images.plain(torch.arange(len(store)), 500):
+        for batch in images.plain(torch.arange(len(store)), at_once(500, images.values)):
             features.append(network.features(batch).cpu())
             probabilities.append(network.head(features[-1].to(batch.device)).double().softmax(1).cpu())
     return torch.cat(features).numpy(), torch.cat(probabilities).numpy()

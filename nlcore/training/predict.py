@@ -1,4 +1,4 @@
-"""The one loop that predicts: for strategies, for the evaluator, for trained models."""
+"""The one loop that predicts, for strategies, for the evaluator, for trained models; and how much it takes at once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
+
+_VALUES = 2_000 * 3 * 32 * 32  # in the images of a batch: what a network makes of them on its way takes many times that
 
 
 def in_batches(function: Callable[[Tensor], Tensor], batches: Iterable[Tensor]) -> Tensor:
@@ -19,3 +21,15 @@ def in_batches(function: Callable[[Tensor], Tensor], batches: Iterable[Tensor]) 
     """
     with torch.no_grad():
         return torch.cat([function(images) for images in batches])
+
+
+def at_once(most: int, values: int) -> int:
+    """
+    Return how many images are predicted together.
+
+    Args:
+        most: of small ones; of larger ones as many as take the memory of 2,000 of 32×32 pixels in colour.
+        values: how many numbers an image has.
+
+    """
+    return max(1, min(most, _VALUES // values))

@@ -42,6 +42,7 @@ class DivideMixShort:
     Li, Socher, Hoi 2020, algorithm 1.
     """
 
+    chooses_samples: ClassVar[str] = "after its warm-up"
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"warm_up": 1},)
     defaults: ClassVar[dict[str, Any]] = {"lr": 0.02}
 

@@ -88,6 +88,7 @@ _SETTINGS = {
         "cifar10n-random1",
         "cifar10n-worst",
         "cifar100n-fine",
+        "clothing1m",
         "mini_webvision",
         *_RED,
     ),
@@ -106,6 +107,7 @@ _SETTINGS = {
         "cifar10n-random1",
         "cifar10n-worst",
         "cifar100n-fine",
+        "clothing1m",
         "mini_webvision",
     ),
     "sop_plus": (

@@ -51,6 +51,7 @@ class DISC:
     """
 
     capturable: ClassVar[bool] = True
+    no_history: ClassVar[str] = "after the warm-up it replaces labels"
     not_frozen: ClassVar[str] = "it compares views of an image"
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"warm_up": 1},)
 

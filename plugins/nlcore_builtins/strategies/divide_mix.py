@@ -23,9 +23,13 @@ other network guesses in evaluation mode. So guessing moves the running statisti
 other ones than the plain images that are divided and tested by them. (Digits, 50 % symmetric noise, a narrow network,
 two seeds: 91 and 95 % test accuracy; 83 and 91 % where guessing moves nothing, 82 and 91 % in evaluation mode.)
 
+Where a run limits its epochs to n batches, as the authors do for Clothing1M, i are the n B / 2 samples that are drawn
+for an epoch, of which X and U are parts; w of all others stays.
+
 Deviations: X is filled to whole batches with some of its samples once more, so that all steps have one shape. Where X
 is smaller than such a batch, as when a network has just begun, that network takes an epoch of the warm-up instead. The
-losses are those of plain images, for AugDesc as well.
+losses are those of plain images, for AugDesc as well. Of a limited epoch both networks divide the same samples; there
+each draws its own.
 """
 
 from __future__ import annotations
@@ -55,6 +59,8 @@ from nlcore.toolbox import (
 )
 from nlcore_builtins.losses.cross_entropy import CrossEntropy
 
+_SAVED = ("w", "past", "times", "predicted")
+
 
 @dataclass
 class DivideMix:
@@ -66,6 +72,8 @@ class DivideMix:
     """
 
     capturable: ClassVar[bool] = True
+    no_history: ClassVar[str] = "after the warm-up its networks see mixtures of images"
+    chooses_samples: ClassVar[str] = "after its warm-up"
     not_frozen: ClassVar[str] = "it compares views of an image"
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = (
         {"warm_up": 1},
@@ -93,9 +101,9 @@ class DivideMix:
         self.lam, self.weight = torch.ones(2, steps, device=ctx.device)
         self.order = torch.zeros(steps, 4 * self.half, device=ctx.device)
         self.past = torch.zeros(2, self.history, ctx.num_samples, device=ctx.device)
+        self.times = torch.zeros(ctx.num_samples, dtype=torch.int64, device=ctx.device)  # that each was divided
         self.w = torch.ones(2, ctx.num_samples, device=ctx.device)
         self.predicted = ctx.given_labels.clone()
-        self.divisions = 0
         self.told = self.told_of_classes = False
         if ctx.epochs <= self.warm_up:
             ctx.report(f"divide_mix: {ctx.epochs} epochs are all warm-up; it never divides the samples.")
@@ -108,11 +116,12 @@ class DivideMix:
 
     def begin_epoch(self, epoch: int) -> None:
         """Divide the samples, and draw the halves' orders, λ and partners."""
-        dividing = epoch > self.warm_up
-        if dividing:
-            self._divide(epoch)
         random = self.ctx.generator("divide_mix", epoch)
-        self.turns = [self._divided(k, random) if dividing else Pass(label=k) for k in (0, 1)]
+        self.turns = [Pass(label=k) for k in (0, 1)]
+        if epoch > self.warm_up:
+            drawn = self.ctx.samples(epoch, self.half)
+            self._divide(epoch, drawn)
+            self.turns = [self._turn(k, drawn, random) for k in (0, 1)]
         steps = [self.ctx.steps(turn) for turn in self.turns]
         since = epoch - 1 - self.warm_up
         weight = [self.lambda_u * rampup(since + step / count, self.ramp) for count in steps for step in range(count)]
@@ -149,41 +158,41 @@ class DivideMix:
         return total
 
     def clean_probability(self) -> Tensor | None:
-        """Return the mean of both w of the last division, (N,)."""
-        return self.w.mean(0) if self.divisions else None
+        """Return the mean of both w of a sample's last division, (N,), 1 before its first."""
+        return self.w.mean(0) if self.times.any() else None
 
     def suggested_labels(self) -> Tensor | None:
         """Return the given label where mean w > τ, else what was predicted at the last division, int64 (N,)."""
-        if not self.divisions:
+        if not self.times.any():
             return None
         return torch.where(self.w.mean(0) > self.p_threshold, self.ctx.given_labels, self.predicted)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the last division and the losses that the next one is averaged with."""
-        return {"w": self.w, "past": self.past, "predicted": self.predicted, "divisions": self.divisions}
+        return {name: getattr(self, name) for name in _SAVED}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore them, in place."""
-        for name in ("w", "past", "predicted"):
+        for name in _SAVED:
             getattr(self, name).copy_(state[name])
-        self.divisions = state["divisions"]
 
-    def _divide(self, epoch: int) -> None:
-        """Set w of each network from the losses of the other one."""
-        logits = [self.ctx.predict(network) for network in self.networks]
-        self.predicted.copy_((logits[0] + logits[1]).argmax(1))
+    def _divide(self, epoch: int, drawn: Tensor) -> None:
+        """Set w of each network for the drawn samples (M,), from the losses of the other one."""
+        logits = [self.ctx.predict(network, drawn) for network in self.networks]
+        self.predicted[drawn] = (logits[0] + logits[1]).argmax(1)
+        slot, known = self.times[drawn] % self.history, (self.times[drawn] + 1).clamp(max=self.history)
         for k in (0, 1):
-            losses = F.cross_entropy(logits[k], self.ctx.given_labels, reduction="none")
+            losses = F.cross_entropy(logits[k], self.ctx.given_labels[drawn], reduction="none")
             low, high = losses.min(), losses.max()
-            self.past[k, self.divisions % self.history] = (losses - low) / (high - low).clamp(min=1e-12)
-            mean = self.past[k, : self.divisions + 1].mean(0)
-            self.w[1 - k] = gmm_clean(mean, self.ctx.seed(f"gmm/{k}", epoch))
-        self.divisions += 1
+            self.past[k, slot, drawn] = (losses - low) / (high - low).clamp(min=1e-12)
+            mean = self.past[k][:, drawn].sum(0) / known  # a slot that was never filled is 0
+            self.w[1 - k, drawn] = gmm_clean(mean, self.ctx.seed(f"gmm/{k}", epoch))
+        self.times[drawn] = self.times[drawn] + 1
 
-    def _divided(self, k: int, random: torch.Generator) -> Pass:
+    def _turn(self, k: int, drawn: Tensor, random: torch.Generator) -> Pass:
         """Return the pass of a network over X, beside U; over all samples where X is too small."""
-        trusted = self.w[k] > self.p_threshold
-        labelled, rest = trusted.nonzero().flatten(), (~trusted).nonzero().flatten()
+        trusted = self.w[k, drawn] > self.p_threshold
+        labelled, rest = drawn[trusted], drawn[~trusted]
         if len(labelled) < self.half:
             if not self.told:
                 self.ctx.report(

@@ -49,6 +49,7 @@ class DynamicBootstrap:
     """
 
     capturable: ClassVar[bool] = True
+    no_history: ClassVar[str] = "its network sees mixtures of images"
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = (
         {"warm_up": 1},
         {"warm_up": 1, "form": "m_dyr_s"},

@@ -56,6 +56,11 @@ class ELRPlus:
     ema_ramp: int = parameter(102, "T_γ, epochs until γ is reached; 0: from the start", range="[0, inf)", epochs=True)
     lam_ramp: int = parameter(0, "T_λ, epochs until λ is reached; 0: from the start", range="[0, inf)", epochs=True)
 
+    @property
+    def no_history(self) -> str:
+        """Why its steps tell nothing of single samples."""
+        return "its networks see mixtures of images" if self.alpha > 0 else ""
+
     def refuses(self, loss: Any) -> str | None:
         """Return why it makes no sense with the loss elr."""
         if isinstance(loss, ELR):

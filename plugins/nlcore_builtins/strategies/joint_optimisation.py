@@ -39,6 +39,7 @@ class JointOptimisation:
     """
 
     capturable: ClassVar[bool] = True
+    no_history: ClassVar[str] = "it puts predictions in the place of labels"
     not_frozen: ClassVar[str] = "it draws the network's weights anew"
 
     alpha: float = parameter(1.0, "α, the weight of KL(π ‖ mean p)", range="[0, inf)")

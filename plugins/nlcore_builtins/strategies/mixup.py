@@ -31,6 +31,7 @@ class Mixup:
     """
 
     capturable: ClassVar[bool] = True
+    no_history: ClassVar[str] = "its network sees mixtures of images"
 
     alpha: float = parameter(0.2, "α of the Beta distribution; small values mix little", range="(0, inf)")
 

@@ -44,6 +44,7 @@ class PES:
     """
 
     capturable: ClassVar[bool] = True
+    chooses_samples: ClassVar[str] = "once all parts have stopped early"
     not_frozen: ClassVar[str] = "it draws the network's weights anew"
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = (
         {"first": 1, "second": 1, "third": 1},

@@ -49,6 +49,8 @@ class PESSemi:
     """
 
     capturable: ClassVar[bool] = True
+    no_history: ClassVar[str] = "once samples are chosen its network sees mixtures of images"
+    chooses_samples: ClassVar[str] = "once all parts have stopped early"
     not_frozen: ClassVar[str] = "it draws the network's weights anew"
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"first": 1, "second": 1}, {"first": 1, "second": 0})
 

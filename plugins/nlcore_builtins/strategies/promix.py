@@ -56,6 +56,7 @@ class ProMix:
     """
 
     capturable: ClassVar[bool] = True
+    no_history: ClassVar[str] = "after the warm-up it replaces labels and mixes images"
     not_frozen: ClassVar[str] = "it compares views of an image"
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"warm_up": 1, "ramp": 1, "guessing": 1, "tau": 0.3},)
 

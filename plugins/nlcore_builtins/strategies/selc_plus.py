@@ -40,6 +40,7 @@ class SELCPlus:
     """
 
     capturable: ClassVar[bool] = True
+    no_history: ClassVar[str] = "it replaces labels, and its second network sees mixtures of images"
     not_frozen: ClassVar[str] = "it draws the network's weights anew"
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"turn": 0.3, "first": 0.65},)
 

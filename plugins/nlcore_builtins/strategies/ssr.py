@@ -47,6 +47,8 @@ class SSR:
     """
 
     capturable: ClassVar[bool] = True
+    no_history: ClassVar[str] = "it replaces labels, and its network sees mixtures of images"
+    chooses_samples: ClassVar[str] = "in every epoch"
     not_frozen: ClassVar[str] = "it compares views of an image"
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"lambda_fc": 0.0, "k": 10},)
 

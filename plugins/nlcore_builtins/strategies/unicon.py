@@ -23,7 +23,8 @@ d_cut never occurs; there d below ½ counts as 0 in w, so hardly any label is re
 network's turn, here both train on one division of the start of an epoch. It has B / (2 R) unlabelled samples in a batch
 for B labelled ones, here both halves have half the run's batch size, for which the authors' 64 is half of 128. As in
 `divide_mix`, X is filled to whole batches with some of its samples once more, and where it is smaller than one the
-epoch is one of the warm-up; a network takes the guesses of the other one in evaluation mode.
+epoch is one of the warm-up; a network takes the guesses of the other one in evaluation mode. As there, where a run
+limits its epochs to n batches, N is the number of samples that are drawn for an epoch, n B / 2 at most.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ class Unicon:
     """
 
     capturable: ClassVar[bool] = True
+    no_history: ClassVar[str] = "after the warm-up its networks see mixtures of images"
+    chooses_samples: ClassVar[str] = "after its warm-up"
     not_frozen: ClassVar[str] = "it compares views of an image"
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"warm_up": 1}, {"warm_up": 1, "lambda_c": 0.0})
 
@@ -114,9 +117,11 @@ class Unicon:
         random = self.ctx.generator("unicon", epoch)
         self.turns = [Pass(label=k) for k in (0, 1)]
         if epoch > self.warm_up:
-            self._divide()
-            if int(self.trusted.sum()) >= self.half:
-                self.turns = [self._divided(k, random) for k in (0, 1)]
+            # Each once: X has equally many of each class by itself.
+            drawn: Tensor = self.ctx.samples(epoch, self.half).unique()  # type: ignore[no-untyped-call]
+            trusted = self._divide(drawn)
+            if int(trusted.sum()) >= self.half:
+                self.turns = [self._turn(k, drawn[trusted], drawn[~trusted], random) for k in (0, 1)]
             elif not self.told:
                 self.ctx.report(
                     f"unicon: fewer than {self.half} labels were trusted, half a batch; such an epoch is one of the "
@@ -166,7 +171,7 @@ class Unicon:
         return total
 
     def clean_probability(self) -> Tensor | None:
-        """Return w = 1 − d of the last division, (N,)."""
+        """Return w = 1 − d of a sample's last division, (N,), 1 before its first."""
         return 1 - self.d if self.divided else None
 
     def suggested_labels(self) -> Tensor | None:
@@ -183,20 +188,22 @@ class Unicon:
             getattr(self, name).copy_(state[name])
         self.divided = state["divided"]
 
-    def _divide(self) -> None:
-        p = torch.stack([self.ctx.predict(network).softmax(1) for network in self.networks]).mean(0)
-        given = self.ctx.given_labels
-        self.d.copy_(divergence(p, given))
-        self.trusted.copy_(uniform_selection(self.d, given, cutoff(self.d, self.d_mu, self.tau), p.shape[1]))
-        self.predicted.copy_(p.argmax(1))
+    def _divide(self, drawn: Tensor) -> Tensor:
+        """Divide the drawn samples (M,); return whether they are in X, bool (M,)."""
+        p = torch.stack([self.ctx.predict(network, drawn).softmax(1) for network in self.networks]).mean(0)
+        given = self.ctx.given_labels[drawn]
+        d = divergence(p, given)
+        trusted = uniform_selection(d, given, cutoff(d, self.d_mu, self.tau), p.shape[1])
+        self.d[drawn], self.trusted[drawn], self.predicted[drawn] = d, trusted, p.argmax(1)
         self.divided = True
+        return trusted
 
-    def _divided(self, k: int, random: torch.Generator) -> Pass:
+    def _turn(self, k: int, labelled: Tensor, rest: Tensor, random: torch.Generator) -> Pass:
         """Return the pass of a network over X, beside U."""
-        count = self.half * -(-int(self.trusted.sum()) // self.half)
-        labelled, rest = (repeated(mask.nonzero().flatten(), count, random) for mask in (self.trusted, ~self.trusted))
+        count = self.half * -(-len(labelled) // self.half)
+        x, u = (repeated(part, count, random) for part in (labelled, rest))
         half = partial(Pass, batch_size=self.half, views=("weak", "weak", "strong", "strong"), shuffle=False, label=k)
-        return half(labelled, paired=half(rest))
+        return half(x, paired=half(u))
 
 
 def divergence(p: Tensor, labels: Tensor) -> Tensor:

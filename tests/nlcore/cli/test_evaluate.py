@@ -45,6 +45,20 @@ def write_images(folder: Path, count: int = 24, classes: tuple[str, ...] = LETTE
     return images, labels
 
 
+def test_what_takes_long_says_on_a_terminal_how_far_it_is(
+    nl: Any, mine: nlcore.Result, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write_images(tmp_path / "photos")
+    monkeypatch.setattr("nlcore.runs.terminal.SILENT_SECONDS", -1.0)
+    monkeypatch.setattr("nlcore.runs.evaluation.AT_ONCE", 20)
+    assert nl("evaluate", "mine", "photos").err == ""  # a pipe
+    monkeypatch.setenv("FORCE_COLOR", "1")  # for rich, a terminal
+    monkeypatch.setenv("TERM", "xterm")
+    assert "of 24" in nl("evaluate", "mine", "photos").err
+    assert "20 of 48" in nl("evaluate", "mine").err
+    assert nl("evaluate", "mine", "--quiet").err == ""
+
+
 def test_the_runs_own_test_set_has_the_accuracy_of_the_run(nl: Any, mine: nlcore.Result) -> None:
     found = nl("evaluate", "mine", "--json").json
     assert found["accuracy"] == mine.test_accuracy["last"]
@@ -197,11 +211,13 @@ def test_images_of_another_size_are_refused_with_the_size(nl: Any, tmp_path: Pat
             Image.fromarray(rng.integers(0, 256, (20, 30, 3), np.uint8)).save(place)
     own = ("--dataset", "image_folder", "--dataset.folder", "photos")
     small = ("--architecture.width", "4", "--threads", "1", "--epochs", "1", "--batch-size", "8", "--precision", "fp32")
-    assert nl("run", *own, "--dataset.size", "16", *small, "--name", "photos-run").code == 0
+    assert nl("run", *own, "--dataset.size", "16", *small, "--name", "photos-run", "--json").json["data"] == "photos"
     done = nl("evaluate", "photos-run", "--dataset.size", "24")
     assert done.code == 2
-    assert "The images of the test set of image_folder are 24×24×3, those of the model 16×16×3." in done.err
+    assert "The images of the test set of photos are 24×24×3, those of the model 16×16×3." in done.err
     assert "Give --dataset.size 16." in done.err
+    missed = nl("evaluate", "photos-run", "--dataset.folder", "nowhere", "--labels", "gone.csv")  # before any image is
+    assert "gone.csv'. Give one with --labels FILE." in missed.err
     assert nl("evaluate", "photos-run", "--dataset.folder", "photos", "--json").json["labels"] == "given"
     (tmp_path / "all.csv").write_text(
         "path,label\n" + "".join(f"photos/a/{n}.png,a\nphotos/b/{n}.png,b\n" for n in range(9))

@@ -40,3 +40,21 @@ def test_bad_input_ends_with_a_sentence(nl: Any, tiny: tuple[str, ...]) -> None:
         assert said in done.err
     if importlib.util.find_spec("onnxscript") is None:
         assert "pip install 'nlcore[onnx]'" in nl("export", "mine", "--to", "onnx").err
+
+
+@pytest.mark.slow
+def test_what_takes_long_says_on_a_terminal_what_it_is_at(
+    nl: Any, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nl("run", *tiny, "--name", "mine")
+    monkeypatch.setattr("nlcore.cli.working.SILENT_SECONDS", 0.0)
+    assert nl("export", "mine", "--to", "torch_export").err == "written: mine.pt2\n"  # a pipe
+    monkeypatch.setenv("FORCE_COLOR", "1")  # for rich, a terminal
+    monkeypatch.setenv("TERM", "xterm")
+    shown = nl("export", "mine", "--to", "torch_export")
+    assert "finding the graph, for images of any size" in shown.err
+    assert "written: mine.pt2" in shown.err
+    assert "finding" not in shown.out
+    assert nl("export", "mine", "--to", "torch_export", "--json").err == ""
+    monkeypatch.setattr("nlcore.cli.working.SILENT_SECONDS", 600.0)
+    assert nl("export", "mine", "--to", "torch_export").err == "written: mine.pt2\n"

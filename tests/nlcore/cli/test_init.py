@@ -32,7 +32,7 @@ def first() -> nlcore.Result:
         ("cut.pt", "cannot be read as weights"),
         ("list.pt", "it is a list, not a state_dict"),
         ("numbers.pt", "no tensors by name"),
-        ("other.pt", "none of its 1 tensors (somewhere.else) fits the network"),
+        ("other.pt", "none of its 1 tensors (somewhere.else) fits network1, whose"),
     ],
 )
 def test_what_is_no_file_of_weights_is_said_before_anything_is_written(
@@ -77,3 +77,17 @@ def test_a_path_in_a_recipe_is_relative_to_it(first: nlcore.Result, nl: Any, tmp
     plan = nl("run", "sub/recipe.toml", "--architecture.width", "4", "--dry-run", "--threads", "1")
     assert plan.code == 0
     assert f"starting from {tmp_path}/sub/w.safetensors" in plan.out
+
+
+@pytest.mark.slow
+def test_networks_that_start_from_bodies_of_their_own_cannot_be_frozen(nl: Any, tiny: tuple[str, ...]) -> None:
+    """Of a run with two networks each takes its own; the features of one would not be those of the other."""
+    two = ("--strategy", "co_teaching", "--strategy.forget_rate", "0.2")
+    assert nl("run", *tiny, *two, "--name", "two", "--quiet").code == 0
+    refused = nl("run", *tiny, *two, "--init", "two", "--freeze", "all", "--name", "frozen")
+    assert refused.code == 2
+    said = " ".join(refused.err.split())
+    assert "freeze: the body of network2 starts from other weights than that of network1" in said
+    assert "--init of a run with one network" in said
+    assert "--freeze 0" in said
+    assert not Path("runs/frozen").exists()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nlcore_builtins.presets import photos
 
 import nlcore
 from nlcore.host.registry import registry
@@ -51,3 +52,20 @@ def test_a_preset_on_the_command_line_and_in_python_is_the_same_run(nl: Any) -> 
     again = nlcore.run(preset="quick", quiet=True, **small)  # type: ignore[arg-type]
     assert again.status == "done"
     assert len(list(Path("runs").iterdir())) == 1
+
+
+def test_what_a_preset_brought_is_named_where_the_data_do_not_take_it(
+    nl: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NL_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(photos, "_of_package", lambda name: [])
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "resnet18-f37072fd.pth").touch()
+    refused = nl("run", "--preset", "photos", "--dataset", "digits", "--threads", "1")
+    assert refused.code == 2
+    said = " ".join(refused.err.split())
+    assert "The architecture torchvision wants images of 3 channels" in said
+    assert "architecture = torchvision comes from the preset photos; --architecture NAME gives another." in said
+    drawn = nl("run", "--preset", "photos", "--dataset", "digits", "--architecture", "cnn9")
+    assert drawn.code == 2
+    assert "freeze = all comes from the preset photos; without it: --freeze 0." in " ".join(drawn.err.split())

@@ -137,6 +137,18 @@ def test_naming_another_component_drops_the_parameters_that_were_given_for_its_s
     assert resolve(below, {"loss": "cross_entropy"})["loss"].params == {}
 
 
+def test_of_another_data_set_what_both_declare_alike_stays() -> None:
+    """How images are read is the same thing for one's own images wherever they lie; which files they are is not."""
+    below = {"dataset": "csv", "dataset.size": 100, "dataset.resize": "crop", "dataset.test": "test.csv"}
+    other = resolve(below, {"dataset": "parquet"})["dataset"].params
+    assert (other["size"], other["resize"], other["test"]) == (100, "crop", None)
+    assert resolve(below, {"dataset": "parquet", "dataset.size": 80})["dataset"].params["size"] == 80
+    assert resolve(below, {"dataset": "food101n"})["dataset"].params["size"] == 224  # of squares that are cut out
+    assert resolve(below, {"dataset": "digits"})["dataset"].params == {}
+    below = {"dataset": "cifar10", "dataset.per_class": 5000}
+    assert resolve(below, {"dataset": "cifar100"})["dataset"].params["per_class"] == 200
+
+
 @pytest.mark.parametrize("name", ["soft_bootstrap", "nlcore/soft_bootstrap"])
 def test_naming_the_same_component_keeps_them(name: str) -> None:
     below = {"loss": "soft_bootstrap", "loss.beta": 0.6}
@@ -276,6 +288,7 @@ def test_the_configuration_has_everything_that_decides_the_numbers_and_nothing_e
 CHANGES: dict[str, object] = {
     "epochs": 21,
     "batch_size": 64,
+    "epoch_batches": 3,
     "optimizer": "muon",
     "lr": 0.05,
     "momentum": 0.8,

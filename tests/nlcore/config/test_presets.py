@@ -20,6 +20,7 @@ NLCORE_API = 1
 def nl_presets():
     return [
         Component("brisk", "shipped:brisk.toml", "Brisk."),
+        Component("firm", "shipped:firm.toml", "Freezes."),
         Component("nested", "shipped:nested.toml", "Names another."),
         Component("wrong", "shipped:wrong.toml", "A wrong key."),
         Component("lost", "shipped:lost.toml", "Has no file."),
@@ -32,6 +33,18 @@ def nl_presets():
 BRISK = """# why it is brisk
 epochs = 3
 lr = 0.2
+
+[loss]
+name = "gce"
+q = 0.6
+"""
+
+FIRM = """
+freeze = "all"
+
+[architecture]
+name = "torchvision"
+pretrained = true
 
 [loss]
 name = "gce"
@@ -52,6 +65,7 @@ def _shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "brisk.toml").write_text(BRISK)
+    (package / "firm.toml").write_text(FIRM)
     (package / "made.py").write_text(MADE)
     (package / "nested.toml").write_text('preset = "brisk"\n')
     (package / "wrong.toml").write_text("epoch = 3\n")
@@ -87,6 +101,46 @@ def test_the_configuration_says_what_the_preset_gave_and_not_its_name() -> None:
     assert config["loss"] == {"name": "gce", "q": 0.6}
     assert "preset" not in config
     assert config == resolve({"epochs": 3, "lr": 0.2, "loss": "gce", "loss.q": 0.6}).config()
+
+
+FREEZES = "freeze = all comes from the preset firm; without it: --freeze 0."
+
+
+@pytest.mark.parametrize(
+    ("layer", "refused", "whence"),
+    [
+        ({"architecture": "cnn9"}, "freeze = all: the network is drawn", FREEZES),
+        ({"strategy": "pes"}, "freeze = all: the strategy pes cannot do with features", FREEZES),
+        ({"loss": "gjs"}, "freeze = all: the loss gjs judges several views", FREEZES),
+        (
+            {"freeze": 0, "strategy": "divide_mix"},
+            "The loss gce and the strategy divide_mix: ",
+            "loss = gce comes from the preset firm; --loss NAME gives another.",
+        ),
+    ],
+)
+def test_a_setting_that_the_preset_brought_is_refused_with_how_to_be_rid_of_it(
+    layer: dict[str, object], refused: str, whence: str
+) -> None:
+    with pytest.raises(nlcore.UserError) as caught:
+        resolve({"preset": "firm"}, layer)
+    assert str(caught.value).startswith(refused)
+    assert str(caught.value).endswith(f" {whence}")
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"freeze": "all", "strategy": "pes"},
+        {"freeze": 0, "strategy": "divide_mix", "loss": "gce"},
+        {"loss.q": 3},
+        {"architecture": "cnn9", "freeze": -1},
+    ],
+)
+def test_what_the_user_said_is_his_own(layer: dict[str, object]) -> None:
+    with pytest.raises(nlcore.UserError) as caught:
+        resolve({"preset": "firm"}, layer)
+    assert "comes from" not in str(caught.value)
 
 
 def test_the_text_is_the_file() -> None:

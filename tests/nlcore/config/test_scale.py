@@ -36,6 +36,11 @@ def test_what_was_at_least_one_epoch_stays_so_and_what_was_none_stays_none() -> 
     assert experiment["loss"].params["ramp"] == 1
 
 
+def test_epochs_become_fewer_and_not_shorter() -> None:
+    settings = resolve({"epochs": 80, "epoch_batches": 1000, "scale": 0.1}).settings
+    assert (settings.epochs, settings.epoch_batches) == (8, 1000)
+
+
 def test_no_parameter_falls_below_what_is_allowed() -> None:
     assert resolve({"loss": "cores", "scale": 0.01})["loss"].params["ramp"] == 2
 

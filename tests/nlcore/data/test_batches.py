@@ -38,13 +38,14 @@ def batches_of(
     padding: int = 2,
     flip: bool = True,
     class_balanced: bool = False,
+    epoch_batches: int | None = None,
 ) -> TrainingBatches:
     """Return batches whose weak view is shifted and flipped, and whose strong one has a hole besides."""
     known = registry()
     weak = known.create("augmentation", "crop_flip", {"padding": padding, "flip": flip})
     strong = [weak, known.create("augmentation", "cutout", {"size": 2})]
     views = {"weak": View([weak], ["crop_flip"]), "strong": View(strong, ["crop_flip", "cutout"])}
-    return TrainingBatches(data.training, views, batch_size, seed, CPU, class_balanced)
+    return TrainingBatches(data.training, views, batch_size, seed, CPU, class_balanced, epoch_batches)
 
 
 def make_batches(
@@ -125,6 +126,30 @@ def test_targets_are_the_given_labels_of_the_samples() -> None:
         assert batch.targets.dtype == torch.int64
         assert batch.targets.tolist() == data.train.labels[batch.index.numpy()].tolist()
         assert batch.label == "first"
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "lengths"),
+    [(33, 1, [16]), (33, 2, [16, 17]), (33, 3, [16, 17]), (34, 2, [16, 16]), (17, 1, [17]), (40, 3, [16, 16, 8])],
+)
+def test_no_more_batches_are_taken_than_an_epoch_has(count: int, most: int, lengths: list[int]) -> None:
+    batches = make_batches(count, epoch_batches=most)
+    assert batches.lengths(Pass()) == lengths
+    visited = list(batches.iterate(Pass(), 1, "0"))
+    assert [len(batch.index) for batch in visited] == lengths
+    assert len({*positions(visited)}) == sum(lengths)
+
+
+def test_of_images_that_are_decoded_on_demand_only_these_are() -> None:
+    images, labels = squares(200, channels=3)
+    store = OnDemand(images)
+    rgb: dict[str, Any] = {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.3, 0.25)}
+    batches = batches_of(prepared(make_data(store, labels, **rgb)), epoch_batches=3)
+    before = store.fetched
+    drawn = positions(list(batches.iterate(Pass(shuffle=False), 1, "0")))
+    assert store.fetched - before == len({*drawn}) == 48
+    assert drawn == sorted(drawn)
+    assert max(drawn) > 100  # from anywhere, though in order
 
 
 # -------------------------------------------------------------------------------- order and augmentation

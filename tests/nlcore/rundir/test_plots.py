@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,8 @@ def test_the_title_says_what_was_run() -> None:
     figure = curves_figure(rows([0.1]), RUN)
     title, (axes,) = figure.axes[0].get_title(), figure.axes
     assert title == "gce (q 0.3), standard on digits\nsymmetric noise 45.0%, net, seed 1"
+    called = curves_figure(rows([0.1]), replace(RUN, data="photos")).axes[0].get_title()
+    assert called.startswith("gce (q 0.3), standard on photos\n")
     assert axes.get_ylabel() == "share of images"
     legend = axes.get_legend()
     assert legend is not None

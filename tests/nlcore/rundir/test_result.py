@@ -98,6 +98,17 @@ def test_classes_that_are_never_right_are_said_with_the_mean_over_classes(tmp_pa
     assert "never right: c (on none of their test images; try --class-balanced, or more epochs)" in lines
 
 
+@pytest.mark.parametrize("balanced", [True, None])
+def test_balancing_classes_is_no_advice_where_they_are_balanced_or_the_method_chooses(
+    balanced: bool | None, tmp_path: Path
+) -> None:
+    classes = per_class(("a", "b"), np.array([[3, 1], [2, 0]]))
+    RunDirectory(tmp_path).write_json(
+        "summary.json", made(tmp_path, per_class=classes, class_balanced=balanced).to_json()
+    )
+    assert "never right: b (on none of their test images; try more epochs)" in Result.read(tmp_path).lines()
+
+
 def test_the_components_stand_beside_the_rest_in_json(tmp_path: Path) -> None:
     content = made(tmp_path).to_json()
     assert (content["loss"], content["dataset"]) == ("l", "d")
@@ -173,6 +184,10 @@ def test_a_result_is_shown_in_a_few_lines(tmp_path: Path) -> None:
         "  mislabelled training images: 20.00% memorised, 30.00% corrected",
         f"  run: {tmp_path}",
     ]
+
+
+def test_a_run_is_called_after_the_users_folder(tmp_path: Path) -> None:
+    assert repr(made(tmp_path, data="photos")).splitlines()[1] == "  l, s, a on photos, n noise, seed 1"
 
 
 def test_the_history_has_a_column_for_each_number(tmp_path: Path) -> None:

@@ -108,6 +108,27 @@ def test_balanced_classes_are_drawn_again_to_the_same_bits(loss: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"loss": "elr", "class_balanced": True},
+        {"loss": "sop"},
+        {"loss": "selc", "loss.start": 0.0},
+        {"strategy": "divide_mix", "strategy.warm_up": 1, "strategy.history": 2, "class_balanced": True},
+        {"strategy": "unicon", "strategy.warm_up": 1},
+        {"strategy": "elr_plus", "strategy.ema_ramp": 2},
+    ],
+    ids=lambda choice: str(choice.get("loss", choice.get("strategy"))),
+)
+def test_epochs_that_leave_samples_out_are_drawn_again_to_the_same_bits(choice: dict[str, Any]) -> None:
+    """In the middle of the third of four epochs, each of two of the three batches."""
+    settings = {"epochs": 4, "epoch_batches": 2, **choice}
+    straight, torn = run("straight", **settings), stopped("torn", epoch=3, **settings)
+    nlcore.resume(torn, quiet=True)
+    assert toy.equal(toy.outcome(straight), toy.outcome(torn))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["truncated_gce", "forward_correction", "backward_correction", "sop", "selc"])
 def test_a_losss_state_that_is_not_restored_is_noticed(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from nlcore.host.registry import registry

@@ -482,6 +482,20 @@ def test_predictions_are_those_of_the_unaugmented_images_in_evaluation_mode(coun
     torch.testing.assert_close(predicted, expected, atol=1e-5, rtol=1e-5)
 
 
+def test_of_large_images_fewer_are_predicted_at_a_time() -> None:
+    """40 of 224×224 in colour have as many pixels as 2,000 of 32×32."""
+    images = np.zeros((90, 224, 224, 3), np.uint8)
+    ctx = make_context(prepared(make_data(images, np.arange(90) % 4, mean=(0.4,) * 3, std=(0.25,) * 3)))
+    sizes: list[int] = []
+
+    def network(batch: Tensor) -> Tensor:
+        sizes.append(len(batch))
+        return batch[:, :4, 0, 0]
+
+    assert len(ctx.predict(network)) == 90
+    assert sizes == [40, 40, 10]
+
+
 def test_predicting_changes_no_running_statistics() -> None:
     ctx = make_context(some_data())
     network = ctx.network()
@@ -598,6 +612,8 @@ def test_a_network_says_what_its_groups_of_parameters_are() -> None:
     optimizer = ctx.optimizer(network)
     assert [group["lr"] for group in optimizer.param_groups] == [0.05, 0.5]
     assert [group["weight_decay"] for group in optimizer.param_groups] == [5e-4, 0.0]
+    assert move_to(ctx, 1, 0.5, "cosine") == pytest.approx(0.5 * 0.5)  # what is recorded is what was asked for
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.05 * 0.5, 0.5 * 0.5])
     of_a_pair = ctx.optimizer((network, {"lr_factor": 0.5, "momentum": 0.3}))
     assert [group["lr"] for group in of_a_pair.param_groups] == [0.025, 0.25]
     assert [group["momentum"] for group in of_a_pair.param_groups] == [0.3, 0.3]

@@ -15,6 +15,7 @@ from torch import Tensor
 from nlcore.contracts import Batch, Labels, NoiseContext, StrategyContext
 from nlcore.data.run_data import RunData
 from nlcore.training.evaluate import Evaluator, balanced_accuracy, memorisation, opinion_metrics
+from nlcore.training.predict import at_once
 
 # ------------------------------------------------------------------------------------------- memorisation
 
@@ -258,6 +259,25 @@ def test_images_are_looked_at_unaugmented_and_a_few_hundred_at_a_time() -> None:
     evaluator.final()
     assert strategy.looked == list(range(1_100))  # a padded or shifted image would read zero
     assert max(strategy.sizes) <= 500
+
+
+@pytest.mark.parametrize(("side", "sizes"), [(32, [90]), (224, [40, 40, 10]), (1024, [1] * 3)])
+def test_of_large_images_fewer_are_looked_at_at_a_time(side: int, sizes: list[int]) -> None:
+    """As many as have the pixels of 2,000 of 32×32, which is as many as the smallest GPUs have room for."""
+    images = np.zeros((sum(sizes), side, side, 3), np.uint8)
+    labels = np.arange(len(images)) % 2
+    data = make_data(images, labels, mean=(0.0,) * 3, std=(1.0,) * 3, classes=4)
+    evaluator, strategy = make_evaluator(prepared(data))
+    evaluator.test()
+    assert strategy.sizes == sizes
+    strategy.sizes.clear()
+    evaluator.test_probabilities()
+    assert strategy.sizes == sizes
+
+
+@pytest.mark.parametrize(("side", "count"), [(28, 2_000), (32, 2_000), (64, 500), (160, 80), (224, 40), (2_048, 1)])
+def test_on_a_gpu_as_many_are_looked_at_as_take_the_memory_of_two_thousand_small_ones(side: int, count: int) -> None:
+    assert at_once(2_000, 3 * side**2) == count
 
 
 def test_networks_are_in_evaluation_mode_while_measured_and_as_before_after() -> None:

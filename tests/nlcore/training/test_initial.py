@@ -143,7 +143,7 @@ def test_names_of_yet_another_library_are_paired_by_their_order() -> None:
     InitialWeights(Path("weights"), alike, said.append).start(one, "network1")  # the head's name alone agrees
     assert "by their order" in said[-1]
     shuffled = dict(sorted(others.items(), key=lambda pair: tuple(pair[1].shape)))  # other shapes in a row
-    with pytest.raises(nlcore.UserError, match=r"init = weights: none of its .* fits the network"):
+    with pytest.raises(nlcore.UserError, match=r"init = weights: none of its .* fits network1, whose"):
         InitialWeights(Path("weights"), shuffled, print).start(one, "network1")
 
 

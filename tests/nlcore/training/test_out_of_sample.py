@@ -10,6 +10,7 @@ import pytest
 from helpers import TINY
 
 from nlcore.config.experiment import Experiment, resolve
+from nlcore.config.settings import TrainingSettings
 from nlcore.data.run_data import RunData
 from nlcore.training import out_of_sample as module
 from nlcore.training.build import build, load_data
@@ -53,10 +54,19 @@ def test_the_same_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("samples", "folds", "batch", "epochs"), [(50_000, 5, 128, 10), (1442, 5, 128, 34), (10, 2, 128, 300)]
+    ("samples", "folds", "batch", "most", "epochs"),
+    [
+        (50_000, 5, 128, None, 10),
+        (1442, 5, 128, None, 34),
+        (10, 2, 128, None, 300),
+        (50_000, 5, 128, 1000, 10),
+        (50_000, 5, 128, 20, 15),  # 300 steps in epochs of 20
+    ],
 )
-def test_a_warm_up_is_ten_epochs_or_three_hundred_steps(samples: int, folds: int, batch: int, epochs: int) -> None:
-    assert warm_up_epochs(samples, folds, batch) == epochs
+def test_a_warm_up_is_ten_epochs_or_three_hundred_steps(
+    samples: int, folds: int, batch: int, most: int | None, epochs: int
+) -> None:
+    assert warm_up_epochs(samples, folds, TrainingSettings(batch_size=batch, epoch_batches=most)) == epochs
 
 
 def test_where_a_head_is_trained_alone_heads_alone_predict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

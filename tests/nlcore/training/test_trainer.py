@@ -139,6 +139,7 @@ class Plain:
         self.optimizer = ctx.optimizer(self.network, self.loss)
         self.threads: set[int] = set()
         self.seen: dict[int, int] = {}
+        self.batches: list[list[int]] = []
         self.history: list[list[Tensor]] = []
         self.evaluated: list[tuple[int, list[Tensor]]] = []
         Plain.made.append(self)
@@ -146,6 +147,7 @@ class Plain:
     def step(self, batch: Batch) -> Tensor:
         self.threads.add(torch.get_num_threads())
         self.seen.update(zip(batch.index.tolist(), batch.targets.tolist(), strict=True))
+        self.batches.append(batch.index.tolist())
         losses = self.loss(self.network(batch.images), batch.targets, batch.index)
         mean = self.ctx.minimise(self.optimizer, losses.mean())
         self.history.append([p.detach().clone() for p in self.network.parameters()])
@@ -527,6 +529,80 @@ def test_the_learning_rate_is_set_before_every_step_as_torch_would(schedule: str
     assert [row["lr"] for row in rows] == pytest.approx([expected[3], expected[7], expected[11]], abs=1e-9)
 
 
+# ------------------------------------------------------------------------- epochs of a fixed number of batches
+
+
+def epochs_of(batches: list[list[int]], steps: int) -> list[list[int]]:
+    """Return the samples of each epoch of so many steps, in their order."""
+    return [list(itertools.chain(*batches[first : first + steps])) for first in range(0, len(batches), steps)]
+
+
+def test_an_epoch_has_so_many_batches_of_samples_drawn_by_seed_and_epoch(door: Door) -> None:
+    """Four of the eight batches; after three epochs few of 240 have never been shown: (7/15)³, 24 on average."""
+    for seed in (1, 1, 2):
+        assert len(door(epochs=3, epoch_batches=4, seed=seed).metrics) == 3
+    one, again, other = (strategy.batches for strategy in Plain.made)
+    assert [len(batch) for batch in one] == [32] * 12
+    drawn = epochs_of(one, 4)
+    assert [len({*epoch}) for epoch in drawn] == [128] * 3
+    assert len({tuple(sorted(epoch)) for epoch in drawn}) == 3
+    assert len({sample for epoch in drawn for sample in epoch}) == pytest.approx(240 - 24.4, abs=20)
+    assert again == one
+    assert {*other[0]} != {*one[0]}
+
+
+def test_without_a_limit_and_with_one_of_all_batches_an_epoch_is_the_same(door: Door) -> None:
+    runs = [door(epoch_batches=limit) for limit in ("none", 8, 100)]
+    assert rows_of(runs[0]) == rows_of(runs[1]) == rows_of(runs[2])
+    assert sorted(epochs_of(Plain.made[0].batches, 8)[0]) == list(range(TRAINING))
+
+
+def test_the_samples_of_a_limited_epoch_are_balanced_by_their_given_class(door: Door) -> None:
+    door(epoch_batches=3, batch_size=16, class_balanced=True)
+    [strategy] = Plain.made
+    for epoch in epochs_of(strategy.batches, 3):
+        assert np.bincount([strategy.seen[sample] for sample in epoch]).tolist() == [12] * 4
+        assert len({*epoch}) == 48
+
+
+def test_schedules_and_progress_count_the_steps_that_are_made() -> None:
+    class Progress(Rows):
+        def progress(self, epoch: int, step: int, steps: int, images_per_second: float, elapsed: float) -> None:
+            assert (step, steps) == (2, 2)
+            self.lines.append(f"epoch {epoch}")
+
+    strategy, notes = Scripted(), Progress()
+    make_trainer(strategy, some_data(128), epochs=3, lr=0.3, lr_schedule="linear", epoch_batches=2).run([notes])
+    assert strategy.rates == pytest.approx([0.3 * (1 - step / 6) for step in range(6)])
+    assert notes.lines == ["epoch 1", "epoch 2", "epoch 3"]
+
+
+def test_every_pass_is_limited_and_what_is_predicted_is_not() -> None:
+    """Of positions that a method has put in order the first are taken; a paired pass comes along as ever."""
+    paired = Pass(indices=torch.arange(60, 80), batch_size=4)
+    chosen = Pass(indices=torch.arange(60), batch_size=5, shuffle=False, paired=paired)
+    strategy = Scripted([chosen, Pass()])
+    trainer = make_trainer(strategy, some_data(80), epochs=1, epoch_batches=2)
+    assert [trainer.ctx.steps(one) for one in (chosen, Pass())] == [2, 2]
+    train(trainer)
+    assert strategy.steps == [(0, 5), (1, 5), (2, 32), (3, 32)]
+    batches = list(trainer.batches.iterate(chosen, 1, "0"))
+    assert torch.cat([batch.index for batch in batches]).tolist() == list(range(10))
+    assert [len(batch.paired.index) for batch in batches if batch.paired] == [4, 4]
+    assert len(trainer.ctx.predict(strategy.network)) == 80
+
+
+def test_a_method_divides_the_samples_that_an_epoch_draws() -> None:
+    drawn = make_context(some_data(80), epoch_batches=2).samples
+    assert [len(drawn(1)), len(drawn(1, 8))] == [64, 16]
+    assert len({*drawn(1).tolist()}) == 64
+    assert torch.equal(drawn(1), drawn(1))
+    assert not torch.equal(drawn(1), drawn(2))
+    assert torch.equal(make_context(some_data(80)).samples(1, 8), torch.arange(80))
+    balanced = make_context(some_data(80), epoch_batches=2, class_balanced=True)
+    assert balanced.given_labels[balanced.samples(1)].bincount().tolist() == [16] * 4
+
+
 NOTHING = torch.empty(0, dtype=torch.int64)
 
 
@@ -575,6 +651,18 @@ def test_rates_of_a_loss_are_recorded_as_they_trained() -> None:
 
     trainer = make_trainer(Plain(), some_data(80), make_loss=Halves, lr=0.6)
     assert [row["lr"] for row in train(trainer)] == pytest.approx([0.3, 0.2])
+
+
+def test_the_rate_that_is_recorded_is_that_which_was_asked_for_though_the_first_layers_learn_more_slowly() -> None:
+    class Slow(LinearArchitecture):
+        def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+            network: Any = super().build(num_classes, image_shape)
+            weight, bias = network.head.weight, network.head.bias
+            network.param_groups = lambda: [{"params": [weight], "lr_factor": 0.01}, {"params": [bias]}]
+            return network  # type: ignore[no-any-return]
+
+    trainer = make_trainer(Plain(), some_data(80), Slow(), lr=0.6, lr_schedule="linear")  # two epochs of three steps
+    assert [row["lr"] for row in train(trainer)] == pytest.approx([0.6 * 4 / 6, 0.6 * 1 / 6])
 
 
 def test_sharpness_aware_steps_take_the_gradient_where_the_loss_is_worse() -> None:

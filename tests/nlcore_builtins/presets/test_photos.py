@@ -76,6 +76,26 @@ def test_the_users_word_goes_before(weights: Path) -> None:
     assert (experiment.settings.freeze, experiment.settings.epochs) == (0, 3)
 
 
+@pytest.mark.parametrize("dataset", ["image_folder", "csv", "parquet", "hf", "webdataset"])
+def test_photos_are_as_large_wherever_they_lie(weights: Path, dataset: str) -> None:
+    put(weights, "resnet18-f37072fd.pth")
+    for preset, size in (("photos", 160), ("photos_gpu", 224)):
+        experiment = resolve({"preset": preset}, {"dataset": dataset})
+        assert experiment["dataset"].params["size"] == size
+        assert len(experiment.notes) == 2  # what was chosen, and that augmentation changes nothing
+        assert resolve({"preset": preset}, {"dataset": dataset, "dataset.size": 96})["dataset"].params["size"] == 96
+
+
+def test_where_a_data_set_has_another_size_of_its_own_that_is_said(weights: Path) -> None:
+    put(weights, "resnet18-f37072fd.pth")
+    experiment = resolve({"preset": "photos"}, {"dataset": "food101n"})
+    assert experiment["dataset"].params["size"] == 224
+    said = "photos: dataset.size = 160 is for image_folder; food101n has 224, unless --dataset.size says otherwise."
+    assert said in experiment.notes
+    asked = resolve({"preset": "photos"}, {"dataset": "food101n", "dataset.size": 96})
+    assert not any("is for image_folder" in note for note in (*asked.notes, *resolve({"preset": "photos"}).notes))
+
+
 def test_weights_are_looked_for_where_the_data_are_said_to_lie(weights: Path, tmp_path: Path) -> None:
     (elsewhere := tmp_path / "elsewhere" / "weights").mkdir(parents=True)
     file = put(elsewhere, "resnet18-f37072fd.pth")

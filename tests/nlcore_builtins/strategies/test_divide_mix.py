@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from helpers import TINY
 from resuming import copied
 from torch import Tensor
 from torch.nn import functional as F
@@ -233,6 +236,57 @@ def test_losses_are_averaged_over_the_last_divisions(bench: Callable[..., Any]) 
             torch.testing.assert_close(b.strategy.w[1 - k], expected, atol=1e-4, rtol=0)
 
 
+def test_a_limited_epoch_divides_what_is_drawn_for_it_and_leaves_the_others_as_they_were(
+    bench: Callable[..., Any],
+) -> None:
+    """
+    Two batches of 8 with halves of 4: eight of 24 samples, four of each of two classes.
+
+    The losses that are averaged are those of a sample's own last two divisions.
+    """
+    b = bench(create(history=2), samples=24, batch_size=8, classes=2, epoch_batches=2, class_balanced=True)
+    past: list[list[list[float]]] = [[[] for _ in range(24)] for _ in (0, 1)]
+    drawn: set[int] = set()
+    turns = 0
+    for epoch in range(1, 9):
+        before = b.strategy.w.clone()
+        for k in (0, 1):
+            plant(b, k, [i for i in range(24) if i % (3 + k) != epoch % 3])
+        batches = list(batches_of(b, epoch))
+        now = b.ctx.samples(epoch, 4).tolist()
+        assert torch.bincount(b.ctx.given_labels[now]).tolist() == [4, 4]
+        for k in (0, 1):
+            own = [batch for batch in batches if batch.label == k]
+            assert 1 <= len(own) <= 2
+            if len(own[0].views) == 2:  # else it was as in the warm-up, as too few labels were trusted
+                seen = {i for batch in own for part in (batch, batch.paired) if part for i in part.index.tolist()}
+                assert seen == {*now}
+                turns += 1
+        for k in (0, 1):
+            losses = F.cross_entropy(b.networks[k].head.weight.detach().T, b.ctx.given_labels, reduction="none")[now]
+            scaled = (losses - losses.min()) / (losses.max() - losses.min())
+            for i, loss in zip(now, scaled.tolist(), strict=True):
+                past[k][i].append(loss)
+            mean = torch.tensor([sum(past[k][i][-2:]) / len(past[k][i][-2:]) for i in now])
+            expected = before[1 - k]
+            expected[now] = gmm_clean(mean, b.ctx.seed(f"gmm/{k}", epoch))
+            torch.testing.assert_close(b.strategy.w[1 - k], expected, atol=1e-4, rtol=0)
+        drawn |= {*now}
+    assert 16 < len(drawn) <= 24
+    assert turns >= 8
+
+
+def test_epochs_of_some_batches_on_digits(tmp_path: Path) -> None:
+    """Four batches of 32: of 1,442 images three epochs divide 64 each, and hold of no other that its label is wrong."""
+    settings: dict[str, Any] = {**TINY, "batch_size": 32, "runs_dir": tmp_path, "strategy": "divide_mix"}
+    limited = {"epochs": 4, "epoch_batches": 4, "class_balanced": True, "strategy.warm_up": 1}
+    run = nlcore.run(quiet=True, **{**settings, **limited})
+    assert run.status == "done"
+    with (run.run_dir / "selection.csv").open() as file:
+        doubted = [row for row in csv.DictReader(file) if float(row["clean_probability"]) < 1]
+    assert 64 <= len(doubted) <= 3 * 64
+
+
 def test_targets_of_strong_views_come_from_weak_ones(bench: Callable[..., Any]) -> None:
     """Weak images are whole here; of strong ones a square is cut out, which leaves some of them empty."""
     b = bench(create(views="strong"), samples=24, batch_size=8)
@@ -295,7 +349,7 @@ def test_resumed_after_any_epoch_it_ends_with_the_same_bits() -> None:
 
     straight, saved = make(), []
     straight.train(lambda: saved.append(copied(straight.trainer.state_dict())))
-    assert straight.strategy.divisions == 3
+    assert straight.strategy.times.tolist() == [3] * 97
     for done, state in enumerate(saved[:-1], start=1):
         resumed = make()
         resumed.trainer.load_state_dict(state)

@@ -254,10 +254,36 @@ def test_networks_that_cannot_tell_anything_go_on_warming_up(bench: Callable[...
     assert "warm-up" in lines[0]
 
 
+def test_a_limited_epoch_divides_what_is_drawn_for_it_and_leaves_the_others_as_they_were(
+    bench: Callable[..., Any],
+) -> None:
+    """Six batches of 8 with halves of 4: 24 of 80 samples, of which half of the labels are likely."""
+    b = bench(Unicon(warm_up=0), samples=80, batch_size=8, classes=2, epoch_batches=6)
+    labels = b.ctx.given_labels
+    logits = torch.from_numpy(sure_of(labels.numpy(), np.where(np.arange(80) % 2, 0.9, 0.2), 2)).log().float()
+    b.ctx.predict = lambda network, indices: logits[indices]
+    expected = torch.zeros(80)
+    for epoch in (1, 2):
+        batches = list(turns(b, epoch))
+        drawn = b.ctx.samples(epoch, 4)
+        assert len(drawn.unique()) == 24
+        d = divergence(logits.exp(), labels)
+        expected[drawn] = d[drawn]
+        torch.testing.assert_close(b.strategy.d, expected)
+        chosen = uniform_selection(d[drawn], labels[drawn], cutoff(d[drawn], 0.7, 5.0), 2)
+        assert 4 <= chosen.sum() < 24
+        for k in (0, 1):
+            own = [batch for batch in batches if batch.label == k]
+            assert len(own) <= 6
+            assert {i for batch in own for i in batch.index.tolist()} == {*drawn[chosen].tolist()}
+            assert {i for batch in own for i in batch.paired.index.tolist()} <= {*drawn[~chosen].tolist()}  # type: ignore[union-attr]
+    assert b.strategy.clean_probability()[expected == 0].tolist() == [1.0] * int((expected == 0).sum())
+
+
 def test_no_rest_is_no_trouble(bench: Callable[..., Any]) -> None:
     """Where every label is trusted, only the labelled half is trained on."""
     b = bench(Unicon(warm_up=0), samples=13)
-    b.strategy._divide = lambda: b.strategy.trusted.fill_(True)
+    b.strategy._divide = lambda drawn: b.strategy.trusted.fill_(True)
     values = [(batch.paired, b.strategy.step(batch)) for batch in turns(b, 1)]
     assert all(paired is None and value.isfinite() for paired, value in values)
 
