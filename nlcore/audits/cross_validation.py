@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from nlcore.audits.files import read_arrays, write_arrays, write_rows
 from nlcore.audits.folds import stratified_folds
 from nlcore.audits.follower import Follower
-from nlcore.audits.histories import Histories, Recorder, recorded
+from nlcore.audits.histories import Histories, Recorder, recorded, shown_in_each_epoch
 from nlcore.audits.predictions import log_softmax, margin_and_other
 from nlcore.audits.samples import Samples
 from nlcore.config.experiment import Experiment
 from nlcore.config.recipe import Overrides
 from nlcore.contracts import LabelEvidence
-from nlcore.errors import RunError, UserError
+from nlcore.errors import RunError, UserError, plural
+from nlcore.rundir.directory import RunDirectory
 from nlcore.runs.model import TrainedModel, load_model
 from nlcore.runs.start import execute
 from nlcore.runs.terminal import Terminal
@@ -63,7 +64,7 @@ def cross_validate(
     repeats: int,
     place: Path,
     terminal: Terminal,
-    with_margins: bool = False,
+    of_history: Sequence[str] = (),
 ) -> Predicted:
     """
     Train a network for each part, and return what they predict.
@@ -76,10 +77,10 @@ def cross_validate(
         repeats: how many times, each with other parts and another seed.
         place: folder of the runs; what is there already is not done again.
         terminal: follows.
-        with_margins: whether networks without margins are of no use.
+        of_history: the detectors that need the networks' margins.
 
     Raises:
-        UserError: invalid input, or networks without margins.
+        UserError: invalid input, or networks without margins that a detector needs.
         RunError: a run could not go on, or diverged.
         KeyboardInterrupt: it was stopped; the same call goes on.
 
@@ -91,8 +92,8 @@ def cross_validate(
     mirrored = mirrors(experiment)
     follower = Follower(terminal, folds * repeats)
     place.mkdir(parents=True, exist_ok=True)
-    if with_margins:
-        _refuse_without_margins(place)
+    if of_history:
+        _refuse_without_margins(place, of_history[0])
     trained = np.flatnonzero(samples.in_training)
     for repeat in range(1, repeats + 1):
         ids = [samples.ids[position] for position in trained]
@@ -105,6 +106,12 @@ def cross_validate(
             known = _kept_or_predicted(layers, samples, held, seed + repeat - 1, place, name, mirrored, follower)
             log_p = known["log_probabilities"]
             histories.add(known.get("margins"))
+            if of_history and not shown_in_each_epoch(known.get("margins")):
+                raise UserError(
+                    f"The strategy {experiment['strategy'].name} does not show in every epoch what its networks "
+                    f"predict, so {of_history[0]} has no history to rank by. Choose another --strategy, or leave the "
+                    "detector out."
+                )
             unseen = ~samples.in_training
             unseen[held] = True
             for row, chosen in enumerate((unseen, ~unseen)):
@@ -116,13 +123,7 @@ def cross_validate(
         log_softmax(total / count[:, None]).astype(np.float32) for total, count in zip(sums, counts, strict=True)
     )
     unseen_margin = margin_and_other(LabelEvidence(samples.given, held_out.astype(np.float64)))[0]
-    margins = histories.margins(unseen_margin)
-    if with_margins and margins is None:
-        raise UserError(
-            f"The strategy {experiment['strategy'].name} shows its networks' predictions to no loss, so there is no "
-            "history of them. Take another --strategy, or leave the detector out."
-        )
-    return Predicted(held_out, in_sample, first, margins)
+    return Predicted(held_out, in_sample, first, histories.margins(unseen_margin))
 
 
 def _kept_or_predicted(
@@ -161,15 +162,17 @@ def _kept_or_predicted(
     return found
 
 
-def _refuse_without_margins(place: Path) -> None:
-    """See that no network was trained without keeping its margins: one cannot learn them afterwards."""
-    for log in sorted(place.glob("*/metrics.jsonl")):
-        history = read_arrays(place / f"{log.parent.name}.history.npz")
-        known = read_arrays(place / f"{log.parent.name}.npz") or history
-        if known is None or "margins" not in known:
+def _refuse_without_margins(place: Path, detector: str) -> None:
+    """See that of each epoch that a network was trained for the margins are there: one cannot learn them afterwards."""
+    for run in sorted(log.parent for log in place.glob("*/metrics.jsonl")):
+        done = len(RunDirectory(run).metrics())
+        kept, history = (read_arrays(place / f"{run.name}{ending}.npz") for ending in ("", ".history"))
+        known = (kept or history or {}).get("margins", ())
+        if len(known) < done:
             raise UserError(
-                f"{log.parent} was trained without keeping the history that a detector needs. Give another --name, so "
-                "that networks are trained anew, or leave the detector out."
+                f"{run} has the history of {len(known)} of its {plural(done, 'epoch')}, and {detector} ranks by all of "
+                "them: an earlier version began this audit, or a file of folds/ has gone. Give another --name, so that "
+                "networks are trained anew, or leave the detector out."
             )
 
 

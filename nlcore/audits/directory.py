@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +28,7 @@ from numpy.typing import NDArray
 from nlcore.audits.apply import Audited
 from nlcore.audits.data_checks import Checks, Finding
 from nlcore.audits.files import read_arrays, write_arrays
+from nlcore.audits.place import BEGUN, create
 from nlcore.errors import UserError, plural
 from nlcore.rundir.directory import RunDirectory
 from nlcore.runs.recognise import NAME, request, write_signature
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
     from nlcore.config.recipe import Overrides
 
 SHOWN = 5  # ids of samples that have changed
-#: What an audit begins with: as long as there is nothing else, other words may take its place.
-BEGUN = {"audit.json", "samples.npz", "checks.json"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class AuditDirectory:
         """
         self._refuse_other(id_, samples)
         made = not self.path.exists()
-        self._create()
+        create(self.path)
         return made
 
     def begin(
@@ -106,8 +103,6 @@ class AuditDirectory:
         known = self.read_json("audit.json")
         if known is not None and known.get("id") == id_:
             return True
-        if self.path.is_file():
-            raise UserError(f"{self.path} is a file. Choose another name with --name.")
         there = {file.name for file in self.path.iterdir() if file.name[0] != "."} if self.path.exists() else set()
         if not there <= BEGUN:  # what predicts, or what came of it, is of other data or settings
             if known is None or "id" not in known:
@@ -116,11 +111,6 @@ class AuditDirectory:
                 f"{self.path} is another audit: {self._what_changed(samples)}. Choose another name with --name."
             )
         return False
-
-    def forget(self) -> None:
-        """Take away what an audit has begun that was refused; what a network has learnt stays."""
-        if not any(self.path.glob("folds/*/metrics.jsonl")) and not (self.path / "features.npz").exists():
-            shutil.rmtree(self.path, ignore_errors=True)
 
     def read_samples(self) -> list[Audited]:
         """
@@ -190,15 +180,6 @@ class AuditDirectory:
         except (KeyError, TypeError, ValueError):  # it is not there, or damaged: the checks are done again
             return None
         return Checks(tuple(found), same, near)
-
-    def _create(self) -> None:
-        advice = "Choose another folder with --audits-dir."
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{self.path} cannot be made: {getattr(error, 'strerror', error)}. {advice}") from None
-        if not os.access(self.path, os.W_OK | os.X_OK):
-            raise UserError(f"There is no permission to write to {self.path}. {advice}")
 
     def _what_changed(self, samples: Samples) -> str:
         """Return in words how the samples differ from those that the audit began with."""

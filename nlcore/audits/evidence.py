@@ -21,6 +21,7 @@ from nlcore.audits.settings import AuditSettings
 from nlcore.config.experiment import Experiment
 from nlcore.config.frozen import is_pretrained
 from nlcore.config.recipe import Overrides
+from nlcore.errors import UserError, plural
 from nlcore.host.registry import registry
 from nlcore.rundir.find import find_model
 from nlcore.runs.model import TrainedModel, load_model
@@ -73,8 +74,8 @@ def source_in_words(settings: AuditSettings, experiment: Experiment, folds: int)
     network = experiment["architecture"]
     if is_pretrained(experiment["architecture"]):
         return f"logistic regression and neighbours on features of {network}, {folds} parts held out in turn{times}"
-    epochs = experiment.settings.epochs
-    return f"{folds * settings.repeats} networks ({network}, {epochs} epochs), each holds 1 of {folds} parts out{times}"
+    epochs = plural(experiment.settings.epochs, "epoch")
+    return f"{folds * settings.repeats} networks ({network}, {epochs}), each holds 1 of {folds} parts out{times}"
 
 
 def known_besides(settings: AuditSettings, experiment: Experiment) -> frozenset[str]:
@@ -193,7 +194,7 @@ def gather(
         return Predictions((found,), nowhere, warning=IN_SAMPLE)
     folds = folds_of(settings, samples)
     if "features" not in known_besides(settings, experiment):
-        how = (folds, settings.repeats, place / "folds", terminal, _needs_history(settings.detectors))
+        how = (folds, settings.repeats, place / "folds", terminal, _of_history(settings.detectors))
         of = cross_validate(layers, experiment, samples, *how)
         return Predictions((of.held_out, of.in_sample), of.folds, in_sample=True, margins=of.margins)
     features = elsewhere.features
@@ -211,8 +212,27 @@ def gather(
     return Predictions(means, first, features)
 
 
-def _needs_history(detectors: Sequence[str]) -> bool:
-    return any(HISTORY.intersection(registry().create("detector", name).needs) for name in detectors)
+def refuse_without_history(settings: AuditSettings, experiment: Experiment) -> None:
+    """
+    See that the training of an audit's networks is a history of single samples where a detector needs one.
+
+    Raises:
+        UserError: the strategy mixes images or replaces labels, or shows its losses nothing.
+
+    """
+    strategy, needing = experiment["strategy"], _of_history(settings.detectors)
+    reason = getattr(strategy.sample, "no_history", "")
+    if needing and reason:
+        raise UserError(
+            f"The detector {needing[0]} ranks by how far the given label of each image was ahead in a training, which "
+            f"the strategy {strategy.name} does not tell: {reason}. Choose another --strategy, or leave the detector "
+            "out."
+        )
+
+
+def _of_history(detectors: Sequence[str]) -> list[str]:
+    """Return those of the detectors that need the history of a training."""
+    return [name for name in detectors if HISTORY.intersection(registry().create("detector", name).needs)]
 
 
 def _described(experiment: Experiment, samples: Samples, place: Path, terminal: Terminal) -> Matrix:

@@ -88,6 +88,11 @@ def recorded(run: Path, file: Path, ids: dict[str, int], epochs: int) -> Matrix 
     return found
 
 
+def shown_in_each_epoch(margins: Matrix | None) -> bool:
+    """Return whether each epoch of a training, (E, N), has shown some sample; not where none was recorded."""
+    return margins is not None and not bool(np.isnan(margins).all(1).any())
+
+
 class Histories:
     """
     The histories of several trainings as one: the mean over those that have seen the sample.

@@ -175,8 +175,8 @@ def fit(evidence: LabelEvidence) -> Fitted:
     reason = ""
     if disagreement > TOO_MANY and upper - lower > TOO_WIDE:
         reason = (
-            f"The model predicts another class than the given one for {disagreement:.0%} of the samples. It is too "
-            "weak to say how many labels are wrong: use the ranking alone, or predictions from pretrained features."
+            f"The model predicts another class than the given one for {disagreement:.0%} of the samples: it is too "
+            "weak for a number. Use the ranking, or predictions from pretrained features."
         )
     interval = None if reason else (lower, max(lower, upper))
     return Fitted(evidence, found, interval, reason, disagreement, never)

@@ -15,12 +15,13 @@ from nlcore.audits.apply import write
 from nlcore.audits.decisions import read_decisions
 from nlcore.audits.directory import AuditDirectory
 from nlcore.errors import UserError, plural
-from nlcore.rundir.notebook import html_table
+from nlcore.rundir.notebook import html_table, pandas_package
 
 if TYPE_CHECKING:
     import pandas
 
 SHOWN = 10  # rows of the list in a notebook
+PRETRAINED = "--architecture torchvision --architecture.pretrained true"
 
 
 @dataclass(frozen=True)
@@ -129,20 +130,17 @@ class Audit:
 
     def frame(self) -> pandas.DataFrame:
         """
-        Return the samples as a DataFrame, a column for each of ``issues.csv``.
+        Return the samples as a DataFrame, a column for each of ``issues.csv``; `issues` is a list of the same rows.
 
         Raises:
             UserError: pandas is not installed.
 
         """
-        try:
-            import pandas
-        except ImportError:
-            raise UserError("frame() needs pandas: pip install pandas. .issues is a list of the same rows.") from None
         text = dict.fromkeys(("id", "path", "given", "suggested"), str)
-        return pandas.read_csv(
+        found: pandas.DataFrame = pandas_package().read_csv(
             self.audit_dir / "issues.csv", dtype=text, keep_default_na=False, na_values={"p_wrong": [""]}
         )
+        return found
 
     def apply(self, decisions: str | os.PathLike[str], out: str | os.PathLike[str] = "cleaned.csv") -> Counter[str]:
         """
@@ -166,14 +164,21 @@ class Audit:
         """Return the audit in words, for the terminal."""
         found = self.summary
         total, count = found["samples"], found["flagged"]
-        said = [f"{self.audit_dir}: {total:,} labels audited", verdict_in_words(found)]
+        of_data = f" of {found['data']}" if "data" in found else ""  # not in an audit of an earlier version
+        said = [f"{self.audit_dir}: {total:,} labels{of_data} audited", verdict_in_words(found)]
         said += found["warnings"]
-        said.append(f"{count:,} labels are more likely wrong than right: they are flagged in issues.csv")
+        if found["interval"] is None:
+            said.append(f"the {found['listed']:,} most suspicious are on the page, all are ranked in issues.csv")
+        else:
+            said.append(f"{count:,} labels are more likely wrong than right: they are flagged in issues.csv")
         shares = [f"{share:.0%} of the first {int(depth):,}" for depth, share in found["expected_precision"].items()]
         if shares:
             said.append(f"expected to be wrong: {', '.join(shares)}")
         said.append(f"look through them: {self.report}")
         said.append(f"then: nl audit apply {shlex.quote(str(self.audit_dir))} decisions.csv -o cleaned.csv")
+        if found["interval"] is None and (self.audit_dir / "folds").is_dir():  # its own networks have predicted
+            other = " and another --name" if "--name" in found["command"] else ""
+            said.append(f"for a number start from weights: add {PRETRAINED}{other}")
         return said
 
     def __repr__(self) -> str:
@@ -194,7 +199,8 @@ def verdict_in_words(summary: Mapping[str, Any]) -> str:
     unjudged = summary["samples"] - summary["judged"]
     more = f"; {plural(unjudged, 'more is', 'more are')} not judged" if unjudged else ""
     if summary["interval"] is None:
-        return f"How many labels are wrong cannot be said. {summary['reason']}"
+        apart = f" {plural(unjudged, 'label is', 'labels are')} not judged." if unjudged else ""
+        return f"How many labels are wrong cannot be said. {summary['reason']}{apart}"
     low, high = summary["at_least"], summary["at_most"]
     shares = " to ".join(f"{100 * share:.1f}" for share in summary["interval"])
     return f"at least {low:,}, at most {high:,} of {summary['judged']:,} labels are wrong ({shares} %){more}"

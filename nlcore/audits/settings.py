@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from nlcore.config.recipe import Overrides, read_preset, read_recipe
+from nlcore.config.recipe import Overrides, asked_data_dir, read_preset, read_recipe
 from nlcore.errors import UserError, did_you_mean
 from nlcore.host.registry import registry
 from nlcore.parameters import Parameter, parameter, parameters_of
@@ -101,8 +101,9 @@ def layers_of_runs(given: Sequence[Overrides], settings: AuditSettings, trained:
     Return the layers of settings that an audit's runs share.
 
     Below what was given lie the audit's own recipe, unless another preset was named, and no noise, unless some was
-    asked for: whatever a dataset suggests, the labels are the user's. Where a run's model predicts, its recipe lies
-    there. Above lies that all samples are trained on.
+    asked for: whatever a dataset suggests, the labels are the user's. Classes are not balanced because a preset says
+    so: what a small class holds by mistake would be shown as often as what belongs there, and be learnt. Where a run's
+    model predicts, its recipe lies there. Above lies that all samples are trained on.
 
     Args:
         given: layers of settings.
@@ -115,11 +116,13 @@ def layers_of_runs(given: Sequence[Overrides], settings: AuditSettings, trained:
         recipe = {key: value for key, value in read_recipe(place / "config.toml").items() if key != "exclude"}
         given = [recipe, *given]
     presets = [layer["preset"] for layer in given if "preset" in layer]
-    known = [*given, *([read_preset(str(presets[-1]))] if presets else [])]
+    known = [*([read_preset(str(presets[-1]), asked_data_dir(given))] if presets else []), *given]
     named = any(key.partition(".")[0] in ("noise", "labels") for layer in known for key in layer)
     below: dict[str, object] = {} if presets or settings.run is not None else {"preset": PRESET}
     if not named:
         below["noise"] = "none"
+    if presets and known[0].get("class_balanced"):
+        below["class_balanced"] = False
     above: dict[str, object] = {"validation": 0, "trusted": 0}
     dataset = next((str(layer["dataset"]) for layer in reversed(known) if "dataset" in layer), "cifar10")
     declared = registry().signature(registry().find("dataset", dataset))[1]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -136,6 +134,8 @@ def _write(folder: Path, experiment: Experiment, data: RunData, about: dict[str,
         UserError: the folder cannot be made, or holds a run or other labels.
 
     """
+    from nlcore.audits.files import write_rows
+    from nlcore.data.called import called
     from nlcore.rundir import durable
     from nlcore.rundir.directory import RunDirectory
     from nlcore.rundir.plots import draw_confusion
@@ -150,21 +150,14 @@ def _write(folder: Path, experiment: Experiment, data: RunData, about: dict[str,
     if there and ("summary.json" in there or not same):
         raise UserError(f"{folder} holds other labels ({there[0]}); nothing is overwritten. {advice}")
     RunDirectory(folder).write_labels(data, about)
-    durable.write(folder / "labels.csv", _as_csv(data).encode())
+    names = [data.classes[label] for label in data.train.labels]  # numbers may be names, of other classes
+    write_rows(folder / "labels.csv", ("id", "label"), zip(data.train.ids.tolist(), names, strict=True))
     if listed := _as_list(data):
         durable.write(folder / "labels.json", json.dumps(listed).encode())
     if data.truth.transition is not None:
-        title = f"{experiment['noise'].name} on {experiment['dataset'].name}: {data.noise_in_words}"
+        title = f"{experiment['noise'].name} on {called(experiment['dataset'])}: {data.noise_in_words}"
         durable.write(folder / "noise.png", draw_confusion(data.truth.transition, data.classes, title, "given"))
     return [name for name in _FILES if (folder / name).exists()]
-
-
-def _as_csv(data: RunData) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("id", "label"))
-    writer.writerows(zip(data.train.ids.tolist(), data.train.labels.tolist(), strict=True))
-    return text.getvalue()
 
 
 def _as_list(data: RunData) -> list[int]:

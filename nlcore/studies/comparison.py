@@ -77,8 +77,8 @@ class Baseline:
                     words = zip(groups.by, twin.key, strict=True)
                     said = ",".join(f"{word}={show_key(value)}" for word, value in words if value is not None)
                     raise UserError(
-                        f"--baseline {self.text} may be the row {groups.named(twin.key)} or {groups.named(row.key)}. "
-                        f"Say which, as --baseline {said}."
+                        f"baseline {self.text}: it may be the row {groups.named(twin.key)} or {groups.named(row.key)}. "
+                        f"Say which: {said}."
                     )
         return found
 
@@ -107,24 +107,23 @@ def read_baseline(text: str, groups: Groups) -> Baseline:
     """
     if not text.strip():
         there = dict.fromkeys(show_key(row.key[0]) for row in groups.rows)
-        raise ParameterError(f"--baseline: name a value of {groups.by[0]}. There are {', '.join(there)}.")
+        raise ParameterError(f"baseline: name a value of {groups.by[0]}. There are {', '.join(there)}.")
     values = {}
     for part in text.split(",") if "=" in text else [f"{groups.by[0]}={text}"]:
         typed, _, value = (piece.strip() for piece in part.partition("="))
         word = typed.replace("-", "_")
         if word not in groups.by:
-            raise ParameterError(f"--baseline {text}: {typed} is not in --by, where there is {', '.join(groups.by)}.")
+            raise ParameterError(f"baseline {text}: {typed} is not in by, where there is {', '.join(groups.by)}.")
         there = {show_key(row.key[groups.by.index(word)]): row.key[groups.by.index(word)] for row in groups.rows}
         if value not in there:
             alias = suggest.COMPONENTS.get(word, {}).get(value.lower(), value)
             raise ParameterError(
-                f"--baseline {text}: no run has {word} {value}."
-                f"{did_you_mean(alias, there)} There are {', '.join(there)}."
+                f"baseline {text}: no run has {word} {value}.{did_you_mean(alias, there)} There are {', '.join(there)}."
             )
         values[word] = there[value]
     baseline = Baseline(values)
     if not any(baseline.is_met_by(row, groups.by) for row in groups.rows):
-        raise ParameterError(f"--baseline {text}: no row has all of these values.")
+        raise ParameterError(f"baseline {text}: no row has all of these values.")
     return baseline
 
 

@@ -162,7 +162,7 @@ def _refuse_other_settings(groups: Groups) -> None:
     more = dict.fromkeys(word for words in apart.values() for word in words)
     raise UserError(
         f"Runs of one row may differ in seed and noise seed alone; those of {groups.named(key)} differ in "
-        f"{', '.join(shown)}. Say --by {','.join((*groups.by, *more))}, or name a folder with only the runs you mean."
+        f"{', '.join(shown)}. Give by = {','.join((*groups.by, *more))}, or name a folder with only the runs you mean."
     )
 
 

@@ -15,13 +15,23 @@ import numpy as np
 
 from nlcore.audits.data_checks import Checks, Finding, check_data
 from nlcore.audits.directory import AuditDirectory, find_recognised, words_of
-from nlcore.audits.evidence import Elsewhere, Ready, folds_of, gather, known_besides, source_in_words
+from nlcore.audits.evidence import (
+    Elsewhere,
+    Ready,
+    folds_of,
+    gather,
+    known_besides,
+    refuse_without_history,
+    source_in_words,
+)
+from nlcore.audits.place import check_place, forget
 from nlcore.audits.result import Audit
 from nlcore.audits.samples import Samples, image_sizes, load_samples
 from nlcore.audits.scoring import check_detectors, far_from_all, score
 from nlcore.audits.settings import AuditSettings, layers_of_runs
 from nlcore.config.experiment import Experiment, resolve
 from nlcore.config.launched import refuse_launched
+from nlcore.config.named import check_named_files
 from nlcore.config.recipe import Overrides
 from nlcore.contracts import DatasetContext
 from nlcore.errors import UserError, plural
@@ -30,6 +40,7 @@ from nlcore.rundir.lock import locked
 from nlcore.runs.fingerprint import named_files, source_files
 from nlcore.runs.interrupt import stoppable
 from nlcore.runs.terminal import Terminal, print_plan
+from nlcore.training.pretrained import initial_weights
 
 #: What decides nothing about an audit: where it is computed, where things lie. Data and labels are known by content.
 _ELSEWHERE = ("dataset", "noise", "device", "devices", "num_nodes", "threads", "exclude")
@@ -84,7 +95,7 @@ def audit(given: Sequence[Overrides], settings: AuditSettings, terminal: Termina
             _carried_out(job, given, began, terminal)
         except UserError:
             if job.made:
-                job.directory.forget()
+                forget(job.directory.path)
             raise
     return Audit.read(job.directory.path)
 
@@ -123,6 +134,10 @@ def _prepared(given: Sequence[Overrides], settings: AuditSettings, terminal: Ter
             raise UserError(f"{name}: an audit looks at all labels; leave --{name} out.")
     first = resolve(*layers_of_runs(given, settings))
     check_detectors(settings.detectors, known_besides(settings, first))
+    refuse_without_history(settings, first)
+    check_place(_directory(first, settings, "").path)
+    check_named_files(*first.deciding.values())
+    initial_weights(first, terminal.line)
     given_files = Elsewhere.read(settings, first)
     samples = load_samples(first, terminal)
     elsewhere = given_files.fitted(samples)
@@ -131,14 +146,19 @@ def _prepared(given: Sequence[Overrides], settings: AuditSettings, terminal: Ter
     layers = layers_of_runs(given, settings, trained - -(-trained // folds))
     experiment = resolve(*layers)
     id_ = _id(settings, experiment, samples, folds)
-    name = experiment.storage.name or f"{experiment['dataset'].name.replace('/', '.')}-{id_[:8]}"
-    named = replace(experiment, storage=replace(experiment.storage, name=name, runs_dir=settings.audits_dir))
-    directory = AuditDirectory(named.run_dir(""))
+    directory = _directory(experiment, settings, id_)
     words = {**{key: value for layer in given for key, value in layer.items()}, **_changed(settings)}
     made = directory.make(id_, samples)
     shown = [f"{key.partition('.')[2]} {value}" for key, value in words.items() if key.startswith("dataset.")]
     data = f"{experiment['dataset'].name} ({', '.join(shown)})" if shown else experiment["dataset"].name
     return _Job(settings, layers, experiment, samples, elsewhere, directory, made, id_, words, _command(words), data)
+
+
+def _directory(experiment: Experiment, settings: AuditSettings, id_: str) -> AuditDirectory:
+    """Return the directory of the audit with this id, which decides where no name was given."""
+    name = experiment.storage.name or f"{experiment['dataset'].name.replace('/', '.')}-{id_[:8]}"
+    named = replace(experiment, storage=replace(experiment.storage, name=name, runs_dir=settings.audits_dir))
+    return AuditDirectory(named.run_dir(""))
 
 
 def _id(settings: AuditSettings, experiment: Experiment, samples: Samples, folds: int) -> str:

@@ -19,6 +19,7 @@ from nlcore.audits.samples import Samples
 from nlcore.audits.scoring import Scores, figures
 from nlcore.audits.settings import AuditSettings
 from nlcore.config.experiment import Experiment
+from nlcore.data.called import called
 from nlcore.report.audit.page import write_page
 from nlcore.report.audit.pictured import Named, expected_precision, listed, make_page, verdict
 
@@ -81,7 +82,7 @@ def write_results(directory: AuditDirectory, found: Found, progress: Callable[[i
     write_rows(directory.path / "issues.csv", (*COLUMNS, *names), _rows(found))
     named = Named(
         found.id,
-        f"Which labels of {found.experiment['dataset'].name} are wrong",
+        f"Which labels of {called(found.experiment['dataset'])} are wrong",
         found.command,
         f"nl audit apply {shlex.quote(str(directory.path))} decisions.csv -o cleaned.csv",
     )
@@ -132,6 +133,7 @@ def _summary(found: Found, seconds: Mapping[str, float]) -> dict[str, Any]:
     return {
         "id": found.id,
         "command": found.command,
+        "data": called(found.experiment["dataset"]),
         "predictions": found.source,
         "samples": len(samples),
         "judged": said.total,

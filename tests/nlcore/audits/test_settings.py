@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
+from nlcore_builtins.presets import photos
 
 from nlcore import UserError
 from nlcore.audits.settings import AuditSettings, layers_of_runs, read_settings
@@ -16,6 +20,38 @@ def test_the_labels_are_the_users_unless_noise_is_asked_for() -> None:
     assert (asked["noise"].name, asked["noise"].params["rate"]) == ("symmetric", 0.1)
     preset = resolve(*layers_of_runs([{"preset": "ce-cifar10n-aggre"}], AuditSettings()))
     assert (preset["noise"].name, preset.preset) == ("cifar10n", "ce-cifar10n-aggre")
+
+
+@pytest.mark.parametrize("preset", ["photos", "photos_gpu"])
+def test_classes_are_balanced_for_the_user_alone(preset: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A preset balances them for a model; an audit would learn what a small class holds by mistake."""
+    monkeypatch.setenv("NL_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(photos, "_of_package", lambda name: [])
+
+    def balanced(*given: dict[str, object], **settings: Any) -> bool:
+        return resolve(*layers_of_runs(given, AuditSettings(**settings))).settings.class_balanced
+
+    assert resolve({"preset": preset}).settings.class_balanced
+    assert not balanced({"preset": preset})
+    assert balanced({"preset": preset, "class_balanced": True})
+    assert balanced({"class_balanced": True}, {"preset": preset})
+    assert balanced({"class_balanced": True})
+    assert not balanced({"dataset": "digits"})
+
+
+def test_the_data_set_is_the_users_though_a_preset_names_another() -> None:
+    """What the one takes and the other does not, an audit gives to the one that is used."""
+    own = resolve(*layers_of_runs([{"preset": "photos", "dataset": "csv"}], AuditSettings()))["dataset"]
+    assert (own.name, own.params["test_fraction"], own.params["skip_unreadable"]) == ("csv", 0, True)
+    assert (
+        resolve(*layers_of_runs([{"preset": "photos", "dataset": "digits"}], AuditSettings()))["dataset"].params == {}
+    )
+
+
+def test_the_epochs_are_the_users_though_a_preset_names_others() -> None:
+    """Eight checkpoints are kept of as many epochs as there are: of 40 every fifth."""
+    found = resolve(*layers_of_runs([{"preset": "quick", "epochs": 40}], AuditSettings(), 1_600))
+    assert (found.settings.epochs, found.storage.checkpoint_every) == (40, 5)
 
 
 def test_own_images_are_audited_whole_and_broken_files_are_left_out() -> None:

@@ -20,6 +20,7 @@ from PIL import Image
 
 import nlcore
 from nlcore import UserError
+from nlcore.rundir.notebook import as_frame
 
 #: Two networks that take about a second each.
 DIGITS = ("--dataset", "digits", "--noise", "symmetric", "--noise.rate", "0.2", "--folds", "2")
@@ -210,7 +211,7 @@ def test_detectors_of_histories_rank_by_networks_of_any_audit_also_after_a_kill(
     nl("audit", *words, "whole", "--detector", "margin")
     refused = nl("audit", *words, "whole", "--detector", "aum")
     assert refused.code == 2
-    assert "r1-f1 was trained without keeping the history" in refused.err
+    assert "r1-f1 has the history of 0 of its 6 epochs" in refused.err
     assert "--name" in refused.err
 
 
@@ -274,6 +275,34 @@ def test_python_gives_rows_the_interval_and_a_table_for_notebooks() -> None:
     assert found.apply("decisions.csv", "cleaned.csv")["drop"] == 1
     frame = pytest.importorskip("pandas", reason="a DataFrame needs pandas") and found.frame()
     assert list(frame["id"]) == [one.id for one in found.issues]
+
+
+def test_without_pandas_there_is_no_frame_as_for_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = nlcore.audit(**PLAIN, probabilities=probabilities(make_folder()), name="a")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(UserError) as of_runs:
+        as_frame([])
+    with pytest.raises(UserError, match="pip install pandas") as of_audits:
+        found.frame()
+    assert str(of_audits.value) == str(of_runs.value)
+
+
+@pytest.mark.parametrize("dataset", ["image_folder", "csv"])
+def test_an_audit_is_called_after_the_users_folder_or_table(nl: Any, dataset: str) -> None:
+    true = make_folder()
+    write_table("cats.csv", [("path", "label"), *((f"photos/{one}", one.partition("/")[0]) for one in true)])
+    words = ("--dataset.folder", "photos") if dataset == "image_folder" else ("--dataset.train", "cats.csv")
+    named = true if dataset == "image_folder" else {f"photos/{one}": name for one, name in true.items()}
+    called = words[1]
+    given = ("--dataset", dataset, *words, "--dataset.size", "8", "--probabilities", probabilities(named))
+    done = nl("audit", *given, "--audits-dir", "here")
+    assert done.code == 0, done.err
+    (place,) = Path("here").iterdir()
+    assert place.name.startswith(f"{dataset}-")
+    assert done.out.startswith(f"{place}: 24 labels of {called} audited\n")
+    page = (place / "report.html").read_text(encoding="utf-8")
+    assert f"<title>Which labels of {called} are wrong</title>" in page
+    assert json.loads((place / "summary.json").read_text())["data"] == called
 
 
 def test_predictions_may_come_as_a_table_as_logits_and_in_any_order() -> None:
@@ -472,6 +501,10 @@ def test_a_class_of_one_image_that_nothing_was_split_off_from_is_not_judged(nl: 
         (("--features", "nan_f.npz"), "NaN or infinite in the row of 'cat/cat3.png'"),
         (("--run", "nowhere"), "no run"),
         (("--labels", "nowhere.csv"), "Give one with --labels FILE"),
+        (("--labels", "photos"), "is a folder, and no file of labels. Give one with --labels FILE"),
+        (("--detector", "aum", "--strategy", "mixup"), "does not tell: its network sees mixtures of images"),
+        (("--detector", "margin,forgetting", "--strategy", "joint_optimisation"), "predictions in the place of labels"),
+        (("--detector", "aum", "--strategy", "elr_plus"), "The detector aum ranks by how far the given label"),
         (("--labels", "cow.csv"), "'cow' is outside 0..2 and no name of a class"),
         (("--batch-size", "1000"), "Give a smaller --batch-size"),
         (("--audits-dir", "p.npz"), "Choose another folder with --audits-dir"),
@@ -509,13 +542,71 @@ def test_what_is_wrong_is_said_before_anything_is_trained(nl: Any, words: tuple[
     assert not list(Path().glob("audits/*"))  # and the name is still free
 
 
-def test_a_file_is_looked_through_before_any_image_is(nl: Any) -> None:
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--probabilities", "sums.npz"), "sums to 0.3 in the row of 'a'"),
+        (("--probabilities", "."), "There is no file"),
+        (("--features", "gone.npz"), "gone.npz"),
+        (("--run", "gone"), "gone"),
+        (("--preset", "gone"), "There is no preset 'gone'"),
+        (("gone.toml",), "There is no recipe gone.toml"),
+        (("--labels", "gone.csv"), "gone.csv'. Give one with --labels FILE."),
+        (("--labels", "folder"), "folder' is a folder, and no file of labels. Give one with --labels FILE."),
+        (("--labels", "x" * 300), "too long. Give one with --labels FILE."),
+        (("--noise", "stored"), "There is no file of labels ''. Give one with --labels FILE."),
+        (("--noise", "transition_matrix", "--noise.file", "gone.npy"), "gone.npy'. Give one with --noise.file FILE."),
+        (("--loss", "forward_correction", "--loss.transition", "gone.npy"), "Give one with --loss.transition FILE."),
+        (("--init", "gone.pth"), "no run and no file of weights of this name"),
+        (("--init", "sums.npz"), "cannot be read as weights"),
+        (("--audits-dir", "sums.npz"), "sums.npz is a file. Choose another folder with --audits-dir"),
+        (("--audits-dir", ".", "--name", "sums.npz"), "sums.npz is a file. Choose another name with --name"),
+        (("--detector", "aum", "--strategy", "mixup"), "the strategy mixup does not tell"),
+    ],
+)
+def test_what_is_named_is_looked_through_before_any_image_is(nl: Any, words: tuple[str, ...], said: str) -> None:
     np.savez("sums.npz", ids=np.array(["a", "b"]), probabilities=np.full((2, 3), 0.1))
-    words = ("--dataset", "image_folder", "--dataset.folder", "nowhere")
-    assert "nowhere" in nl("audit", *words).err
-    refused = nl("audit", *words, "--probabilities", "sums.npz")
+    Path("folder").mkdir()
+    before = sorted(Path().rglob("*"))
+    images = ("--dataset", "image_folder", "--dataset.folder", "nowhere")
+    assert "There is no folder" in nl("audit", *images).err
+    refused = nl("audit", *images, *words)
     assert refused.code == 2
-    assert "sums to 0.3 in the row of 'a'" in refused.err
+    assert said in refused.err
+    assert "Traceback" not in refused.err
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_pretrained_weights_are_looked_for_before_any_image_is(nl: Any) -> None:
+    pytest.importorskip("torchvision", reason="its models need it")
+    images = ("--dataset", "image_folder", "--dataset.folder", "nowhere", "--architecture", "torchvision")
+    Path("text.pth").write_text("no weights")
+    for given, said in (("gone.pth", "there is no such file"), ("text.pth", "cannot be read as weights")):
+        refused = nl("audit", *images, "--architecture.pretrained", given)
+        assert (refused.code, said in refused.err) == (2, True), refused.err
+
+
+@pytest.mark.parametrize("theirs", [(), ("notes.txt",), ("notes.txt", "folds/notes.txt")])
+def test_what_a_user_has_put_into_the_folder_of_a_refused_audit_stays(
+    monkeypatch: pytest.MonkeyPatch, theirs: tuple[str, ...]
+) -> None:
+    file = probabilities(make_folder())
+    at_work = importlib.import_module("nlcore.report.audit.audit")
+
+    def refused(directory: Any, *others: Any) -> None:
+        write(directory, *others)
+        for name in theirs:
+            (directory.path / name).parent.mkdir(exist_ok=True)
+            (directory.path / name).write_text("mine")
+        raise UserError("It cannot be.")
+
+    write = at_work.write_results
+    monkeypatch.setattr(at_work, "write_results", refused)
+    with pytest.raises(UserError, match="It cannot be"):
+        nlcore.audit(**PLAIN, probabilities=file, name="a")
+    left = [path.relative_to("audits/a").as_posix() for path in Path("audits").glob("a/**/*") if path.is_file()]
+    assert sorted(left) == sorted(theirs)
+    assert Path("audits/a").exists() is bool(theirs)
 
 
 def test_two_images_one_class_and_labels_that_all_stand_alone_are_refused(nl: Any) -> None:
@@ -588,3 +679,84 @@ def test_a_name_is_free_again_where_nothing_was_predicted(nl: Any, tmp_path: Pat
     np.savez(Path("audits") / "killed" / "samples.npz", ids=data.train.ids)  # killed before it had a name
     again = [word if word != "mine" else "killed" for word in words]
     assert nl("audit", *again, str(tmp_path / "right.npz")).code == 0
+
+
+@pytest.mark.slow
+def test_where_no_number_can_be_said_it_ends_with_what_may_give_one(nl: Any) -> None:
+    done = nl("audit", *DIGITS, *TINY[:-1], "--name", "a")
+    assert done.code == 0, done.err
+    said = done.out.partition("\n\nin truth")[0].splitlines()
+    assert said[1].startswith("How many labels are wrong cannot be said. The model predicts another class")
+    assert "more likely wrong than right" not in done.out  # of networks that know nothing
+    listed = json.loads(Path("audits/a/summary.json").read_text())["listed"]
+    assert f"the {listed:,} most suspicious are on the page, all are ranked in issues.csv" in said
+    assert said[-2:] == [
+        "then: nl audit apply audits/a decisions.csv -o cleaned.csv",
+        "for a number start from weights: add --architecture torchvision --architecture.pretrained true and another "
+        "--name",
+    ]
+    assert "2 networks (airbench (width 4), 1 epoch), each" in done.err
+
+
+@pytest.mark.slow
+def test_why_there_is_no_history_is_said_as_it_is(nl: Any) -> None:
+    words = (*DIGITS, *TINY[:2], "--epochs", "2", *TINY[4:], "--name", "a")
+    assert nl("audit", *words).code == 0
+    kept, history = (Path(f"audits/a/folds/r1-f2{ending}.npz") for ending in ("", ".history"))
+    with np.load(kept) as file:
+        margins = file["margins"]
+    kept.unlink()
+    for known, count in ((None, 0), (margins[:1], 1)):
+        if known is not None:
+            np.savez(history, margins=known)
+        refused = nl("audit", *words, "--detector", "noise_model,aum")
+        assert refused.code == 2
+        assert f"r1-f2 has the history of {count} of its 2 epochs, and aum ranks by all of them" in refused.err
+        assert "Give another --name" in refused.err
+    assert nl("audit", *words, "--detector", "margin").code == 0  # for which nothing is missing
+
+
+#: It trains, and shows its loss what it predicts in the first epoch alone; it does not say so.
+SILENT = """
+from nlcore import Component, hookimpl
+
+NLCORE_API = 1
+
+
+@hookimpl
+def nl_strategies():
+    return [Component("silent", "silent:Silent", "For a test.")]
+
+
+class Silent:
+    def setup(self, ctx):
+        self.ctx, self.network = ctx, ctx.network()
+        self.loss = ctx.loss(self.network)
+        self.optimizer = ctx.optimizer(self.network, self.loss)
+
+    def begin_epoch(self, epoch):
+        self.first = epoch == 1
+
+    def step(self, batch):
+        logits = self.network(batch.images)
+        if self.first:
+            self.loss.observe(logits, batch.index)
+        return self.ctx.minimise(self.optimizer, self.loss(logits, batch.targets, batch.index).mean())
+
+    def predict(self, images):
+        return self.network(images)
+"""
+
+
+@pytest.mark.slow
+def test_a_strategy_that_does_not_show_its_predictions_is_refused_after_its_first_network(
+    nl: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("silent.py").write_text(SILENT)
+    monkeypatch.setenv("NL_PLUGIN_PATH", str(Path("silent.py").absolute()))
+    words = (*DIGITS, *TINY[:2], "--epochs", "2", *TINY[4:], "--name", "a", "--strategy", "silent")
+    refused = nl("audit", *words, "--detector", "margin,forgetting")
+    assert refused.code == 2
+    assert "The strategy silent does not show in every epoch what its networks predict, so forgetting" in refused.err
+    assert [one.name for one in Path("audits/a/folds").iterdir() if one.is_dir()] == ["r1-f1"]
+    assert nl("audit", *words).code == 0  # its network is not trained again

@@ -69,6 +69,50 @@ def test_what_is_written_can_be_trained_on(name: str, nl: Any, tiny: tuple[str, 
     assert plan["noise_rate"] == written["rate"]
 
 
+#: Names of classes that are numbers, of other classes: what a table of numbers means is anyone's guess.
+NUMBERS = """
+import numpy as np
+from nlcore import Component, hookimpl
+from nlcore.contracts import Data, Split
+
+NLCORE_API = 1
+
+class Numbers:
+    def load(self, source):
+        labels = np.arange(300) % 3
+        part = Split(np.zeros((300, 2, 2, 1), np.uint8), labels, np.arange(300), labels)
+        return Data(part, part, {names}, (0.5,), (0.5,))
+
+@hookimpl
+def nl_datasets():
+    return [Component("numbers", "numbers_names:Numbers", "For a test.")]
+"""
+
+
+@pytest.mark.parametrize("names", [("2", "0", "1"), ("1", "2", "3"), ("10", "0", "1"), ("a,b", '"c"', "d e")])
+@pytest.mark.parametrize("file", FILES[:3])
+def test_written_labels_are_read_as_the_same_whatever_classes_are_called(
+    nl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], file: str
+) -> None:
+    install_plugin(monkeypatch, tmp_path, "numbers-names", NUMBERS.replace("{names}", repr(names)))
+    written = nl("noise", "--dataset", "numbers", "--noise.rate", "0.5", "--out", "first", "--json")
+    assert written.code == 0, written.err
+    with open("first/labels.csv", newline="", encoding="utf-8") as table, np.load("first/labels.npz") as arrays:
+        rows = dict(csv.reader(table))
+        assert all(rows[str(one)] == names[label] for one, label in zip(arrays["ids"], arrays["given"], strict=True))
+    read = nl("noise", "--dataset", "numbers", "--labels", f"first/{file}", "--out", "second", "--json")
+    assert read.code == 0, read.err
+    assert read.json["labels_sha256"] == written.json["labels_sha256"]
+
+
+def test_a_file_that_is_not_there_is_missed_before_the_images_are(nl: Any) -> None:
+    images = ("--dataset", "image_folder", "--dataset.folder", "nowhere")
+    for words in (("noise",), ("samples",), ("run",), ("run", "--dry-run")):
+        refused = nl(*words, *images, "--labels", "gone.csv")
+        assert refused.code == 2
+        assert "gone.csv'. Give one with --labels FILE." in refused.err
+
+
 @pytest.mark.slow
 def test_the_labels_are_those_of_a_run(nl: Any, tiny: tuple[str, ...]) -> None:
     written = nl("noise", *ASYMMETRIC, "--noise-seed", "3", "--json").json

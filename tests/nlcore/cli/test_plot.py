@@ -33,7 +33,7 @@ def test_a_picture_is_written_and_named(words: tuple[str, ...], name: str, nl: A
         (("--by", "loss", "-o", "missing/a.png"), "there is no folder missing"),
         (("--by", "loss", "--metric", "last"), "They have test_accuracy"),
         (("--by", "losss"), "Did you mean 'loss'"),
-        (("--by", "noise.rate"), "Say --by noise.rate,loss,"),
+        (("--by", "noise.rate"), "Give by = noise.rate,loss,"),
         ((), "--by"),
     ],
 )

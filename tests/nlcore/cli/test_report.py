@@ -76,7 +76,7 @@ def test_the_command_that_repeats_a_run_is_accepted(nl: Any, runs: Path) -> None
         (("-o", "missing/a.html"), "there is no folder missing"),
         (("--by", "losss"), "Did you mean 'loss'"),
         (("--by", ","), "--by ',': must be a word"),
-        (("--by", "noise.rate"), "Say --by noise.rate,loss"),
+        (("--by", "noise.rate"), "Give by = noise.rate,loss"),
         (("--baseline", "elr"), "There are cross_entropy, gce"),
         (("--metric", "lst"), "metric lst"),
         (("nowhere",), "There is no folder nowhere"),

@@ -77,7 +77,7 @@ def test_bad_input_is_refused(words: tuple[str, ...], said: str, nl: Any, runs: 
 def test_rows_that_would_be_averaged_silently_are_refused(nl: Any, runs: Path) -> None:
     refused = nl("table", str(runs), "--by", "noise.rate")
     assert refused.code == 2
-    assert "Say --by noise.rate,loss," in refused.err
+    assert "Give by = noise.rate,loss," in refused.err
 
 
 def test_what_is_left_out_is_said(nl: Any, runs: Path) -> None:

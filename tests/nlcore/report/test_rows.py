@@ -42,7 +42,7 @@ def test_each_run_is_a_row_where_no_others_are_possible(tmp_path: Path) -> None:
 
 def test_what_was_asked_for_is_refused_where_it_is_not_possible(tmp_path: Path) -> None:
     make_study(tmp_path, {"gce": [0.5], "mae": [0.5]})
-    with pytest.raises(UserError, match=r"Say --by noise\.rate,loss"):
+    with pytest.raises(UserError, match=r"Give by = noise\.rate,loss"):
         rows(tmp_path, "noise.rate")
 
 

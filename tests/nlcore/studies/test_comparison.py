@@ -86,7 +86,7 @@ def test_a_baseline_of_several_words(tmp_path: Path) -> None:
     make_run(tmp_path, [0.6], loss="gce", loss__q=0.7)
     make_run(tmp_path, [0.7], loss="mae")
     groups = grouped(tmp_path, "loss,loss.q")
-    with pytest.raises(UserError, match=r"row loss gce, loss\.q 0\.3 or .* as --baseline loss=gce,loss\.q=0\.3\."):
+    with pytest.raises(UserError, match=r"row loss gce, loss\.q 0\.3 or .* Say which: loss=gce,loss\.q=0\.3\."):
         compare(groups, metric_of_runs("last", ()), read_baseline("gce", groups))
     found = compared(tmp_path, "loss,loss.q", "loss=gce,loss.q=0.3")["mae", None].difference
     assert found is not None
@@ -96,9 +96,9 @@ def test_a_baseline_of_several_words(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("baseline", "said"),
     [
-        ("", "name a value of loss. There are cross_entropy, gce"),
+        ("", "baseline: name a value of loss. There are cross_entropy, gce"),
         ("ce", "no run has loss ce. Did you mean 'cross_entropy'? There are cross_entropy, gce"),
-        ("strategy=standard", "strategy is not in --by, where there is loss"),
+        ("strategy=standard", "baseline strategy=standard: strategy is not in by, where there is loss"),
         ("loss=elr", "no run has loss elr. There are"),
     ],
 )

@@ -51,7 +51,7 @@ def test_runs_that_differ_in_more_than_seeds_are_refused_with_what_to_add(tmp_pa
     for q in (0.3, 0.7):
         make_run(tmp_path, [0.5], loss="gce", loss__q=q, noise__rate=0.2)
     make_run(tmp_path, [0.5], loss="elr", noise__rate=0.2)
-    with pytest.raises(UserError, match=r"those of loss gce differ in loss\.q \(0\.3, 0\.7\)\. Say --by loss,loss\.q,"):
+    with pytest.raises(UserError, match=r"of loss gce differ in loss\.q \(0\.3, 0\.7\)\. Give by = loss,loss\.q,"):
         grouped(tmp_path, "loss")
     assert len(grouped(tmp_path, "loss,loss.q").rows) == 3
 
@@ -59,7 +59,7 @@ def test_runs_that_differ_in_more_than_seeds_are_refused_with_what_to_add(tmp_pa
 def test_parameters_of_other_components_are_not_what_differs(tmp_path: Path) -> None:
     make_study(tmp_path, {"gce": [0.5], "elr": [0.5]})
     with pytest.raises(
-        UserError, match=r"those of noise.rate 0.5 differ in loss \(elr, gce\)\. Say --by noise.rate,loss,"
+        UserError, match=r"those of noise.rate 0.5 differ in loss \(elr, gce\)\. Give by = noise.rate,loss,"
     ):
         grouped(tmp_path, "noise.rate")
 
@@ -69,7 +69,7 @@ def test_all_words_that_are_needed_are_said_at_once(tmp_path: Path) -> None:
     make_run(tmp_path, [0.5], loss="gce", epochs=4)
     make_run(tmp_path, [0.5], loss="elr", batch_size=32)
     make_run(tmp_path, [0.5], loss="elr", batch_size=64)
-    with pytest.raises(UserError, match=r"Say --by loss,(batch_size,epochs|epochs,batch_size),"):
+    with pytest.raises(UserError, match=r"Give by = loss,(batch_size,epochs|epochs,batch_size),"):
         grouped(tmp_path, "loss")
 
 

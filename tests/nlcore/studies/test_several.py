@@ -65,6 +65,14 @@ def test_a_further_test_set_has_a_column_of_its_name(tmp_path: Path) -> None:
     assert rows[1]["clean_val"] != rows[1]["clean_val"]  # not a number: it has none
 
 
+def test_what_is_refused_is_said_in_words_of_python(tmp_path: Path) -> None:
+    for loss in ("gce", "elr"):
+        made(tmp_path, 0.5, loss=loss, noise__rate=0.2)
+    with pytest.raises(UserError, match=r"differ in loss \(elr, gce\)\. Give by = noise\.rate,loss, or") as refused:
+        nlcore.plot(tmp_path, by=["noise.rate"])
+    assert "--" not in str(refused.value)
+
+
 @pytest.mark.parametrize("given", [[], {}, {"mine": []}])
 def test_no_run_is_refused(given: Any) -> None:
     for what in (nlcore.plot, nlcore.frame):
