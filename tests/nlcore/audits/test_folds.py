@@ -31,4 +31,4 @@ def test_another_seed_draws_other_parts() -> None:
 
 
 def test_large_sets_have_two_parts() -> None:
-    assert (usual_folds(2_000), usual_folds(10_000), usual_folds(50_000)) == (5, 5, 2)
+    assert (usual_folds(2_000), usual_folds(10_000), usual_folds(50_000)) == (5, 5, 3)
