@@ -30,5 +30,7 @@ class Flip:
 
     def apply(self, images: Tensor, draws: Mapping[str, Tensor]) -> Tensor:
         """Return the images (B, C, H, W), some flipped, in the dtype they come in."""
-        flipped = draws["flip"].to(images.device, non_blocking=True)
-        return torch.where(flipped[:, None, None, None], images.flip(3), images)
+        flipped = draws["flip"].nonzero().flatten().to(images.device, non_blocking=True)
+        images = images.clone()
+        images[flipped] = images[flipped].flip(3)
+        return images
