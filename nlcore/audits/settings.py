@@ -32,7 +32,7 @@ class AuditSettings:
     """What an audit is told besides the settings of its runs."""
 
     folds: int | None = parameter(
-        None, "parts that are held out in turn; none: 5, of more than 10,000 images 2", range="[2, 50]"
+        None, "parts that are held out in turn; none: 5, of more than 10,000 images 3", range="[2, 50]"
     )
     repeats: int = parameter(
         1, "cross-validations, with other parts and seeds, whose predictions are averaged", range="[1, 50]"
@@ -121,8 +121,8 @@ def layers_of_runs(given: Sequence[Overrides], settings: AuditSettings, trained:
     below: dict[str, object] = {} if presets or settings.run is not None else {"preset": PRESET}
     if not named:
         below["noise"] = "none"
-    if presets and known[0].get("class_balanced"):
-        below["class_balanced"] = False
+    if presets and known[0].get("sampling") == "balanced":
+        below["sampling"] = "shuffled"
     above: dict[str, object] = {"validation": 0, "trusted": 0}
     dataset = next((str(layer["dataset"]) for layer in reversed(known) if "dataset" in layer), "cifar10")
     declared = registry().signature(registry().find("dataset", dataset))[1]

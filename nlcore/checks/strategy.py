@@ -81,7 +81,7 @@ def epochs_may_leave_samples_out(cls: type) -> None:
 
 
 def says_when_it_chooses_samples(cls: type) -> None:
-    """Where its passes name samples, ``chooses_samples`` says when, as ``--class-balanced`` does not balance these."""
+    """Where its passes name samples, ``chooses_samples`` says when: ``--sampling balanced`` does not balance these."""
     run = TinyRun(cls(), epochs=4)
     iterate, chosen = run.trainer.batches.iterate, list[bool]()
 

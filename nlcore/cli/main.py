@@ -134,6 +134,7 @@ def _option_meant(error: click.NoSuchOption) -> str:
     return meant(error.option_name.lstrip("-").replace("-", "_"), settings, kinds, _typed)
 
 
-def _typed(name: str) -> str:
+def _typed(name: str, value: str) -> str:
     """Return how a name is typed: components' parameters keep their underscores, as help shows them."""
-    return f"--{name}" if "." in name else f"--{name.replace('_', '-')}"
+    option = f"--{name}" if "." in name else f"--{name.replace('_', '-')}"
+    return f"{option} {value}".rstrip()

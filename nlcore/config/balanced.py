@@ -1,4 +1,4 @@
-"""``--class-balanced``, and the strategies whose choice of samples it leaves alone."""
+"""``--sampling balanced``, and the strategies whose choice of samples it leaves alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def chooses_samples(strategy: Selection) -> str | None:
 def said_of_balanced(strategy: Selection, settings: TrainingSettings) -> tuple[str, ...]:
     """Return what a user should know of classes that are to be balanced."""
     when = chooses_samples(strategy)
-    if not settings.class_balanced or when is None:
+    if settings.sampling != "balanced" or when is None:
         return ()
     who = f"The strategy {strategy.name} chooses its samples itself {when}"
-    return (f"{who}, and --class-balanced does not balance what it chooses.",)
+    return (f"{who}, and --sampling balanced does not balance what it chooses.",)

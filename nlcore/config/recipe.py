@@ -191,8 +191,10 @@ def check_names(layer: Overrides) -> None:
             raise ParameterError(f"There is no setting {key!r}.{said} 'nl run --help' lists all.")
 
 
-def _spell(name: str) -> str:
+def _spell(name: str, value: str) -> str:
     """Return a setting as a key; a component's parameter also as Python takes it, whose keywords have no dots."""
+    if value:
+        return f'{name} = "{value}"'
     return f"{name!r} (in Python: **{{{name!r}: ...}})" if "." in name else repr(name)
 
 

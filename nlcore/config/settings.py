@@ -54,7 +54,9 @@ class TrainingSettings:
     ema: float | None = parameter(
         None, "decay of an average of the weights that is evaluated and saved instead", range="(0, 1)"
     )
-    class_balanced: bool = parameter(False, "show each given class equally often, images of rare ones repeatedly")
+    sampling: Literal["shuffled", "balanced"] = parameter(
+        "shuffled", "balanced shows each given class equally often in an epoch, images of rare ones repeatedly"
+    )
     validation: float = parameter(0.0, "fraction of the noisy training set to hold out", range="[0, 1)")
     trusted: int = parameter(0, "images whose true labels the method is told, apart from the others", range="[0, inf)")
     exclude: str | None = parameter(
@@ -88,7 +90,7 @@ class Storage:
 
 
 def switch(name: str, on: bool = True) -> str:
-    """Return how a setting that is true or false is typed: ``--class-balanced``, for off ``--no-class-balanced``."""
+    """Return how a setting that is true or false is typed: ``--deterministic``, for off ``--no-deterministic``."""
     plain = name.replace("_", "-")
     if on:
         return f"--{plain}"

@@ -11,7 +11,7 @@ from nlcore.host.hookspecs import KINDS
 from nlcore.host.registry import registry
 
 
-def meant(name: str, settings: Collection[str], kinds: Collection[str], spell: Callable[[str], str]) -> str:
+def meant(name: str, settings: Collection[str], kinds: Collection[str], spell: Callable[[str, str], str]) -> str:
     """
     Return a sentence with what is meant by an unknown name, beginning with a space; an empty string where none is near.
 
@@ -19,18 +19,17 @@ def meant(name: str, settings: Collection[str], kinds: Collection[str], spell: C
         name: that is unknown, with ``_`` for ``-``.
         settings: those that could be given in its place.
         kinds: of the components whose parameters could be.
-        spell: how a name such as ``lr`` or ``loss.q`` is typed.
+        spell: how a name such as ``lr`` or ``loss.q`` is typed, and the value that goes with it, empty for none.
 
     """
     known = suggest.setting(name, settings, kinds)
     if known in settings or known.partition(".")[0] in kinds:
-        value = suggest.VALUES.get(name.lower(), "")
-        return f" Did you mean {spell(known)}{value and f' {value}'}?"
+        return f" Did you mean {spell(known, suggest.VALUES.get(name.lower(), ''))}?"
     kind, dot, parameter = name.partition(".")
     near = nearest(kind, kinds) if dot else nearest(name, [*settings, *kinds])
     if near:
-        return f" Did you mean {' or '.join(spell(one + dot + parameter) for one in near)}?"
-    owners = [f"{spell(key)} of {', '.join(names)}" for key, names in _owners(name, kinds).items()]
+        return f" Did you mean {' or '.join(spell(one + dot + parameter, '') for one in near)}?"
+    owners = [f"{spell(key, '')} of {', '.join(names)}" for key, names in _owners(name, kinds).items()]
     return f" It is a parameter of components: {'; '.join(owners)}." if owners else ""
 
 

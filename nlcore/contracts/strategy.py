@@ -168,8 +168,8 @@ class StrategyContext(Protocol):
         Return the positions that a method looks at before an epoch to divide them, int64 (M,) on the device.
 
         These are all N, ascending, or, where the run limits the batches of its epochs (``--epoch-batches``), as many as
-        these hold: drawn anew for each epoch, with ``--class-balanced`` of each given class equally many, for which a
-        position may occur more than once.
+        these hold: drawn anew for each epoch, with ``--sampling balanced`` of each given class equally many, for which
+        a position may occur more than once.
 
         Args:
             epoch: of the run; keys the draws.
@@ -197,7 +197,7 @@ class Strategy(Protocol):
         besides the defaults, so that it reaches later phases in a few epochs.
         ``defaults``: settings that it was published with, see `nlcore.contracts`.
         ``chooses_samples``: when it chooses the samples of an epoch itself (``Pass(indices=...)``), in words such as
-        "after its warm-up": ``--class-balanced`` does not balance these, as the plan then says.
+        "after its warm-up": ``--sampling balanced`` does not balance these, as the plan then says.
         ``not_frozen``: why it cannot do with features that are computed once (``--freeze``), in words such as "it
         compares views of an image"; so does what draws parts of a network anew. Else an image is (B, D, 1, 1) then.
         ``no_history``: why what its losses observe is no history of single samples and their given labels, in words

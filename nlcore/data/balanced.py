@@ -1,4 +1,4 @@
-"""Which samples an epoch shows where classes are balanced (`--class-balanced`)."""
+"""Which samples an epoch shows where classes are balanced (`--sampling balanced`)."""
 
 from __future__ import annotations
 

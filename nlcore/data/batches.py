@@ -35,7 +35,7 @@ class TrainingBatches:
         batch_size: int,
         seed: int,
         device: torch.device,
-        class_balanced: bool = False,
+        balanced: bool = False,
         epoch_batches: int | None = None,
     ) -> None:
         normalise = Normalise(data.mean, data.std, device)
@@ -46,7 +46,7 @@ class TrainingBatches:
         if data.trusted is not None:
             labels = torch.from_numpy(data.trusted.labels).to(device)
             self._sources["trusted"] = _Source(DeviceImages(data.trusted.images, normalise, device), labels)
-        self._class_balanced = class_balanced
+        self._balanced = balanced
         self._epoch_batches = epoch_batches
         self._batch_size = batch_size
         self._seed = seed
@@ -166,7 +166,7 @@ class TrainingBatches:
     def _drawn(self, source: str, number: int, random: torch.Generator) -> Tensor:
         """Return so many positions: ascending, each once, or, where classes are balanced, as many of each class."""
         labels = self.labels(source).cpu()
-        if self._class_balanced:
+        if self._balanced:
             return balanced_positions(labels, number, random)
         if number == len(labels):
             return torch.arange(number)

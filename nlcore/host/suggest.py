@@ -57,6 +57,14 @@ COMPONENTS: Mapping[str, Mapping[str, str]] = {
     "strategy": dict.fromkeys(("default", "vanilla", "plain"), "standard"),
 }
 
+#: What other tools call it to show each class equally often.
+BALANCED = (
+    *("class_balanced", "class_balance", "balance_classes", "balanced_classes", "balanced", "balance"),
+    *("balanced_sampling", "class_balanced_sampling", "weighted_sampling"),
+    *("balanced_sampler", "class_balanced_sampler", "weighted_sampler", "weighted_random_sampler"),
+    *("imbalanced_sampler", "balanced_batches", "oversample", "oversampling"),
+)
+
 #: Settings, and options of the command line, by the names that other tools use.
 SETTINGS: Mapping[str, str] = {
     **dict.fromkeys(("model", "arch", "net", "network", "backbone"), "architecture"),
@@ -70,6 +78,7 @@ SETTINGS: Mapping[str, str] = {
     **dict.fromkeys(("batch", "bs", "batchsize", "bsz"), "batch_size"),
     **dict.fromkeys(("n_epochs", "num_epochs", "max_epochs", "nepochs"), "epochs"),
     **dict.fromkeys(("limit_train_batches", "steps_per_epoch", "num_batches"), "epoch_batches"),
+    **dict.fromkeys((*BALANCED, "no_class_balanced", "sampler"), "sampling"),
     **dict.fromkeys(("wd", "decay"), "weight_decay"),
     **dict.fromkeys(("opt", "optim"), "optimizer"),
     **dict.fromkeys(("scheduler", "lr_scheduler", "schedule"), "lr_schedule"),
@@ -83,7 +92,11 @@ SETTINGS: Mapping[str, str] = {
 }
 
 #: The value that goes with the setting, where another tool's name says it.
-VALUES: Mapping[str, str] = {"gpu": "cuda", "gpus": "cuda", "cuda": "cuda"}
+VALUES: Mapping[str, str] = {
+    **dict.fromkeys(("gpu", "gpus", "cuda"), "cuda"),
+    **dict.fromkeys(BALANCED, "balanced"),
+    "no_class_balanced": "shuffled",
+}
 
 #: Commands by what they are called elsewhere.
 COMMANDS: Mapping[str, str] = {

@@ -45,7 +45,7 @@ class Result:
         oracles: what the method was told that a user could not know.
         preset: the preset that the run was made from: its ``name``, and what is ``unlike`` it; empty of any other.
         num_weights: how many weights all networks have.
-        class_balanced: whether each given class was shown equally often; None where the method chooses samples itself.
+        sampling: how epochs showed the images, ``shuffled`` or ``balanced``; None where the method chooses them itself.
         per_class: of each class in the test set what the last epoch's model makes of it, as
             `nlcore.rundir.figures.per_class` says: ``name``, ``count``, ``recall`` and more.
         ece: expected calibration error of the last epoch's model on the test set, see `nlcore.rundir.figures`.
@@ -72,7 +72,7 @@ class Result:
     oracles: Sequence[str] = ()
     preset: Mapping[str, Any] = field(default_factory=dict)
     num_weights: int | None = None
-    class_balanced: bool | None = False
+    sampling: str | None = "shuffled"
     per_class: Sequence[Mapping[str, Any]] = ()
     ece: float | None = None
     labels_sha256: str | None = None
@@ -150,7 +150,7 @@ class Result:
         never = [str(one["name"]) for one in known if one["accuracy"] == 0]
         if never:
             more = f" and {len(never) - 5} more" if len(never) > 5 else ""
-            way_out = "try --class-balanced, or more epochs" if self.class_balanced is False else "try more epochs"
+            way_out = "try --sampling balanced, or more epochs" if self.sampling == "shuffled" else "try more epochs"
             lines.append(f"never right: {', '.join(never[:5])}{more} (on none of their test images; {way_out})")
         return lines
 

@@ -123,7 +123,7 @@ def _training_in_words(experiment: Experiment, steps: int) -> str:
         parts.append("no decay of biases and normalisations")
     if settings.clip_norm:
         parts.append(f"gradients clipped at {settings.clip_norm}")
-    if settings.class_balanced:
+    if settings.sampling == "balanced":
         own = chooses_samples(experiment["strategy"]) is not None
         parts.append("classes balanced" + " where the strategy does not choose the samples" * own)
     return ", ".join([*parts, f"seed {settings.seed}"])

@@ -252,7 +252,7 @@ class Session(Observer):
             oracles=tuple(trainer.ctx.oracles),
             preset=self._preset,
             num_weights=trainer.num_weights,
-            class_balanced=settings.class_balanced if chooses_samples(experiment["strategy"]) is None else None,
+            sampling=settings.sampling if chooses_samples(experiment["strategy"]) is None else None,
             labels_sha256=self.data.labels_sha256,
             seconds=self._seconds(),
             images_per_second=round(images / trained, 1) if trained else None,

@@ -110,7 +110,7 @@ def wire(
         settings.batch_size,
         settings.seed,
         hardware.device,
-        settings.class_balanced,
+        settings.sampling == "balanced",
         settings.epoch_batches,
     )
     there = len(batches.lengths(Pass()))

@@ -88,8 +88,8 @@ def test_from_a_folder_of_photos_to_a_model(tmp_path: Path) -> None:
                 said["apply"] = follow(command)
             case ["nl", "presets"]:
                 recipe = follow(command.partition(">")[0])
-                assert "class_balanced = true" in recipe
-                Path("photos.toml").write_text(recipe.replace("class_balanced = true", "class_balanced = false"))
+                assert 'sampling = "balanced"' in recipe
+                Path("photos.toml").write_text(recipe.replace('sampling = "balanced"', 'sampling = "shuffled"'))
             case ["nl", "export"]:  # of a smaller network: it takes the page's a minute and a half
                 follow(SMALL)
                 follow(command.replace("export photos", "export small"))

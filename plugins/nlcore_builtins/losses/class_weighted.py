@@ -7,7 +7,7 @@ Cross-entropy weighted by class (Cui et al. 2019, arXiv:1901.05555, eq. 8 and se
 the nearer to 1, the nearer are the weights to 1 / n_k. β = 0.999 is one of the four values that the authors try.
 
 A weight does not bring more images of a rare class: with few of them its gradients come seldom and are large. Balanced
-sampling (``--class-balanced``) and logit adjustment do the same in other ways; one of the three is enough.
+sampling (``--sampling balanced``) and logit adjustment do the same in other ways; one of the three is enough.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ argmax_k f_k, is then the one that minimises the balanced error, the mean of the
 from that, and τ = 0 is cross-entropy. A distribution over labels gets the mean of their losses.
 
 Given labels may be wrong, and large classes then lend images to small ones, so that π is flatter than the true shares.
-With balanced sampling (``--class-balanced``) there is nothing to adjust: take one of the two.
+With balanced sampling (``--sampling balanced``) there is nothing to adjust: take one of the two.
 """
 
 from __future__ import annotations

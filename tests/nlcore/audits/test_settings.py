@@ -29,13 +29,13 @@ def test_classes_are_balanced_for_the_user_alone(preset: str, monkeypatch: pytes
     monkeypatch.setattr(photos, "_of_package", lambda name: [])
 
     def balanced(*given: dict[str, object], **settings: Any) -> bool:
-        return resolve(*layers_of_runs(given, AuditSettings(**settings))).settings.class_balanced
+        return resolve(*layers_of_runs(given, AuditSettings(**settings))).settings.sampling == "balanced"
 
-    assert resolve({"preset": preset}).settings.class_balanced
+    assert resolve({"preset": preset}).settings.sampling == "balanced"
     assert not balanced({"preset": preset})
-    assert balanced({"preset": preset, "class_balanced": True})
-    assert balanced({"class_balanced": True}, {"preset": preset})
-    assert balanced({"class_balanced": True})
+    assert balanced({"preset": preset, "sampling": "balanced"})
+    assert balanced({"sampling": "balanced"}, {"preset": preset})
+    assert balanced({"sampling": "balanced"})
     assert not balanced({"dataset": "digits"})
 
 

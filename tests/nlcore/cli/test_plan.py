@@ -63,16 +63,16 @@ def test_classes_are_said_to_be_balanced_where_they_are(
 ) -> None:
     """In the plan, and in the directory of the run."""
     toy.install(monkeypatch, tmp_path)
-    settings = {**toy.SETTINGS, "strategy": strategy, "epochs": 1, "class_balanced": True, "noise": "none"}
-    words = [f"--{key.replace('_', '-')}={value}" for key, value in settings.items() if value is not True]
-    plan = nl("run", *words, "--class-balanced", "--dry-run", "--json").json["plan"]
+    settings = {**toy.SETTINGS, "strategy": strategy, "epochs": 1, "sampling": "balanced", "noise": "none"}
+    words = [f"--{key.replace('_', '-')}={value}" for key, value in settings.items() if key != "sampling"]
+    plan = nl("run", *words, "--sampling", "balanced", "--dry-run", "--json").json["plan"]
     only_there = " where the strategy does not choose the samples" if when else ""
     assert plan["training"].endswith(f", classes balanced{only_there}, seed 1")
-    note = f"The strategy {strategy} chooses its samples itself {when}, and --class-balanced does not balance"
+    note = f"The strategy {strategy} chooses its samples itself {when}, and --sampling balanced does not balance"
     note += " what it chooses"
     assert (note in plan.get("note", "")) == (when is not None)
     result = nlcore.run(**settings, quiet=True)
-    assert result.class_balanced is (True if when is None else None)
+    assert result.sampling == ("balanced" if when is None else None)
     kept = json.loads((result.run_dir / "environment.json").read_text())["notes"]
     assert (f"{note}." in kept) == (when is not None)
-    assert "class-balanced" not in nl("run", *words, "--dry-run", "--json").json["plan"].get("note", "")
+    assert "balance" not in nl("run", *words, "--dry-run", "--json").json["plan"].get("note", "")

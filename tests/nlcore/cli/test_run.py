@@ -121,13 +121,20 @@ def test_recipe_and_command_line(nl: Any, tmp_path: Path) -> None:
     assert other["loss"] == {"name": "hard_bootstrap", "beta": 0.8}
 
 
+@pytest.mark.parametrize(
+    ("recipe", "words", "said"),
+    [
+        ("decay_weights_only = true", ("--no-decay-weights-only",), "no decay of biases"),
+        ("sampling = 'balanced'", ("--sampling", "shuffled"), "classes balanced"),
+    ],
+)
 def test_the_command_line_switches_off_what_a_recipe_switches_on(
-    nl: Any, tiny: tuple[str, ...], tmp_path: Path
+    recipe: str, words: tuple[str, ...], said: str, nl: Any, tiny: tuple[str, ...], tmp_path: Path
 ) -> None:
-    (tmp_path / "mine.toml").write_text("class_balanced = true\n")
-    on, off = (nl("run", "mine.toml", *tiny, "--dry-run", *words) for words in ((), ("--no-class-balanced",)))
-    assert (on.code, "classes balanced" in on.out) == (0, True)
-    assert (off.code, "classes balanced" in off.out) == (0, False)
+    (tmp_path / "mine.toml").write_text(recipe)
+    on, off = (nl("run", "mine.toml", *tiny, "--dry-run", *more) for more in ((), words))
+    assert (on.code, said in on.out) == (0, True)
+    assert (off.code, said in off.out) == (0, False)
 
 
 def test_help_shows_what_the_chosen_components_give(nl: Any, tmp_path: Path) -> None:

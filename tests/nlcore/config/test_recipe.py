@@ -85,6 +85,7 @@ def test_paths_are_relative_to_the_recipe(tmp_path: Path, monkeypatch: pytest.Mo
         ("epochs = 3\nepochs = 4\n", "line 2"),
         ("batch_size = 3\nbatch-size = 4\n", "batch_size is given twice, once with - and once with _"),
         ("epoch = 3\n", "Did you mean 'epochs'"),
+        ("class-balanced = true\n", 'Did you mean sampling = "balanced"\\?'),
         ("[los]\nname = 'gce'\n", r"no table \[los\]\. Did you mean 'loss'.*\[dataset\], \[noise\]"),
         ("epochs = " + "[" * 10_000 + "\n", "nested too deeply"),
         ("epochs = " + "9" * 10_000 + "\n", "not valid TOML"),

@@ -48,7 +48,7 @@ def batches_of(labels: Labels, seed: int = 1) -> TrainingBatches:
     images, _ = squares(len(labels))
     part = Split(images, labels, np.arange(len(labels)), None)
     data = prepared(Data(part, part, ("a", "b", "c"), (0.0,), (1.0,), "content"))
-    return TrainingBatches(data.training, {"weak": PLAIN, "strong": PLAIN}, 8, seed, CPU, class_balanced=True)
+    return TrainingBatches(data.training, {"weak": PLAIN, "strong": PLAIN}, 8, seed, CPU, balanced=True)
 
 
 def epoch(number: int, seed: int = 1, shuffle: bool = True) -> list[int]:

@@ -37,7 +37,7 @@ def batches_of(
     *,
     padding: int = 2,
     flip: bool = True,
-    class_balanced: bool = False,
+    balanced: bool = False,
     epoch_batches: int | None = None,
 ) -> TrainingBatches:
     """Return batches whose weak view is shifted and flipped, and whose strong one has a hole besides."""
@@ -45,7 +45,7 @@ def batches_of(
     weak = known.create("augmentation", "crop_flip", {"padding": padding, "flip": flip})
     strong = [weak, known.create("augmentation", "cutout", {"size": 2})]
     views = {"weak": View([weak], ["crop_flip"]), "strong": View(strong, ["crop_flip", "cutout"])}
-    return TrainingBatches(data.training, views, batch_size, seed, CPU, class_balanced, epoch_batches)
+    return TrainingBatches(data.training, views, batch_size, seed, CPU, balanced, epoch_batches)
 
 
 def make_batches(
@@ -276,7 +276,7 @@ def test_balanced_classes_are_drawn_equally_often_and_so_are_the_images_of_a_cla
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(4), [600, 300, 80, 20])
     data = prepared(make_data(rng.integers(0, 256, (1000, 8, 8, 1)).astype(np.uint8), labels))
-    batches = batches_of(data, 100, class_balanced=True)
+    batches = batches_of(data, 100, balanced=True)
     seen = [positions(list(batches.iterate(Pass(views=("plain",)), epoch, "0"))) for epoch in (1, 2)]
     assert [len(epoch) for epoch in seen] == [1000, 1000]
     drawn = np.bincount(np.concatenate(seen), minlength=1000)
@@ -285,7 +285,7 @@ def test_balanced_classes_are_drawn_equally_often_and_so_are_the_images_of_a_cla
 
 
 def test_a_pass_that_names_its_samples_is_not_balanced() -> None:
-    batches = make_batches(40, class_balanced=True)
+    batches = make_batches(40, balanced=True)
     visited = list(batches.iterate(Pass(indices=torch.arange(10)), 1, "0"))
     assert sorted(positions(visited)) == list(range(10))
 

@@ -95,17 +95,15 @@ def test_classes_that_are_never_right_are_said_with_the_mean_over_classes(tmp_pa
     classes = per_class(("a", "b", "c"), np.array([[3, 1, 0], [0, 0, 0], [1, 1, 0]]))
     lines = made(tmp_path, per_class=classes).lines()
     assert "mean over classes: 37.50%" in lines
-    assert "never right: c (on none of their test images; try --class-balanced, or more epochs)" in lines
+    assert "never right: c (on none of their test images; try --sampling balanced, or more epochs)" in lines
 
 
-@pytest.mark.parametrize("balanced", [True, None])
+@pytest.mark.parametrize("sampling", ["balanced", None])
 def test_balancing_classes_is_no_advice_where_they_are_balanced_or_the_method_chooses(
-    balanced: bool | None, tmp_path: Path
+    sampling: str | None, tmp_path: Path
 ) -> None:
     classes = per_class(("a", "b"), np.array([[3, 1], [2, 0]]))
-    RunDirectory(tmp_path).write_json(
-        "summary.json", made(tmp_path, per_class=classes, class_balanced=balanced).to_json()
-    )
+    RunDirectory(tmp_path).write_json("summary.json", made(tmp_path, per_class=classes, sampling=sampling).to_json())
     assert "never right: b (on none of their test images; try more epochs)" in Result.read(tmp_path).lines()
 
 

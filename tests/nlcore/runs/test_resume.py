@@ -100,7 +100,7 @@ def test_a_losss_state_ends_with_the_same_bits(loss: str, strategy: str, monkeyp
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", ["cross_entropy", "logit_adjusted", "class_weighted"])
 def test_balanced_classes_are_drawn_again_to_the_same_bits(loss: str) -> None:
-    choice: dict[str, Any] = {"loss": loss, "class_balanced": True}
+    choice: dict[str, Any] = {"loss": loss, "sampling": "balanced"}
     straight, torn = run("straight", **choice), stopped("torn", **choice)
     nlcore.resume(torn, quiet=True)
     assert toy.equal(toy.outcome(straight), toy.outcome(torn))
@@ -111,10 +111,10 @@ def test_balanced_classes_are_drawn_again_to_the_same_bits(loss: str) -> None:
 @pytest.mark.parametrize(
     "choice",
     [
-        {"loss": "elr", "class_balanced": True},
+        {"loss": "elr", "sampling": "balanced"},
         {"loss": "sop"},
         {"loss": "selc", "loss.start": 0.0},
-        {"strategy": "divide_mix", "strategy.warm_up": 1, "strategy.history": 2, "class_balanced": True},
+        {"strategy": "divide_mix", "strategy.warm_up": 1, "strategy.history": 2, "sampling": "balanced"},
         {"strategy": "unicon", "strategy.warm_up": 1},
         {"strategy": "elr_plus", "strategy.ema_ramp": 2},
     ],

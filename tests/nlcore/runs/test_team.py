@@ -83,9 +83,9 @@ def metrics(run_dir: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize(("class_balanced", "epoch_batches"), [(False, "none"), (True, "none"), (True, 2)])
-def test_two_processes_give_the_numbers_of_one(class_balanced: bool, epoch_batches: str | int) -> None:
-    settings = {**SETTINGS, "class_balanced": class_balanced, "epoch_batches": epoch_batches}
+@pytest.mark.parametrize(("sampling", "epoch_batches"), [("shuffled", "none"), ("balanced", "none"), ("balanced", 2)])
+def test_two_processes_give_the_numbers_of_one(sampling: str, epoch_batches: str | int) -> None:
+    settings = {**SETTINGS, "sampling": sampling, "epoch_batches": epoch_batches}
     one = nlcore.run(quiet=True, **{**settings, "devices": 1})
     two = nlcore.run(quiet=True, **settings)
     assert two.run_dir != one.run_dir

@@ -211,9 +211,9 @@ def test_what_cannot_vary_is_refused(grid: Grid, said: str) -> None:
 
 
 def test_the_command_of_a_run_can_be_typed() -> None:
-    layers = ({"dataset": "digits", "class_balanced": True, "no_download": False}, {"noise.file": "my labels.csv"})
+    layers = ({"dataset": "digits", "deterministic": True, "no_download": False}, {"noise.file": "my labels.csv"})
     words = shlex.split(Cell({}, layers).command)
-    flags = ["--class-balanced", "--download"]
+    flags = ["--deterministic", "--download"]
     assert words == ["nl", "run", "--dataset", "digits", *flags, "--noise.file", "my labels.csv"]
 
 
@@ -221,12 +221,12 @@ def test_the_command_of_a_run_means_that_run(tmp_path: Path, monkeypatch: pytest
     """What is true without being said is said to be false, files are those of the study, and plugins are loaded."""
     (tmp_path / "studies").mkdir()
     (tmp_path / "studies" / "labels.csv").touch()
-    text = "labels = 'labels.csv'\ninit = 'none'\n[augmentation]\nflip = false\n[grid]\nclass-balanced = [true, false]"
+    text = "labels = 'labels.csv'\ninit = 'none'\n[augmentation]\nflip = false\n[grid]\ndeterministic = [true, false]"
     (tmp_path / "my plugins").mkdir()
     (plugin := tmp_path / "my plugins" / "mine.py").write_text(plugin_source(nl_losses={"mine": "mine:Loss"}))
     monkeypatch.setenv("NL_PLUGIN_PATH", str(plugin))
     common = ["nl", "--plugin", str(plugin), "run", "--labels", str(tmp_path / "studies" / "labels.csv")]
     common += ["--init", "none", "--augmentation.flip", "false"]
     cells = study(tmp_path / "studies", text).cells()
-    flags = ("--class-balanced", "--no-class-balanced")
+    flags = ("--deterministic", "--no-deterministic")
     assert [shlex.split(cell.command) for cell in cells] == [[*common, one] for one in flags]

