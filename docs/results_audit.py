@@ -3,8 +3,8 @@ The tables of ``docs/audit.md``: how well wrong labels are found, and what clean
 
 ``python docs/results_audit.py decide AUDITS`` takes the sure list of each audit for wrong without a look, and writes
 labels that ``nl run --labels`` reads, ``given.csv`` and ``relabelled.csv``. ``python docs/results_audit.py collect
-AUDITS RUNS`` puts finished audits, and runs that are called ``AUDIT-VARIANT-SEED``, into ``docs/results_audit.json``; a
-run of the same name takes the place of an earlier one.
+AUDITS RUNS`` puts finished audits, and runs that are called ``AUDIT-VARIANT-SEED``, into ``docs/results_audit.json``;
+what has the same name takes the place of what was there.
 """
 
 from __future__ import annotations
@@ -124,10 +124,10 @@ def decide(audits: Path) -> None:
 def collect(audits: Path, runs: Path) -> None:
     """Keep what the page's tables need."""
     kept = ("judged", "interval", "truly_wrong", "disagreement", "figures", "flagged", "seconds", "expected_precision")
-    found = []
+    found = {one["name"]: one for one in _stored()["audits"]}
     for place in sorted(path for path in audits.iterdir() if (path / "summary.json").is_file()):
         summary = Audit.read(place).summary
-        found.append({"name": place.name, **{key: summary.get(key) for key in kept}})
+        found[place.name] = {"name": place.name, **{key: summary.get(key) for key in kept}}
     trained = {(one["audit"], one["variant"], one["seed"]): one for one in _stored()["runs"]}
     for path in sorted(runs.iterdir()):
         result = Result.read(path)
@@ -136,7 +136,8 @@ def collect(audits: Path, runs: Path) -> None:
             row = {"audit": audit, "variant": variant, "seed": int(seed), "last": result.test_accuracy["last"]}
             trained[audit, variant, int(seed)] = row
     kept_runs = [trained[key] for key in sorted(trained)]
-    RESULTS.write_text(json.dumps({"audits": found, "runs": kept_runs}, indent=1) + "\n", encoding="utf-8")
+    stored = {"audits": [found[name] for name in sorted(found)], "runs": kept_runs}
+    RESULTS.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

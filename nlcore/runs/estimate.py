@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from nlcore.training.allocator import keeping_memory
 from nlcore.training.hardware import using_threads
 from nlcore.training.observers import Observer
 from nlcore.training.trainer import DivergedError, Trainer
@@ -80,7 +81,8 @@ def seconds_of_run(trainer: Trainer) -> float | None:
     watch = _Watch(trainer.evaluator.images_per_epoch)
     seconds = 0.0
     try:
-        with using_threads(trainer.hardware.threads), trainer.hardware.deterministically():
+        hardware = trainer.hardware
+        with using_threads(hardware.threads), keeping_memory(hardware.device), hardware.deterministically():
             for _ in range(2):  # short epochs are timed as a whole, the second time without the set-up
                 start = time.perf_counter()
                 trainer.train_epoch(first, [watch])

@@ -31,6 +31,7 @@ from nlcore.rundir.result import Result, accuracies
 from nlcore.rundir.samples import draw_samples
 from nlcore.rundir.selection_file import write_selection
 from nlcore.runs.plan import plan, speed_hints
+from nlcore.training.allocator import keeping_memory
 from nlcore.training.hardware import peak_memory, using_threads
 from nlcore.training.memory import memory_in_words
 from nlcore.training.observers import Observer, Row, Start
@@ -91,6 +92,7 @@ class Session(Observer):
             with (
                 memory_in_words(self.experiment),
                 using_threads(hardware.threads),
+                keeping_memory(hardware.device),
                 hardware.deterministically(),
                 attributed(self.experiment.entries),
             ):

@@ -16,6 +16,7 @@ from nlcore.contracts import NoiseInfo
 from nlcore.data.run_data import RunData
 from nlcore.errors import RunError
 from nlcore.runs.team import Team, team
+from nlcore.training.allocator import keeping_memory
 from nlcore.training.build import build, load_data
 from nlcore.training.hardware import resolve_hardware, using_threads
 from nlcore.training.processes import Processes
@@ -109,6 +110,7 @@ def train_share(processes: Processes, share: Share) -> None:
         trainer.load_state_dict(share.state)
     with (
         using_threads(trainer.hardware.threads),
+        keeping_memory(trainer.hardware.device),
         trainer.hardware.deterministically(),
         contextlib.suppress(DivergedError),  # the first process says so
     ):

@@ -19,6 +19,7 @@ from nlcore.data.device_images import DeviceImages
 from nlcore.data.run_data import LabelledImages, RunData
 from nlcore.data.splits import k_folds
 from nlcore.data.views import Normalise
+from nlcore.training.allocator import keeping_memory
 from nlcore.training.build import build
 from nlcore.training.hardware import using_threads
 from nlcore.training.predict import at_once
@@ -74,7 +75,7 @@ def out_of_sample(
         trainer = build(warm_up, _only(data, np.setdiff1d(np.arange(count), held)))
         for epoch in range(1, epochs + 1):
             progress(number * epochs + epoch - 1, folds * epochs, "epochs of networks that hold samples out")
-            with using_threads(trainer.hardware.threads):
+            with using_threads(trainer.hardware.threads), keeping_memory(trainer.hardware.device):
                 trainer.train_epoch(epoch)
         with trainer.averaged():
             found, probabilities[held] = _predict(trainer, stores.subset(data.train.images, held), data)

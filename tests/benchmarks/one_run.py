@@ -39,6 +39,7 @@ def of_one(processes: Processes, how: dict[str, str | int | None]) -> dict[str, 
     from nlcore.data import stores
     from nlcore.data.run_data import LabelledImages
     from nlcore.rundir import checkpoint
+    from nlcore.training.allocator import keeping_memory
     from nlcore.training.hardware import peak_memory, resolve_hardware, using_threads
 
     source = Source(Path(str(how["data_dir"])) if how["data_dir"] else None, int(how["images"] or 0))
@@ -50,7 +51,7 @@ def of_one(processes: Processes, how: dict[str, str | int | None]) -> dict[str, 
     bench = Bench(source, replace(data, test=test), cpu, width, batch_size, batches=2, rounds=1, threads=1, say=print)
     ours = Ours(bench, bench.experiment(threads="auto"), processes)
     hardware, trainer = ours.trainer.hardware, ours.trainer
-    with using_threads(hardware.threads), tempfile.TemporaryDirectory() as folder:
+    with using_threads(hardware.threads), keeping_memory(cpu), tempfile.TemporaryDirectory() as folder:
         ours.train()
         trainer.evaluator.epoch()
         if processes.rank == 0:
