@@ -14,6 +14,7 @@ from nlcore.data.views import Normalise
 from nlcore.errors import UserError
 from nlcore.host.boundary import attributed
 from nlcore.runs.terminal import Terminal
+from nlcore.training.allocator import keeping_memory
 from nlcore.training.hardware import resolve_hardware
 from nlcore.training.pretrained import initial_weights
 
@@ -45,7 +46,7 @@ def network_features(
         raise UserError(f"The architecture {chosen.name} wants images of {len(mean)} channels; these have {shape[0]}.")
     normalise = Normalise(mean, std, hardware.device)
     found: list[NDArray[np.float32]] = []
-    with attributed(experiment.entries), torch.no_grad():
+    with attributed(experiment.entries), keeping_memory(hardware.device), torch.no_grad():
         torch.manual_seed(settings.seed)
         drawn = chosen.create().build(samples.num_classes, shape)
         weights = initial_weights(experiment, terminal.line)

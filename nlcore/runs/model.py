@@ -24,6 +24,7 @@ from nlcore.host.discovery import reason
 from nlcore.rundir.environment import resolve_model
 from nlcore.rundir.model_file import NAME, ModelFile, from_json
 from nlcore.rundir.result import Result
+from nlcore.training.allocator import keeping_memory
 from nlcore.training.build import Components, Idle, wire_for_prediction
 from nlcore.training.hardware import available_cpus
 from nlcore.training.predict import at_once, in_batches
@@ -126,22 +127,23 @@ class TrainedModel:
         readers = min(available_cpus(), _MOST_READERS)
         pool = ThreadPoolExecutor(readers, "read")
         try:
-            named: list[Path] = []
-            images: list[NDArray[np.uint8]] = []
-            for path, read in _ahead(pool, self._read_or_reason, paths, batch_size + 2 * readers):
-                image = read.result()
-                if isinstance(image, UnreadableError):
-                    if unreadable is None:
-                        raise UserError(f"{path} cannot be read as an image: {image}.")
-                    unreadable(path, str(image))
-                    continue
-                named.append(path)
-                images.append(image)
-                if len(images) == batch_size:
+            with keeping_memory(self._device):
+                named: list[Path] = []
+                images: list[NDArray[np.uint8]] = []
+                for path, read in _ahead(pool, self._read_or_reason, paths, batch_size + 2 * readers):
+                    image = read.result()
+                    if isinstance(image, UnreadableError):
+                        if unreadable is None:
+                            raise UserError(f"{path} cannot be read as an image: {image}.")
+                        unreadable(path, str(image))
+                        continue
+                    named.append(path)
+                    images.append(image)
+                    if len(images) == batch_size:
+                        yield from zip(named, self.predict(np.stack(images)), strict=True)
+                        named, images = [], []
+                if images:
                     yield from zip(named, self.predict(np.stack(images)), strict=True)
-                    named, images = [], []
-            if images:
-                yield from zip(named, self.predict(np.stack(images)), strict=True)
         finally:  # also where nobody asks for the rest
             pool.shutdown(wait=True, cancel_futures=True)
 

@@ -1,5 +1,5 @@
 """
-Memory that training on a CPU takes again and again stays with the process.
+Memory that a CPU's networks take again and again stays with the process.
 
 The C library of most Linux systems, glibc, asks the system for each block of more than some megabytes and gives it back
 when it is freed. So the system clears every activation of every step anew, page by page: 190,000 pages in a step of a
