@@ -24,6 +24,7 @@ from nlcore.data.device_images import Asked, DeviceImages
 from nlcore.data.fitting import crop
 from nlcore.data.views import Normalise, View
 from nlcore.host.registry import registry
+from nlcore.training.allocator import keeping_memory
 from nlcore.training.hardware import available_cpus, using_threads
 
 SIZE = 224
@@ -44,8 +45,9 @@ def boxes_of_folder(bench: Bench) -> Figure:
         def ours() -> None:
             random = torch.Generator().manual_seed(1)
             asked = [Asked(flip, flip.draw(len(paths), random), seed=1)]
-            for _ in images.in_order(torch.randperm(len(paths), generator=random), lengths, asked):
-                pass
+            with keeping_memory(CPU):  # as a run does
+                for _ in images.in_order(torch.randperm(len(paths), generator=random), lengths, asked):
+                    pass
 
         steps = [transforms.RandomResizedCrop(SIZE, (SMALLEST, 1.0)), transforms.RandomHorizontalFlip()]
         steps += [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
@@ -68,8 +70,9 @@ def crops_in_threads(bench: Bench) -> Figure:
         images = DeviceImages(DecodingStore(paths, SIZE, "white", crop), normalise, CPU)
 
         def ours() -> None:
-            for _ in images.plain(torch.arange(len(paths)), BATCH):
-                pass
+            with keeping_memory(CPU):
+                for _ in images.plain(torch.arange(len(paths)), BATCH):
+                    pass
 
         def one(path: Path) -> Tensor:
             image = functional.resize(decode_jpeg(read_file(str(path))), [SIZE], antialias=True)
