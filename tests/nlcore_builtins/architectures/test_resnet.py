@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -183,3 +185,22 @@ def test_wrong_width(width: object) -> None:
     """At least one channel."""
     with pytest.raises(nlcore.ParameterError, match=r"architecture\.width"):
         nlcore.create("architecture", "resnet18", width=width)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [4, 8])
+@pytest.mark.parametrize("name", ["resnet18", "preact_resnet18"])
+def test_narrow_networks_learn_from_larger_images(name: str, width: int) -> None:
+    """In a process of its own: where torch writes beyond its memory, the process dies, often some steps later."""
+    program = f"""
+import nlcore, torch
+torch.set_num_threads(1)
+network = nlcore.create("architecture", "{name}", width={width}).build(10, (3, 64, 64))
+network = network.to(memory_format=torch.channels_last)
+for step in range(8):
+    images = torch.randn(4, 3, 64, 64).contiguous(memory_format=torch.channels_last)
+    network(images).square().mean().backward()
+    held = [torch.randn(int(size)) for size in torch.randint(10, 5_000, (50,))]
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
