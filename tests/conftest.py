@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 LAST = [Path(__file__).parent / name for name in ("docs", "benchmarks")]
 
 os.environ["NL_PLUGINS"] = "nlcore"  # whatever else is installed beside us stays out
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ["WANDB_MODE"] = "offline"  # tests send nothing anywhere
+settings.register_profile("nlcore", deadline=None)  # no test asserts a time: machines are busy
+settings.load_profile("nlcore")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -97,7 +97,7 @@ def test_majority_counts() -> None:
     assert majority(votes).tolist() == [1, 2, 1, 0]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32), st.integers(1, 30), st.integers(1, 5), st.integers(2, 6))
 def test_whatever_comes_gives_probabilities(seed: int, size: int, annotators: int, K: int) -> None:
     rng = np.random.default_rng(seed)

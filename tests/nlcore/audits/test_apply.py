@@ -108,7 +108,7 @@ def test_nothing_left(tmp_path: Path) -> None:
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(lambda text: text.strip())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dictionaries(names, st.tuples(names, st.sampled_from(["keep", "relabel", "drop", "none"])), min_size=1))
 def test_every_name_comes_back(tmp_path_factory: pytest.TempPathFactory, content: dict[str, tuple[str, str]]) -> None:
     samples = [Audited(sample, label) for sample, (label, _) in content.items()]

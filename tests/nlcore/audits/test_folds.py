@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nlcore.audits.folds import stratified_folds, usual_folds
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=80), st.integers(2, 7), st.integers(0, 3))
 def test_each_part_has_its_share_of_each_class_and_rows_may_be_shuffled(
     labels: list[int], folds: int, seed: int

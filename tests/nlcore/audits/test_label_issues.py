@@ -221,7 +221,7 @@ def assert_whole(found: LabelIssues, labels: Any, K: int) -> None:
         assert found.rate == pytest.approx(sum(found.interval) / 2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32),
     K=st.integers(2, 12),

@@ -18,7 +18,7 @@ from nlcore.contracts import Data, Split
 from nlcore.data.stores import ArrayStore
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=40))
 def test_average_precision_is_scikit_learns_with_ties_too(rows: list[tuple[int, bool]]) -> None:
     score, wrong = np.array([float(one) for one, _ in rows]), np.array([one for _, one in rows])

@@ -101,7 +101,7 @@ def test_float32_and_memory_maps(tmp_path: Any) -> None:
     assert get_label_quality_scores(labels, mapped) == pytest.approx(get_label_quality_scores(labels, p), abs=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(2, 8), st.integers(5, 60), st.sampled_from(FILTERS), st.floats(0.01, 3))
 def test_whatever_comes_gives_a_mask(seed: int, K: int, size: int, filter_by: str, sure: float) -> None:
     rng = np.random.default_rng(seed)

@@ -77,7 +77,7 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
         excluded(tmp_path / "zeros", IDS, OTHERS)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(st.characters(codec="utf-8")))
 def test_whatever_comes_in(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     try:

@@ -6,13 +6,12 @@ import itertools
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nlcore.studies.direct_labels import apart
 
 
-@settings(deadline=None)  # the first call imports scikit-learn
 @given(st.lists(st.floats(0, 1), max_size=12), st.floats(0.01, 0.2))
 def test_places_are_apart_in_order_and_inside(wanted: Sequence[float], distance: float) -> None:
     places = apart(sorted(wanted), distance)
