@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
 from nlcore.errors import UserError
+from nlcore.rundir.place import cannot_be_made, check_writable, make_folder, nearest
 from nlcore.runs.recognise import NAME
 
 #: What an audit begins with: as long as there is nothing else, other words may take its place.
@@ -16,7 +16,7 @@ _RESULTS = ("probabilities.npz", "issues.csv", "summary.json", NAME)
 _RUN_BEGUN = ("config.toml", "environment.json", "labels.npz", "noise.json", "repeats.csv", "summary.json", NAME)
 _LOCK = (".lock", ".owner.json")
 
-_ELSEWHERE = "Choose another folder with --audits-dir."
+_OPTION = "--audits-dir"
 
 
 def check_place(path: Path) -> None:
@@ -28,15 +28,14 @@ def check_place(path: Path) -> None:
 
     """
     try:
-        there = next(place for place in (path, *path.absolute().parents) if place.exists())
+        there = nearest(path)
     except (OSError, ValueError) as error:
-        raise _cannot_be_made(path, error) from None
+        raise cannot_be_made(path, error, _OPTION) from None
     if not there.is_dir():
         if there == path:
             raise UserError(f"{path} is a file. Choose another name with --name.")
-        raise UserError(f"{path} cannot be made: {there} is a file. {_ELSEWHERE}")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise UserError(f"There is no permission to write to {there}. {_ELSEWHERE}")
+        raise UserError(f"{path} cannot be made: {there} is a file. Choose another folder with {_OPTION}.")
+    check_writable(there, _OPTION)
 
 
 def create(path: Path) -> None:
@@ -48,10 +47,7 @@ def create(path: Path) -> None:
 
     """
     check_place(path)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise _cannot_be_made(path, error) from None
+    make_folder(path, _OPTION)
 
 
 def forget(path: Path) -> None:
@@ -70,7 +66,3 @@ def forget(path: Path) -> None:
     for place in (*own, *runs, folds, path):
         with contextlib.suppress(OSError):  # it is not there, or somebody has put something in it
             place.rmdir() if place.is_dir() else place.unlink()
-
-
-def _cannot_be_made(path: Path, error: OSError | ValueError) -> UserError:
-    return UserError(f"{path} cannot be made: {getattr(error, 'strerror', error)}. {_ELSEWHERE}")

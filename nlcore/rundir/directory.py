@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 from nlcore.errors import UserError
 from nlcore.rundir import durable
 from nlcore.rundir.noise_report import as_text, describe
+from nlcore.rundir.place import check_writable, make_folder, nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,14 +69,13 @@ class RunDirectory:
 
         """
         try:
-            there = next(parent for parent in (self.path, *self.path.absolute().parents) if parent.exists())
+            there = nearest(self.path)
             files = [file.name for file in there.iterdir()] if there == self.path and there.is_dir() else []
         except (OSError, ValueError) as error:
             raise UserError(f"{self.path} cannot be a run directory: {error}.") from None
         if not there.is_dir():
             raise UserError(f"{there} is a file, so no run can be written to it. Choose a folder with --runs-dir.")
-        if not os.access(there, os.W_OK | os.X_OK):
-            raise UserError(f"There is no permission to write to {there}. Choose another folder with --runs-dir.")
+        check_writable(there, "--runs-dir")
         # Of a run that was killed before it began.
         begun = {"config.toml", "environment.json", "labels.npz", "noise.json", "repeats.csv"}
         others = [name for name in files if not name.startswith(".") and not (name in begun and ".lock" in files)]
@@ -98,12 +97,7 @@ class RunDirectory:
             UserError: it cannot be made.
 
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"{self.path} cannot be made: {error.strerror}. Choose another folder with --runs-dir."
-            ) from None
+        make_folder(self.path, "--runs-dir")
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file in one piece: readers see the old one or the new one."""
