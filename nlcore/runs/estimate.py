@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from nlcore.training.allocator import keeping_memory
-from nlcore.training.hardware import using_threads
 from nlcore.training.observers import Observer
 from nlcore.training.trainer import DivergedError, Trainer
 
@@ -81,8 +79,7 @@ def seconds_of_run(trainer: Trainer) -> float | None:
     watch = _Watch(trainer.evaluator.images_per_epoch)
     seconds = 0.0
     try:
-        hardware = trainer.hardware
-        with using_threads(hardware.threads), keeping_memory(hardware.device), hardware.deterministically():
+        with trainer.hardware.computing():
             for _ in range(2):  # short epochs are timed as a whole, the second time without the set-up
                 start = time.perf_counter()
                 trainer.train_epoch(first, [watch])

@@ -31,8 +31,7 @@ from nlcore.rundir.result import Result, accuracies
 from nlcore.rundir.samples import draw_samples
 from nlcore.rundir.selection_file import write_selection
 from nlcore.runs.plan import plan, speed_hints
-from nlcore.training.allocator import keeping_memory
-from nlcore.training.hardware import peak_memory, using_threads
+from nlcore.training.hardware import peak_memory
 from nlcore.training.memory import memory_in_words
 from nlcore.training.observers import Observer, Row, Start
 from nlcore.training.trainer import DivergedError, Trainer
@@ -87,13 +86,10 @@ class Session(Observer):
 
     def execute(self) -> Result:
         """Train and leave a complete run directory, whatever happens."""
-        hardware = self.trainer.hardware
         try:
             with (
                 memory_in_words(self.experiment),
-                using_threads(hardware.threads),
-                keeping_memory(hardware.device),
-                hardware.deterministically(),
+                self.trainer.hardware.computing(),
                 attributed(self.experiment.entries),
             ):
                 self._start()

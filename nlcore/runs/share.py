@@ -16,9 +16,8 @@ from nlcore.contracts import NoiseInfo
 from nlcore.data.run_data import RunData
 from nlcore.errors import RunError
 from nlcore.runs.team import Team, team
-from nlcore.training.allocator import keeping_memory
 from nlcore.training.build import build, load_data
-from nlcore.training.hardware import resolve_hardware, using_threads
+from nlcore.training.hardware import resolve_hardware
 from nlcore.training.processes import Processes
 from nlcore.training.trainer import DivergedError
 
@@ -109,9 +108,7 @@ def train_share(processes: Processes, share: Share) -> None:
     if share.state is not None:
         trainer.load_state_dict(share.state)
     with (
-        using_threads(trainer.hardware.threads),
-        keeping_memory(trainer.hardware.device),
-        trainer.hardware.deterministically(),
+        trainer.hardware.computing(),
         contextlib.suppress(DivergedError),  # the first process says so
     ):
         trainer.run([], share.done)

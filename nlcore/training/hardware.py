@@ -23,6 +23,7 @@ from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor, nn
 
 from nlcore.errors import ParameterError, UserError
+from nlcore.training.allocator import keeping_memory
 from nlcore.training.processes import ALONE, Processes
 
 
@@ -95,6 +96,12 @@ class Hardware:
             yield
         finally:
             torch.use_deterministic_algorithms(before)
+
+    @contextlib.contextmanager
+    def computing(self) -> Iterator[None]:
+        """Compute inside as a run does: with its threads, deterministically where asked, and keeping memory."""
+        with using_threads(self.threads), keeping_memory(self.device), self.deterministically():
+            yield
 
     @property
     def name(self) -> str:
