@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -126,26 +127,25 @@ class TrainedModel:
         """
         readers = min(available_cpus(), _MOST_READERS)
         pool = ThreadPoolExecutor(readers, "read")
-        try:
-            with keeping_memory(self._device):
-                named: list[Path] = []
-                images: list[NDArray[np.uint8]] = []
-                for path, read in _ahead(pool, self._read_or_reason, paths, batch_size + 2 * readers):
-                    image = read.result()
-                    if isinstance(image, UnreadableError):
-                        if unreadable is None:
-                            raise UserError(f"{path} cannot be read as an image: {image}.")
-                        unreadable(path, str(image))
-                        continue
-                    named.append(path)
-                    images.append(image)
-                    if len(images) == batch_size:
-                        yield from zip(named, self.predict(np.stack(images)), strict=True)
-                        named, images = [], []
-                if images:
+        with contextlib.ExitStack() as stack:
+            stack.callback(pool.shutdown, wait=True, cancel_futures=True)  # also where nobody asks for the rest
+            stack.enter_context(keeping_memory(self._device))
+            named: list[Path] = []
+            images: list[NDArray[np.uint8]] = []
+            for path, read in _ahead(pool, self._read_or_reason, paths, batch_size + 2 * readers):
+                image = read.result()
+                if isinstance(image, UnreadableError):
+                    if unreadable is None:
+                        raise UserError(f"{path} cannot be read as an image: {image}.")
+                    unreadable(path, str(image))
+                    continue
+                named.append(path)
+                images.append(image)
+                if len(images) == batch_size:
                     yield from zip(named, self.predict(np.stack(images)), strict=True)
-        finally:  # also where nobody asks for the rest
-            pool.shutdown(wait=True, cancel_futures=True)
+                    named, images = [], []
+            if images:
+                yield from zip(named, self.predict(np.stack(images)), strict=True)
 
     def read(self, path: Path) -> NDArray[np.uint8]:
         """
