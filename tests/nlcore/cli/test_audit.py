@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import plugin_source
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -717,17 +718,9 @@ def test_why_there_is_no_history_is_said_as_it_is(nl: Any) -> None:
 
 
 #: It trains, and shows its loss what it predicts in the first epoch alone; it does not say so.
-SILENT = """
-from nlcore import Component, hookimpl
-
-NLCORE_API = 1
-
-
-@hookimpl
-def nl_strategies():
-    return [Component("silent", "silent:Silent", "For a test.")]
-
-
+SILENT = (
+    plugin_source(nl_strategies={"silent": "silent:Silent"})
+    + """
 class Silent:
     def setup(self, ctx):
         self.ctx, self.network = ctx, ctx.network()
@@ -746,6 +739,7 @@ class Silent:
     def predict(self, images):
         return self.network(images)
 """
+)
 
 
 @pytest.mark.slow
