@@ -86,11 +86,11 @@ def test_a_large_jpeg_is_decoded_smaller_and_still_itself(
     smooth = Image.fromarray(np.stack([x / 7, y / 5, 255 - x / 7], axis=-1).astype(np.uint8))
     path = saved(tmp_path / "large.jpg", smooth, quality=95)
     decoded: list[tuple[int, int]] = []
-    exif_transpose = ImageOps.exif_transpose
+    exif_transpose: Any = ImageOps.exif_transpose
 
-    def noted(image: Image.Image) -> Image.Image:
+    def noted(image: Image.Image, **options: Any) -> Any:
         decoded.append(image.size)
-        return exif_transpose(image)
+        return exif_transpose(image, **options)
 
     monkeypatch.setattr(ImageOps, "exif_transpose", noted)
     read = read_image(path, (3, 64, 64), fit=fit)
