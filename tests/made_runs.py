@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,3 +80,18 @@ def make_study(folder: Path, accuracy: Mapping[str, Sequence[float]], **words: A
     for loss, values in accuracy.items():
         for seed, value in enumerate(values, start=1):
             make_run(folder, [value], loss=loss, seed=seed, **words)
+
+
+def forget(path: Path, word: str) -> None:
+    """Leave a setting or a parameter out of a run's files, as if the run had been made before it was there."""
+    directory = RunDirectory(path)
+    slot, _, name = word.rpartition(".")
+
+    def without(config: dict[str, Any]) -> dict[str, Any]:
+        del (config[slot] if slot else config)[name]
+        return config
+
+    directory.write_config(without(tomllib.loads((path / "config.toml").read_text(encoding="utf-8"))))
+    environment = json.loads((path / "environment.json").read_text(encoding="utf-8"))
+    without(environment["fingerprint"]["config"])
+    directory.write_json("environment.json", environment)

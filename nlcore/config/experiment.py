@@ -12,7 +12,7 @@ from nlcore.config.by_preset import dropped, naming_preset, of_preset
 from nlcore.config.choose import Finder, expand_short, names_of, require_text, select, suggestions
 from nlcore.config.frozen import refuse_frozen, said_of_frozen
 from nlcore.config.initial import ids_file, weights_file
-from nlcore.config.recipe import Overrides, asked_data_dir, check_names, note_of_preset, read_preset
+from nlcore.config.recipe import Overrides, asked_data_dir, check_names, note_of_preset, read_preset, without_none
 from nlcore.config.scale import asked_scale, shortened
 from nlcore.config.settings import PROCESSES, Storage, TrainingSettings, data_directory
 from nlcore.errors import ParameterError, UserError
@@ -70,7 +70,7 @@ class Experiment:
         config: dict[str, Any] = {item.name: getattr(self.settings, item.name) for item in fields(TrainingSettings)}
         for slot, selection in self.deciding.items():
             config[slot] = {"name": selection.name, **selection.params}
-        return {key: _without_none(value) for key, value in config.items()}
+        return {key: without_none(value) for key, value in config.items()}
 
     def run_dir(self, digest: str) -> Path:
         """Return the run's directory: the name that was given, or one made from components, seed and `digest`."""
@@ -204,10 +204,3 @@ def _settings(cls: type[Any], layers: Sequence[Overrides]) -> Any:
         if given:
             found[key] = item.convert(given[-1], key, given[-2] if len(given) > 1 else UNSAID)
     return cls(**found)
-
-
-def _without_none(value: Any) -> Any:
-    """TOML has no null: write it as the word that stands for it."""
-    if isinstance(value, dict):
-        return {key: _without_none(item) for key, item in value.items()}
-    return "none" if value is None else value

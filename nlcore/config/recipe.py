@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from importlib import resources
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from nlcore.config.settings import FILES, SHORT_NAMES, Storage, TrainingSettings, data_directory
 from nlcore.config.unknown import meant
 from nlcore.errors import ParameterError, PluginError, UserError, did_you_mean
 from nlcore.host.hookspecs import slots
 from nlcore.host.registry import registry
+from nlcore.parameters import parameters_of
 from nlcore.textfiles import TextInFile, expand_home, read_text
 
 #: A layer of settings by flat name: ``{"loss": "gce", "loss.q": 0.7, "epochs": 5}``.
@@ -121,6 +122,23 @@ def flat_recipe(content: Mapping[str, object]) -> dict[str, object]:
         elif name != "note":  # what a preset says of itself, no setting either
             layer[name] = value
     return layer
+
+
+def with_all_settings(recipe: Mapping[str, object]) -> dict[str, object]:
+    """
+    Return a run's recipe with every setting, those that came after it was written, too.
+
+    Until they came, runs were trained as their defaults say, so that the recipe means the same.
+    """
+    usual = {name: without_none(item.default) for name, item in parameters_of(TrainingSettings).items()}
+    return {**usual, **recipe}
+
+
+def without_none(value: Any) -> Any:
+    """Return a value as TOML can hold it, which has no null: the word ``none`` stands for it, in tables, too."""
+    if isinstance(value, dict):
+        return {key: without_none(item) for key, item in value.items()}
+    return "none" if value is None else value
 
 
 def asked_data_dir(layers: Sequence[Overrides]) -> str | None:

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from nlcore.config.experiment import Experiment
-from nlcore.config.recipe import flat_recipe
+from nlcore.config.recipe import flat_recipe, with_all_settings
 from nlcore.config.settings import FILES
 from nlcore.data.run_data import RunData
 from nlcore.host.selection import Selected
@@ -49,7 +49,7 @@ def digest(fingerprint: dict[str, Any]) -> str:
 
 def differences(stored: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Return in words what differs between a stored fingerprint and the present one."""
-    before, after = flat_recipe(stored["config"]), flat_recipe(now["config"])
+    before, after = (with_all_settings(flat_recipe(one["config"])) for one in (stored, now))
     found = [
         f"{key} is {before.get(key)} there, {after.get(key)} here"
         for key in sorted({*before, *after})

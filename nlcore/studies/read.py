@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nlcore.config.recipe import flat_recipe
+from nlcore.config.recipe import flat_recipe, with_all_settings
 from nlcore.errors import UserError
 from nlcore.rundir.directory import ENDED, RunDirectory
 from nlcore.rundir.find import run_names
@@ -103,9 +103,10 @@ def read_run(result: Result) -> Run:
     """
     path = result.run_dir
     try:
-        words = flat_recipe(tomllib.loads((path / "config.toml").read_text(encoding="utf-8")))
+        recipe = flat_recipe(tomllib.loads((path / "config.toml").read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path / 'config.toml'} cannot be read: {error}.") from None
+    words = with_all_settings(recipe)
     if not all(isinstance(value, (str, int, float)) for value in words.values()):
         raise UserError(f"{path / 'config.toml'} is not what a run writes.")
     about = RunDirectory(path).read_json("environment.json")

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import toy
+from made_runs import forget
 from nlcore_builtins.losses.elr import ELR
 
 import nlcore
@@ -252,6 +253,18 @@ def test_fewer_processors_than_before_are_said(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("nlcore.runs.terminal.Terminal.line", lambda self, text: messages.append(text))
     assert nlcore.resume(torn, quiet=True).status == "done"
     assert any("threads: was 4096" in message and "last bits" in message for message in messages)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("word", ["epoch_batches", "sampling", "init", "validation", "decay_weights_only"])
+def test_a_setting_that_came_after_the_run_was_made_has_its_default(word: str) -> None:
+    """An upgrade strands no run: it goes on, and its command finds it."""
+    torn = stopped("torn", epoch=1)
+    forget(torn, word)
+    assert nlcore.resume(torn, quiet=True).status == "done"
+    assert run("torn") == torn
+    with pytest.raises(nlcore.UserError, match=r"trusted is 0 there, 8 here"):
+        run("torn", trusted=8)
 
 
 def test_nothing_else_may_change(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from made_runs import make_run, make_study
+import toy
+from helpers import install_plugin
+from made_runs import forget, make_run, make_study
 
 from nlcore.errors import ParameterError, UserError
-from nlcore.studies.groups import Groups, group
+from nlcore.studies.groups import Groups, differing, group
 from nlcore.studies.read import read_runs
 
 
@@ -107,6 +110,25 @@ def test_other_code_is_told(tmp_path: Path) -> None:
     make_run(tmp_path, [0.5], loss="gce", seed=1, code="old")
     make_run(tmp_path, [0.5], loss="gce", seed=2, code="new")
     assert grouped(tmp_path, "loss").notes == ("loss gce: runs differ in the code of the loss",)
+
+
+@pytest.mark.parametrize("word", ["epoch_batches", "sampling", "loss.q", "augmentation.size"])
+def test_what_a_run_was_made_without_counts_as_its_default(word: str, tmp_path: Path) -> None:
+    """A setting or a parameter that came later parts no runs, in the table and in what the runs differ in."""
+    words: dict[str, Any] = {"loss": "gce", "augmentation": "crop_flip+cutout"}
+    forget(make_run(tmp_path, [0.5], seed=1, **words), word)
+    make_run(tmp_path, [0.5], seed=2, **words)
+    assert [len(row.runs) for row in grouped(tmp_path, f"loss,{word}").rows] == [2]
+    assert differing(read_runs(tmp_path).runs) == []
+
+
+def test_of_a_component_that_is_gone_no_default_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_plugin(monkeypatch, tmp_path / "plugin", "toy-plugin", toy.PLUGIN)
+    forget(make_run(tmp_path / "runs", [0.5], seed=1, architecture="tiny"), "architecture.width")
+    make_run(tmp_path / "runs", [0.5], seed=2, architecture="tiny")
+    monkeypatch.undo()
+    with pytest.raises(UserError, match=r"differ in architecture\.width \(–, "):
+        grouped(tmp_path / "runs", "loss")
 
 
 @pytest.mark.parametrize(
