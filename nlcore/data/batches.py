@@ -74,9 +74,9 @@ class TrainingBatches:
 
     def samples(self, epoch: int, batch_size: int | None) -> Tensor:
         """Return what an epoch draws from, see `nlcore.contracts.StrategyContext.samples`."""
+        if self._epoch_batches is None:
+            return torch.arange(len(self.given))
         number = sum(self.lengths(Pass(batch_size=batch_size)))
-        if number == len(self.given):
-            return torch.arange(number)
         return self._drawn("train", number, generator(self._seed, "samples", epoch))
 
     def labels(self, source: str) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nlcore.config.balanced import chooses_samples
+from nlcore.config.balanced import when_unbalanced
 from nlcore.config.experiment import Experiment
 from nlcore.config.frozen import frozen_epochs
 from nlcore.config.published import published_or_none
@@ -124,7 +124,7 @@ def _training_in_words(experiment: Experiment, steps: int) -> str:
     if settings.clip_norm:
         parts.append(f"gradients clipped at {settings.clip_norm}")
     if settings.sampling == "balanced":
-        own = chooses_samples(experiment["strategy"]) is not None
+        own = when_unbalanced(experiment["strategy"], settings) is not None
         parts.append("classes balanced" + " where the strategy does not choose the samples" * own)
     return ", ".join([*parts, f"seed {settings.seed}"])
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nlcore.config.balanced import chooses_samples
+from nlcore.config.balanced import when_unbalanced
 from nlcore.config.experiment import Experiment
 from nlcore.data.called import called
 from nlcore.data.run_data import RunData
@@ -250,7 +250,7 @@ class Session(Observer):
             oracles=tuple(trainer.ctx.oracles),
             preset=self._preset,
             num_weights=trainer.num_weights,
-            sampling=settings.sampling if chooses_samples(experiment["strategy"]) is None else None,
+            sampling=settings.sampling if when_unbalanced(experiment["strategy"], settings) is None else None,
             labels_sha256=self.data.labels_sha256,
             seconds=self._seconds(),
             images_per_second=round(images / trained, 1) if trained else None,

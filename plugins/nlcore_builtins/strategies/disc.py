@@ -14,9 +14,10 @@ From these, before every epoch, with a threshold τ^v for each sample and view:
     ℓ̃ = l ℓ(f(x̃), ŷ_i) + (1 − l) ℓ(f(x̃), ŷ_j)     x̃ = l x_i + (1 − l) x_j, l = max(l', 1 − l'), l' ~ Beta(α, α)
 
 with partners j within M, and l drawn for each view. Warm-up: L = Σ_v mean ℓ(f(x^v), ỹ) over all. Thresholds move from
-the first epoch on, and slowly: with λ = 0.99 they are at half of the confidence after 69 epochs. ℓ is cross-entropy in
-the paper, here the run's loss; mixing losses instead of labels is the same for cross-entropy. A loss that remembers
-predictions is shown the weak view's.
+the first epoch on, and slowly: with λ = 0.99 they are at half of the confidence after 69 epochs. Those of samples that
+an epoch left out stay, and a label counts as clean until its sample has been seen: p^v_ỹ is 1 at first. ℓ is
+cross-entropy in the paper, here the run's loss; mixing losses instead of labels is the same for cross-entropy. A loss
+that remembers predictions is shown the weak view's.
 
 Deviations from the released code: batches keep their shape, so images outside M are mixed too, among themselves and
 with weight 0, and batch normalisation sees them; and a batch without a sample in C, H or P still moves by momentum and
@@ -38,7 +39,7 @@ from nlcore.toolbox import beta, mix, mixup_pairs_within
 
 _Q = 0.7
 _HIGHEST = 0.99
-_SAVED = ("tau", "given", "top", "joint", "guess", "clean", "hard", "labels")
+_SAVED = ("tau", "given", "top", "seen", "joint", "guess", "clean", "hard", "labels")
 
 
 @dataclass
@@ -69,7 +70,8 @@ class DISC:
         self.optimizer = ctx.optimizer(self.network, self.loss)
         size = (2, ctx.num_samples)
         self.tau = torch.full(size, 1 / max(ctx.num_samples, 1), device=ctx.device)
-        self.given, self.top = (torch.zeros(size, device=ctx.device) for _ in range(2))  # p^v_ỹ and max_c p^v_c
+        self.given, self.top = torch.ones(2, *size, device=ctx.device)  # p^v_ỹ and max_c p^v_c
+        self.seen = torch.zeros(ctx.num_samples, device=ctx.device)  # 1 of samples of the epoch before
         self.joint = torch.zeros(ctx.num_samples, device=ctx.device)  # max_c p̄_c
         self.guess = ctx.given_labels.clone()  # argmax_c p̄_c
         self.clean, self.hard, self.mixed = torch.zeros(3, ctx.num_samples, device=ctx.device)
@@ -84,7 +86,8 @@ class DISC:
         self.selecting = epoch > self.warm_up
         if epoch > 1:
             self._divide()
-            self.tau.lerp_(self.top, 1 - self.lam)
+            self.tau.lerp_(self.top, (1 - self.lam) * self.seen)
+            self.seen.zero_()
         random = self.ctx.generator("disc", epoch)
         steps, size = self.ctx.steps(), self.ctx.batch_size + 1  # a batch may take a last single sample in
         drawn = beta(self.alpha, 2 * steps, random).view(steps, 2)
@@ -157,6 +160,7 @@ class DISC:
         chosen = batch.targets.expand(2, -1)[:, :, None]
         self.given[:, batch.index] = p.gather(2, chosen).squeeze(2)
         self.top[:, batch.index] = p.amax(2)
+        self.seen[batch.index] = 1
         self.joint[batch.index], self.guess[batch.index] = p.mean(0).max(1)
 
     def _mixup(self, batch: Batch, v: int) -> Tensor:

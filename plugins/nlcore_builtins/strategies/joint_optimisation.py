@@ -76,6 +76,7 @@ class JointOptimisation:
         """Correct the labels with what the epoch before predicted; begin the second step when it is time."""
         if epoch > 1 and not self.second:
             self.past[epoch % self.window].copy_(self.predicted)
+            self.predicted.zero_()
             if epoch > self._last(self.start):
                 total = self.past.sum(0)  # an epoch that there was not, or that left a sample out, is 0 in it
                 seen = total.sum(1, keepdim=True)

@@ -56,6 +56,9 @@ def test_the_batches_of_an_epoch_are_said(
         ("divide_mix", "after its warm-up"),
         ("ssr", "in every epoch"),
         ("pes", "once all parts have stopped early"),
+        ("divide_mix --epoch-batches=2", None),
+        ("unicon --epoch-batches=2", None),
+        ("ssr --epoch-batches=2", "in every epoch"),
     ],
 )
 def test_classes_are_said_to_be_balanced_where_they_are(
@@ -63,7 +66,9 @@ def test_classes_are_said_to_be_balanced_where_they_are(
 ) -> None:
     """In the plan, and in the directory of the run."""
     toy.install(monkeypatch, tmp_path)
+    strategy, _, limited = strategy.partition(" --epoch-batches=")
     settings = {**toy.SETTINGS, "strategy": strategy, "epochs": 1, "sampling": "balanced", "noise": "none"}
+    settings |= {"epoch_batches": int(limited)} if limited else {}
     words = [f"--{key.replace('_', '-')}={value}" for key, value in settings.items() if key != "sampling"]
     plan = nl("run", *words, "--sampling", "balanced", "--dry-run", "--json").json["plan"]
     only_there = " where the strategy does not choose the samples" if when else ""

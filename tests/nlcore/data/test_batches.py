@@ -290,6 +290,20 @@ def test_a_pass_that_names_its_samples_is_not_balanced() -> None:
     assert sorted(positions(visited)) == list(range(10))
 
 
+@pytest.mark.parametrize("most", [None, 2, 3, 5])
+def test_what_a_method_divides_is_balanced_where_epochs_are_limited(most: int | None) -> None:
+    """Also where a limited epoch holds as many as there are; without a limit it is all there are."""
+    data = prepared(make_data(np.zeros((40, 8, 8, 1), np.uint8), np.repeat(np.arange(4), [20, 12, 6, 2])))
+    batches = batches_of(data, epoch_batches=most, balanced=True)
+    drawn = batches.samples(1, None)
+    if most is None:
+        assert drawn.tolist() == list(range(40))
+    else:
+        counts = torch.bincount(batches.given[drawn])
+        assert counts.sum() == min(40, 16 * most)
+        assert counts.max() - counts.min() <= 1
+
+
 # ------------------------------------------------------------------------------------------ steps and rows
 
 

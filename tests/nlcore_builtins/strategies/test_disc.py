@@ -98,7 +98,7 @@ def test_planted_predictions_are_divided_by_the_thresholds_before_they_move(benc
     clean, hard, purified = np.array([sets for _, sets in rows]).T
     top = np.stack([np.linspace(0.1, 0.8, 9), np.linspace(0.2, 0.9, 9)])
     tau = numbers[:, 2:4].T
-    plant(b.strategy, given=numbers[:, :2].T, tau=tau, joint=numbers[:, 4], top=top, guess=guess)
+    plant(b.strategy, seen=1, given=numbers[:, :2].T, tau=tau, joint=numbers[:, 4], top=top, guess=guess)
     b.strategy.begin_epoch(2)
     assert b.strategy.clean.tolist() == clean.tolist()
     assert b.strategy.hard.tolist() == hard.tolist()
@@ -129,6 +129,33 @@ def test_what_was_predicted_in_training_decides(bench: Callable[..., Any]) -> No
         assert b.strategy.guess.tolist() == p.mean(0).argmax(1).tolist()
         assert b.strategy.clean_probability() is None
         assert b.strategy.suggested_labels() is None
+
+
+def test_samples_that_an_epoch_left_out_keep_their_thresholds(bench: Callable[..., Any]) -> None:
+    """Two of six batches an epoch: τ moves by the epochs that showed a sample; labels of those unseen are clean."""
+    b = bench(DISC(warm_up=2, lam=0.5), samples=24, batch_size=4, epoch_batches=2, lr=0.5)
+    tau, p = np.full((2, 24), 1 / 24), np.zeros((2, 24, 3))
+    last: set[int] = set()
+    ever: set[int] = set()
+    for epoch in range(1, 5):
+        shown: set[int] = set()
+        for number, batch in enumerate(batches(b, epoch)):
+            if number == 0:
+                own = list(last)
+                tau[:, own] = 0.5 * tau[:, own] + 0.5 * p[:, own].max(2)
+                np.testing.assert_allclose(b.strategy.tau, tau, atol=1e-6)
+            W, bias = b.networks[0].weights()
+            for v, view in enumerate(batch.views):
+                p[v, batch.index.numpy()] = softmax(view.flatten(1).numpy() @ W.T + bias, axis=1)
+            b.strategy.step(batch)
+            shown |= set(batch.index.tolist())
+        assert len(shown) == 8
+        if epoch > 2:  # divided before the epoch showed anything
+            unseen = sorted(set(range(24)) - ever)
+            assert len(unseen) >= 24 - 8 * (epoch - 1)
+            assert (b.strategy.clean_probability()[unseen] == 1).all()
+            assert torch.equal(b.strategy.suggested_labels()[unseen], b.ctx.given_labels[unseen])
+        last, ever = shown, ever | shown
 
 
 @pytest.mark.parametrize("samples", [24, 25])  # batches of 8, and of 8, 8 and 9

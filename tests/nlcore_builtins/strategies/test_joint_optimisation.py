@@ -89,6 +89,25 @@ def test_labels_are_the_mean_prediction_of_the_last_epochs(bench: Callable[..., 
             assert b.strategy.suggested_labels().tolist() == expected.argmax(1).tolist()
 
 
+def test_an_epoch_that_leaves_a_sample_out_says_nothing_of_it(bench: Callable[..., Any]) -> None:
+    """Two of six batches an epoch: the mean is over those of the last three epochs that showed it, else q stays."""
+    strategy = JointOptimisation(window=3, start=0.1, first=1.0)  # corrected from epoch 2 on
+    b = bench(strategy, samples=24, epochs=10, epoch_batches=2)
+    q = np.eye(3)[b.ctx.given_labels.numpy()]
+    past: list[dict[int, Array]] = []
+    for epoch in range(1, 8):
+        for i in range(24):
+            seen = [one[i] for one in past[-3:] if i in one]
+            q[i] = np.mean(seen, axis=0) if seen else q[i]
+        shown: dict[int, Array] = {}
+        for batch in b.epoch(epoch):
+            np.testing.assert_allclose(b.strategy.q.numpy(), q, atol=1e-5)
+            shown |= dict(zip(batch.index.tolist(), predictions(b, batch.index), strict=True))
+            b.strategy.step(batch)
+        assert len(shown) == 8
+        past.append(shown)
+
+
 def test_the_second_step_trains_a_new_network_on_the_labels_alone(bench: Callable[..., Any]) -> None:
     """Fresh weights, cross-entropy of the last q, no terms; and q stays."""
     lr = 0.5
