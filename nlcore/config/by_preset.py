@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from nlcore.config.choose import expand_short
 from nlcore.config.recipe import Overrides
-from nlcore.config.settings import TrainingSettings, switch
 from nlcore.errors import UserError
 from nlcore.host.hookspecs import slots
 from nlcore.host.selection import Selection
-from nlcore.parameters import parameters_of, show_value
-
-#: How a refusal begins: ``freeze = all: ...``, ``freeze: ...``, ``The loss gce and the strategy pes_semi: ...``.
-_SUBJECT = re.compile(r"(?:The (\w+) \S+(?: and the (\w+) \S+)?|(\w+(?:\.\w+)*)(?: = |: ))")
+from nlcore.parameters import show_value
 
 
 def of_preset(recipe: Overrides, layers: Sequence[Overrides]) -> dict[str, object]:
@@ -28,7 +23,7 @@ def of_preset(recipe: Overrides, layers: Sequence[Overrides]) -> dict[str, objec
 
     """
     said = {key for layer in layers for key in expand_short(layer)}
-    return {key: value for key, value in expand_short(recipe).items() if not {key, key.partition(".")[0]} & said}
+    return {key: value for key, value in expand_short(recipe).items() if key not in said}
 
 
 def dropped(preset: str, recipe: Overrides, layers: Sequence[Overrides], dataset: Selection) -> tuple[str, ...]:
@@ -68,19 +63,18 @@ def naming_preset(preset: str | None, settings: Mapping[str, object]) -> Iterato
     try:
         yield
     except UserError as error:
-        found = _SUBJECT.match(str(error))
-        about = [key for key in (found.groups() if found else ()) if key in settings]
-        said = [f"{key} = {show_value(settings[key])} comes from the preset {preset}; {_other(key)}" for key in about]
-        if said:
-            error.args = (" ".join([str(error), *said]),)
+        about = [key for key, value in settings.items() if _is_about(str(error), key, show_value(value))]
+        said = [f"{key} = {show_value(settings[key])} comes from the preset {preset}{_other(key)}." for key in about]
+        error.args = (" ".join([str(error), *said]),)
         raise
 
 
+def _is_about(refusal: str, key: str, value: str) -> bool:
+    """Tell by its beginning whether a refusal is about this value of a setting, or this component of a slot."""
+    beginnings = (f"{key} = {value}: ", f"{key}: ", f"The {key} {value}: ", f"The {key} {value} ")
+    return refusal.startswith(beginnings) or f" and the {key} {value}: " in refusal
+
+
 def _other(key: str) -> str:
-    """Return what to type for another value of a setting; for one of a run, for the value without any preset."""
-    declared = parameters_of(TrainingSettings).get(key)
-    if declared is None:
-        return f"--{key} {'NAME' if key in slots() else 'VALUE'} gives another."
-    typed = key.replace("_", "-")
-    value = declared.default
-    return f"without it: {switch(key, value) if isinstance(value, bool) else f'--{typed} {show_value(value)}'}."
+    """Return what to type for another component; of a setting the refusal itself says what is allowed."""
+    return f"; --{key} NAME gives another" if key in slots() else ""

@@ -68,4 +68,4 @@ def test_what_a_preset_brought_is_named_where_the_data_do_not_take_it(
     assert "architecture = torchvision comes from the preset photos; --architecture NAME gives another." in said
     drawn = nl("run", "--preset", "photos", "--dataset", "digits", "--architecture", "cnn9")
     assert drawn.code == 2
-    assert "freeze = all comes from the preset photos; without it: --freeze 0." in " ".join(drawn.err.split())
+    assert "freeze = all comes from the preset photos." in " ".join(drawn.err.split())

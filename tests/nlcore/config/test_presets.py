@@ -21,6 +21,8 @@ def nl_presets():
     return [
         Component("brisk", "shipped:brisk.toml", "Brisk."),
         Component("firm", "shipped:firm.toml", "Freezes."),
+        Component("vast", "shipped:vast.toml", "Has batches that are larger than small data sets."),
+        Component("tiny", "shipped:tiny.toml", "Asks for images that are too small."),
         Component("nested", "shipped:nested.toml", "Names another."),
         Component("wrong", "shipped:wrong.toml", "A wrong key."),
         Component("lost", "shipped:lost.toml", "Has no file."),
@@ -51,6 +53,16 @@ name = "gce"
 q = 0.6
 """
 
+VAST = """
+batch_size = 4096
+"""
+
+TINY = """
+[dataset]
+name = "image_folder"
+size = 1
+"""
+
 MADE = """
 def recipe(data_dir):
     return f'note = "what lies in {data_dir.name} was looked at"\\nepochs = 4\\n'
@@ -66,6 +78,8 @@ def _shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (package / "__init__.py").write_text("")
     (package / "brisk.toml").write_text(BRISK)
     (package / "firm.toml").write_text(FIRM)
+    (package / "vast.toml").write_text(VAST)
+    (package / "tiny.toml").write_text(TINY)
     (package / "made.py").write_text(MADE)
     (package / "nested.toml").write_text('preset = "brisk"\n')
     (package / "wrong.toml").write_text("epoch = 3\n")
@@ -103,7 +117,7 @@ def test_the_configuration_says_what_the_preset_gave_and_not_its_name() -> None:
     assert config == resolve({"epochs": 3, "lr": 0.2, "loss": "gce", "loss.q": 0.6}).config()
 
 
-FREEZES = "freeze = all comes from the preset firm; without it: --freeze 0."
+FREEZES = "freeze = all comes from the preset firm."
 
 
 @pytest.mark.parametrize(
@@ -126,6 +140,19 @@ def test_a_setting_that_the_preset_brought_is_refused_with_how_to_be_rid_of_it(
         resolve({"preset": "firm"}, layer)
     assert str(caught.value).startswith(refused)
     assert str(caught.value).endswith(f" {whence}")
+
+
+def test_a_refusal_says_once_what_to_do() -> None:
+    with pytest.raises(nlcore.UserError) as caught:
+        nlcore.run(preset="vast", dataset="digits", quiet=True)
+    assert str(caught.value).endswith("Give a smaller --batch-size. batch_size = 4096 comes from the preset vast.")
+
+
+def test_what_goes_on_to_another_data_set_still_comes_from_the_preset(tmp_path: Path) -> None:
+    with pytest.raises(
+        nlcore.UserError, match=r"^dataset\.size = 1: .* dataset\.size = 1 comes from the preset tiny\.$"
+    ):
+        resolve({"preset": "tiny"}, {"dataset": "csv", "dataset.train": str(tmp_path / "table.csv")})
 
 
 @pytest.mark.parametrize(
