@@ -1,4 +1,4 @@
-"""``nl show NAME``: one component's manual page."""
+"""``nl show [KIND] NAME``: one component's manual page."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from nlcore.parameters import show_value
 
 
 @click.command()
-@click.argument("name")
-@click.option("--kind", type=click.Choice(component_kinds()), help="where a name is one of several kinds")
+@click.argument("words", nargs=-1, required=True, metavar="[KIND] NAME")
 @click.option("--cite", is_flag=True, help="only its paper, as BibTeX")
-def show(name: str, kind: str | None, cite: bool) -> None:
-    """Show a component's equation, parameters and paper."""
+def show(words: tuple[str, ...], cite: bool) -> None:
+    """
+    Show a component's equation, parameters and paper.
+
+    KIND is needed where a name is one of several kinds: 'nl show dataset csv', or as one word dataset:csv.
+    """
     known = registry()
+    kind, _, name = ":".join(words).rpartition(":")
     entry = _find(known, name, kind)
     if cite:
         click.echo(_bibtex(entry))
@@ -55,13 +59,17 @@ def _bibtex(entry: Entry) -> str:
     return "\n".join([f"@misc{{{entry.name},", *lines, "}"])
 
 
-def _find(known: Registry, name: str, kind: str | None) -> Entry:
+def _find(known: Registry, name: str, kind: str) -> Entry:
     if kind:
+        if kind not in component_kinds():
+            guess = did_you_mean(kind, component_kinds())
+            raise UserError(f"There is no kind {kind!r}.{guess} Kinds are {', '.join(component_kinds())}.")
         return known.find(kind, name)
     bare = name.rpartition("/")[2]
     kinds = [one for one in component_kinds() if any(entry.name == bare for entry in known.of_kind(one))]
     if len(kinds) > 1:
-        raise UserError(f"{name!r} is a {' and a '.join(kinds)}. Say which with --kind.")
+        typed = " or ".join(f"'nl show {one} {name}'" for one in kinds)
+        raise UserError(f"{name!r} is a {' and a '.join(kinds)}: {typed} says which.")
     if not kinds:
         if any(entry.name == bare for entry in known.of_kind("preset")):
             raise UserError(f"{name!r} is a preset: 'nl presets {name}' shows it.")

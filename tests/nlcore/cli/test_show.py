@@ -23,7 +23,7 @@ def test_shows_equation_parameters_paper_and_source(nl: Any) -> None:
 
 def test_every_component_has_a_page(nl: Any) -> None:
     for entry in COMPONENTS:
-        page = nl("show", entry.name, "--kind", entry.kind)
+        page = nl("show", entry.kind, entry.name)
         assert page.code == 0
         assert page.out.startswith(f"{entry.kind} {entry.name}")
 
@@ -34,6 +34,21 @@ def test_unknown_name(nl: Any) -> None:
     assert "soft_bootstrap" in refused.err
 
 
+@pytest.mark.parametrize("words", [("dataset", "csv"), ("dataset:csv",), ("dataset", "nlcore/csv")])
+def test_a_name_of_several_kinds_is_told_by_its_kind(words: tuple[str, ...], nl: Any) -> None:
+    assert nl("show", *words).out.startswith("dataset csv (nlcore ")
+    refused = nl("show", "csv")
+    assert refused.code == 2
+    assert "is a dataset and a tracker: 'nl show dataset csv' or 'nl show tracker csv' says which" in refused.err
+
+
+@pytest.mark.parametrize("words", [("los", "gce"), ("los:gce",), ("gce", "elr", "sop")])
+def test_no_such_kind(words: tuple[str, ...], nl: Any) -> None:
+    refused = nl("show", *words)
+    assert refused.code == 2
+    assert "Kinds are dataset, noise, " in refused.err
+
+
 def test_a_preset_is_shown_elsewhere(nl: Any) -> None:
     refused = nl("show", "quick")
     assert refused.code == 2
@@ -42,7 +57,7 @@ def test_a_preset_is_shown_elsewhere(nl: Any) -> None:
 
 def test_every_built_in_with_a_paper_has_its_bibtex(nl: Any) -> None:
     for entry in COMPONENTS:
-        cited = nl("show", entry.name, "--kind", entry.kind, "--cite")
+        cited = nl("show", entry.kind, entry.name, "--cite")
         assert cited.code == (0 if entry.component.paper else 2)
         if entry.component.paper:
             assert cited.out.startswith("@")
