@@ -36,7 +36,7 @@ from nlcore.training.frozen import Freezable, FrozenBodies, refuse_drawn
 from nlcore.training.hardware import Hardware, resolve_hardware, using_threads
 from nlcore.training.initial import InitialWeights
 from nlcore.training.memory import memory_in_words
-from nlcore.training.pretrained import initial_weights, normalised_for, pretrained_file, say_small
+from nlcore.training.pretrained import initial_weights, normalised_for, say_small
 from nlcore.training.processes import ALONE, Processes
 from nlcore.training.threads import choose_threads
 from nlcore.training.trainer import Trainer
@@ -261,7 +261,7 @@ def load_data(
     with naming_preset(experiment.preset, experiment.of_preset):
         several = Processes(count=settings.devices * settings.num_nodes, local_count=settings.devices)
         resolve_hardware(settings.device, settings.precision, settings.threads, processes=several)
-        pretrained_file(experiment, report)  # a long download before anything else is done
+        initial_weights(experiment, report)  # read before anything that takes long, a download as well
         check_named_files(*experiment.deciding.values())
         data = prepare(
             experiment["dataset"].create(),

@@ -117,7 +117,7 @@ def read_weights(
             raise UserError(
                 f"{kind.setting} = {path}: refused: loading it could run code, as it holds more than tensors."
             ) from None
-        raise UserError(f"{kind.setting} = {path}: cannot be read as weights: {_first_line(error)}") from None
+        raise UserError(f"{kind.setting} = {path}: cannot be read as weights: {_why(error)}") from None
     tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
         raise UserError(f"{kind.setting} = {path}: holds no tensors by name.")
@@ -130,7 +130,7 @@ def _torch_file(path: Path) -> Mapping[Any, Any]:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping):
-        raise ValueError(f"it is a {type(content).__name__}, not a state_dict")
+        raise _OtherContentError(f"it holds a {type(content).__name__}, not a state_dict.")
     return content
 
 
@@ -143,5 +143,14 @@ def some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]
+def _why(error: Exception) -> str:
+    """Return in words why a file is not read; most of what the readers say of damaged ones tells a user nothing."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}."
+    if isinstance(error, _OtherContentError):
+        return str(error)
+    return "it is damaged, or no such file. Give a .safetensors file, or a state_dict as torch saves it."
+
+
+class _OtherContentError(Exception):
+    """A file that holds something else."""

@@ -62,8 +62,9 @@ def weights_file(pretrained: str, published: Published, source: DatasetContext) 
     if pretrained != "true":
         file = Path(pretrained)
         if not file.is_file():
+            what = "this is a folder" if file.is_dir() else "there is no such file"
             raise UserError(
-                f"architecture.pretrained = {pretrained}: there is no such file. Give a file of weights (.safetensors, "
+                f"architecture.pretrained = {pretrained}: {what}. Give a file of weights (.safetensors, "
                 "or a state_dict as torch saves it), or true for the published ones."
             )
         return file

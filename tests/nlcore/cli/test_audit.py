@@ -582,9 +582,15 @@ def test_pretrained_weights_are_looked_for_before_any_image_is(nl: Any) -> None:
     pytest.importorskip("torchvision", reason="its models need it")
     images = ("--dataset", "image_folder", "--dataset.folder", "nowhere", "--architecture", "torchvision")
     Path("text.pth").write_text("no weights")
-    for given, said in (("gone.pth", "there is no such file"), ("text.pth", "cannot be read as weights")):
-        refused = nl("audit", *images, "--architecture.pretrained", given)
-        assert (refused.code, said in refused.err) == (2, True), refused.err
+    Path("folder.pth").mkdir()
+    for given, said in (
+        ("gone.pth", "there is no such file"),
+        ("folder.pth", "this is a folder"),
+        ("text.pth", "cannot be read as weights"),
+    ):
+        for command in ("audit", "run"):
+            refused = nl(command, *images, "--architecture.pretrained", given)
+            assert (refused.code, said in refused.err) == (2, True), refused.err
 
 
 @pytest.mark.parametrize("theirs", [(), ("notes.txt",), ("notes.txt", "folds/notes.txt")])

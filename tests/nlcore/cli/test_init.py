@@ -26,11 +26,11 @@ def first() -> nlcore.Result:
         ("nowhere", "no run and no file of weights"),
         ("empty", "has no weights.safetensors"),
         ("x" * 300, "too long"),
-        ("text.pt", "cannot be read as weights"),
-        ("text.safetensors", "cannot be read as weights"),
-        ("cut.safetensors", "cannot be read as weights"),
-        ("cut.pt", "cannot be read as weights"),
-        ("list.pt", "it is a list, not a state_dict"),
+        ("text.pt", "cannot be read as weights: it is damaged, or no such file. Give a .safetensors file"),
+        ("text.safetensors", "cannot be read as weights: it is damaged, or no such file. Give a .safetensors file"),
+        ("cut.safetensors", "cannot be read as weights: it is damaged, or no such file. Give a .safetensors file"),
+        ("cut.pt", "cannot be read as weights: it is damaged, or no such file. Give a .safetensors file"),
+        ("list.pt", "it holds a list, not a state_dict"),
         ("numbers.pt", "no tensors by name"),
         ("other.pt", "none of its 1 tensors (somewhere.else) fits network1, whose"),
     ],
@@ -51,6 +51,9 @@ def test_what_is_no_file_of_weights_is_said_before_anything_is_written(
     refused = nl("run", "--dataset", "digits", "--init", given)
     assert refused.code == 2
     assert said in refused.err.replace("\n", " ")
+    if "network1" not in said:  # what fits a network is known with the network
+        before_any_image = nl("run", "--dataset", "image_folder", "--dataset.folder", "gone", "--init", given)
+        assert before_any_image.err == refused.err
     assert not (tmp_path / "runs").exists()
 
 
