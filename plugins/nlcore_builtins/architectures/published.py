@@ -94,7 +94,7 @@ def _download(file: Path, published: Published, source: DatasetContext) -> Path:
     if not source.download:
         raise UserError(
             f"The weights of {published.title} are not there: there is no {file}. {by_hand}, or let it be downloaded "
-            "(leave --no-download out)."
+            "(--no-download and --dry-run never do)."
         )
     source.report(f"The weights of {published.title} are not there: downloading them from {published.url}")
     errors: tuple[type[Exception], ...] = (OSError, RuntimeError, http.client.HTTPException)

@@ -104,7 +104,7 @@ def download(
     if not source.download:
         raise UserError(
             f"{title} is not there: {looked}. Give its folder with --data-dir or NL_DATA_DIR, "
-            "or let it be downloaded (leave --no-download out)."
+            "or let it be downloaded (--no-download and --dry-run never do)."
         )
     source.report(f"{title} is not there ({looked}): downloading {megabytes} MB from {home}")
     import http.client
