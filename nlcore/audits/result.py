@@ -136,10 +136,10 @@ class Audit:
             UserError: pandas is not installed.
 
         """
-        text = dict.fromkeys(("id", "path", "given", "suggested"), str)
-        found: pandas.DataFrame = pandas_package().read_csv(
-            self.audit_dir / "issues.csv", dtype=text, keep_default_na=False, na_values={"p_wrong": [""]}
-        )
+        text, file = dict.fromkeys(("id", "path", "given", "suggested"), str), self.audit_dir / "issues.csv"
+        header = file.read_text(encoding="utf-8").partition("\n")[0].split(",")
+        empty = {name: [""] for name in header if name not in text}  # a label may be called "nan", a number is none
+        found: pandas.DataFrame = pandas_package().read_csv(file, dtype=text, keep_default_na=False, na_values=empty)
         return found
 
     def apply(self, decisions: str | os.PathLike[str], out: str | os.PathLike[str] = "cleaned.csv") -> Counter[str]:

@@ -152,6 +152,8 @@ def _long_enough(given: Sequence[Overrides], trained: int) -> Overrides:
         chosen["loss.q"] = SMALL_Q
     if "epochs" not in said:
         steps = max(1, trained // int(str(said.get("batch_size", size))))
+        if str(said.get("epoch_batches") or "none") != "none":
+            steps = min(steps, int(str(said["epoch_batches"])))
         chosen["epochs"] = min(MOST, max(EPOCHS, -(-STEPS // steps)))
     if "checkpoint_every" not in said:
         chosen["checkpoint_every"] = max(1, int(str(said.get("epochs", chosen.get("epochs", EPOCHS)))) // EPOCHS)
