@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nlcore.checks.history import says_when_there_is_no_history
 from nlcore.checks.replay import ReplayError, differences
 from nlcore.checks.suite import NotApplicable
 from nlcore.checks.two_processes import from_one_process
@@ -245,6 +246,7 @@ CHECKS = (
     resumed_equals_straight,
     epochs_may_leave_samples_out,
     says_when_it_chooses_samples,
+    says_when_there_is_no_history,
     never_sees_clean_labels,
     asks_for_nothing_but_the_contract,
     step_returns_the_mean_loss,

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from helpers import Rows, make_data, make_trainer, prepared, squares
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from nlcore.audits.histories import Histories, Recorder, recorded
 from nlcore.checks.replay import ReplayedCalls
-from nlcore.contracts import Batch, Pass
-from nlcore.host.registry import registry
-from nlcore.testing.tiny_run import TinyRun
-from nlcore.testing.toy import Plain, TinyNet
+from nlcore.testing.toy import Plain
 from nlcore.training.capture import StepCapture
 from nlcore.training.observers import Start
 
@@ -129,72 +125,3 @@ def test_steps_that_are_captured_and_replayed_leave_the_same_margins(tmp_path: P
         found.append(known)
     np.testing.assert_array_equal(found[1], found[0])
     assert len({row.tobytes() for row in found[0]}) == 6  # the network changes
-
-
-class NotingArchitecture:
-    """Builds networks, of whose calls it notes which images led to which logits."""
-
-    def __init__(self) -> None:
-        self.images: Tensor = torch.empty(0)
-        self.seen: list[tuple[Tensor, Tensor]] = []
-
-    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-        """Return a network."""
-        network = TinyNet(num_classes, image_shape[0])
-        network.conv.register_forward_hook(self._take)
-        network.head.register_forward_hook(self._note)
-        return network
-
-    def _take(self, module: nn.Module, given: tuple[Tensor, ...], found: Tensor) -> None:
-        self.images = given[0].detach()
-
-    def _note(self, module: nn.Module, given: tuple[Tensor, ...], found: Tensor) -> None:
-        self.seen.append((self.images, found.detach()))
-
-
-def own_images_shown(strategy: Any, epochs: int) -> list[bool]:
-    """Train a strategy; return for each epoch whether its loss is shown predictions, all for samples' own images."""
-    architecture = NotingArchitecture()
-    run = TinyRun(strategy, epochs, architecture=architecture)
-    iterate, batches, shown = run.trainer.batches.iterate, list[Batch](), list[bool]()
-
-    def noted(of: Pass, *where: Any) -> Iterator[Batch]:
-        for batch in iterate(of, *where):
-            batches.append(batch)
-            architecture.seen.clear()
-            yield batch
-
-    def watch(logits: Tensor, index: Tensor) -> None:
-        for row, sample in zip(logits, index, strict=True):
-            images = [x for given, out in architecture.seen for x in given[(out == row).all(1)]]
-            views = [view[place] for view in batches[-1].views for place in (batches[-1].index == sample).nonzero()]
-            shown.append(any(torch.equal(one, view[0]) for one in images for view in views))
-
-    run.trainer.batches.iterate = noted  # type: ignore[method-assign,assignment]
-    run.ctx.watchers.append(watch)
-    found = []
-
-    def ended() -> None:
-        found.append(bool(shown) and all(shown))
-        shown.clear()
-
-    run.train(ended)
-    return found
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [entry.component.name for entry in registry().of_kind("strategy")])
-def test_strategies_that_do_not_show_each_sample_itself_say_so(name: str) -> None:
-    cls = type(registry().create("strategy", name))
-    for params in ({}, *getattr(cls, "checked_with", ())):
-        strategy = registry().create("strategy", name, params)
-        assert getattr(strategy, "no_history", "") or all(own_images_shown(strategy, 4))
-
-
-def test_it_is_seen_where_images_are_mixed() -> None:
-    create = registry().create
-    assert own_images_shown(create("strategy", "standard"), 2) == [True, True]
-    assert own_images_shown(create("strategy", "mixup"), 2) == [False, False]
-    assert own_images_shown(create("strategy", "dynamic_bootstrap"), 2) == [False, False]
-    assert create("strategy", "elr_plus", {"alpha": 0}).no_history == ""
-    assert all(own_images_shown(create("strategy", "elr_plus", {"alpha": 0}), 2))

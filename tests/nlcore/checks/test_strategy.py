@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nlcore.checks import NotApplicable
 from nlcore.checks import strategy as strategies
+from nlcore.checks.history import says_when_there_is_no_history
 from nlcore.contracts import Batch, Pass, StrategyContext
 
 
@@ -98,6 +99,30 @@ class ChoosesSilently(Good):
     def passes(self, epoch: int) -> list[Pass]:
         """Return the first samples alone, once the first epoch is over."""
         return [Pass(indices=torch.arange(40) if epoch > 1 else None)]
+
+
+class MixesSilently(Good):
+    def objective(self, batch: Batch) -> Tensor:
+        """Return the mean loss of images that are mixed in pairs."""
+        logits = self.network((batch.images + batch.images.flip(0)) / 2)
+        self.loss.observe(logits, batch.index)
+        losses: Tensor = self.loss(logits, batch.targets, batch.index)
+        return losses.mean()
+
+
+class MixesAndSaysSo(MixesSilently):
+    no_history = "its network sees mixtures of images"
+
+
+class ObservesAtFirst(Good):
+    def objective(self, batch: Batch) -> Tensor:
+        """Return the mean loss, which is shown nothing once the second epoch is over."""
+        logits = self.network(batch.images)
+        self.seen[batch.index] += 1
+        if self.seen.max() < 3:
+            self.loss.observe(logits, batch.index)
+        losses: Tensor = self.loss(logits, batch.targets, batch.index)
+        return losses.mean()
 
 
 class SavesObject(Good):
@@ -252,6 +277,8 @@ BROKEN: list[tuple[Any, type, str]] = [
     (strategies.resumed_equals_straight, SavesObject, "more than tensors"),
     (strategies.epochs_may_leave_samples_out, NeedsAllSamples, "With --epoch-batches 2: .* NaN or infinite in epoch 2"),
     (strategies.says_when_it_chooses_samples, ChoosesSilently, "give it chooses_samples"),
+    (says_when_there_is_no_history, MixesSilently, "In epoch 1 .* give it no_history"),
+    (says_when_there_is_no_history, ObservesAtFirst, "In epoch 3 .* give it no_history"),
     (strategies.never_sees_clean_labels, Peeks, "depends on the true labels"),
     (strategies.asks_for_nothing_but_the_contract, ReachesInside, "ctx._settings"),
     (strategies.step_returns_the_mean_loss, ReturnsNumber, "item"),
@@ -280,6 +307,10 @@ def test_refuses(check: Any, cls: type, words: str, refuses: Any) -> None:
 
 def test_every_check_refuses_something() -> None:
     assert {check for check, _, _ in BROKEN} == set(strategies.CHECKS)
+
+
+def test_one_that_mixes_images_and_says_so_passes() -> None:
+    says_when_there_is_no_history(MixesAndSaysSo)
 
 
 @pytest.mark.slow
