@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nlcore.data.image_files import UnreadableError, read_image
-from nlcore.data.pixels import Background
+from nlcore.data.image_files import Background, UnreadableError, read_image
 
 if TYPE_CHECKING:
     import numpy as np

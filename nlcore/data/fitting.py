@@ -12,23 +12,19 @@ from typing import Literal, NamedTuple, TypeAlias
 #: Width and height in pixels.
 Size: TypeAlias = tuple[int, int]
 
-#: Pixels up to which all of an image is resized before a part of it is cut out, so that the part's edges have
-#: neighbours; of a longer image, which would take ever more memory, the part is cut out first, to whole pixels.
-_MOST = 4_000_000
-
 
 class Placing(NamedTuple):
     """
     Where an image's pixels go.
 
     Attributes:
-        box: left, top, right and bottom of the part that is resized, in whole pixels of the image.
-        size: what that part is resized to.
-        corner: left and top of it in the result: above 0 where margins remain, below where something is cut off.
+        box: left, top, right and bottom of the part that is shown, in pixels of the image.
+        size: what that part is resized to; the same as the result's, or smaller where margins remain.
+        corner: left and top of it in the result.
 
     """
 
-    box: tuple[int, int, int, int]
+    box: tuple[float, float, float, float]
     size: Size
     corner: Size = (0, 0)
 
@@ -41,30 +37,9 @@ class Placing(NamedTuple):
 
     def within(self, image: Size, smaller: Size) -> Placing:
         """Return the same for a smaller version of the image."""
-        return self._replace(box=_covered(self.box, image, smaller))
-
-
-def _covered(box: tuple[int, int, int, int], image: Size, other: Size) -> tuple[int, int, int, int]:
-    """Return the whole pixels that a box of an image covers where it has another size."""
-    (left, top, right, bottom), (x, y), (width, height) = box, other, image
-    return left * x // width, top * y // height, -(-right * x // width), -(-bottom * y // height)
-
-
-def cut(image: Size, whole: Size, result: Size, corner: Size) -> Placing:
-    """
-    Show a part of an image that has been resized.
-
-    Args:
-        image: width and height of the image.
-        whole: what all of it is resized to.
-        result: width and height of the part.
-        corner: left and top of the part.
-
-    """
-    (left, top), (wide, high) = corner, result
-    if whole[0] * whole[1] <= _MOST:
-        return Placing((0, 0, *image), whole, (-left, -top))
-    return Placing(_covered((left, top, left + wide, top + high), whole, image), result)
+        (width, height), (left, top, right, bottom) = image, self.box
+        x, y = smaller
+        return self._replace(box=(left * x / width, top * y / height, right * x / width, bottom * y / height))
 
 
 #: Tells for an image's size and the size that it is to have where its pixels go.
@@ -86,7 +61,8 @@ def crop(image: Size, result: Size) -> Placing:
     wider = width * high > wide * height
     whole = (width * high // height, high) if wider else (wide, height * wide // width)
     left, top = (round((one - other) / 2) for one, other in zip(whole, result, strict=True))
-    return cut(image, whole, result, (left, top))
+    x, y = width / whole[0], height / whole[1]
+    return Placing((left * x, top * y, (left + wide) * x, (top + high) * y), result)
 
 
 def pad(image: Size, result: Size) -> Placing:

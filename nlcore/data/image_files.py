@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol, TypeAlias
 
 from nlcore.data.fitting import Fit, squash
 from nlcore.data.image_warnings import reading
-from nlcore.data.pixels import Background, laid, pixels_of, resized
 from nlcore.errors import UserError
 
 if TYPE_CHECKING:  # the command line lists folders without them
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
+
+#: What lies behind transparent parts.
+Background: TypeAlias = Literal["white", "black"]
 
 _HEIC = frozenset({".heic", ".heif", ".hif"})
 
@@ -154,7 +156,7 @@ def read_image(
 
     """
     import numpy as np
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     channels, height, width = image_shape
     try:
@@ -162,24 +164,29 @@ def read_image(
             if _has_more_than_8_bits(image):
                 raise UnreadableError(f"it has more than 8 bits a channel (mode {image.mode}); save it with 8")
             size = _size_of_jpeg(image)
-            reduction = fit(size, (width, height)).reduction if size is not None else 1
-            if reduction > 1:  # a JPEG can be decoded at 1/2, 1/4 or 1/8 of its size: several times faster
+            if size is not None:  # can be decoded at 1/2, 1/4 or 1/8 of its size: several times faster
+                reduction = fit(size, (width, height)).reduction
                 image.draft(None, (image.width // reduction, image.height // reduction))
-            pixels = pixels_of(image, channels, background)
-            upright = (pixels.shape[1], pixels.shape[0])
-            placing = fit(size or upright, (width, height)).within(size or upright, upright)
-            shown = resized(pixels, placing)
-            if placing.size != (width, height):
-                mode = "RGB" if channels == 3 else "L"
-                whole = np.array(Image.new(mode, (width, height), background)).reshape(height, width, channels)
-                shown = laid(shown, placing.corner, whole)
+            ImageOps.exif_transpose(image, in_place=True)  # nothing is copied here that is right already
+            placing = fit(size or image.size, (width, height)).within(size or image.size, image.size)
+            shown: Image.Image = image
+            if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+                colours = image.convert("RGBA")
+                shown = Image.alpha_composite(Image.new("RGBA", colours.size, background), colours)
+            mode = "RGB" if channels == 3 else "L"
+            shown = shown if shown.mode == mode else shown.convert(mode)
+            shown = shown.resize(placing.size, Image.Resampling.BILINEAR, box=placing.box)
+            if shown.size != (width, height):
+                whole = Image.new(shown.mode, (width, height), background)
+                whole.paste(shown, placing.corner)
+                shown = whole
     except (UnreadableError, MemoryError):
         raise
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from error
     except Exception as error:  # Pillow's decoders raise what they will when a file is damaged
         raise UnreadableError(str(error) or type(error).__name__) from error
-    return shown
+    return np.asarray(shown, dtype=np.uint8).reshape(height, width, channels)
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, list[Path]]]:

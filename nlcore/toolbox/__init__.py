@@ -34,7 +34,6 @@ __all__ = [
     "bmm_noisy",
     "class_balanced_indices",
     "collected_warnings",
-    "cut",
     "did_you_mean",
     "dropped_warnings",
     "found_by_noise_rate",
@@ -71,9 +70,10 @@ if TYPE_CHECKING:
     from nlcore.audits.noise_model import Posterior, noise_posterior
     from nlcore.audits.predictions import margin_and_other
     from nlcore.audits.pruning import found_by_noise_rate
-    from nlcore.data.fitting import FITS, Fit, Placing, cut
+    from nlcore.data.fitting import FITS, Fit, Placing
     from nlcore.data.image_files import (
         IMAGE_SUFFIXES,
+        Background,
         ImageFile,
         UnreadableError,
         left_out_in_words,
@@ -84,7 +84,6 @@ if TYPE_CHECKING:
         visible,
     )
     from nlcore.data.image_warnings import collected_warnings, dropped_warnings
-    from nlcore.data.pixels import Background
     from nlcore.data.stores import as_store
     from nlcore.errors import did_you_mean
     from nlcore.parameters import show_value
@@ -92,13 +91,12 @@ if TYPE_CHECKING:
     from nlcore.training.hardware import available_cpus
 else:
     _ELSEWHERE = {
-        "Background": "nlcore.data.pixels",
+        "Background": "nlcore.data.image_files",
         "FITS": "nlcore.data.fitting",
         "Fit": "nlcore.data.fitting",
         "IMAGE_SUFFIXES": "nlcore.data.image_files",
         "ImageFile": "nlcore.data.image_files",
         "Placing": "nlcore.data.fitting",
-        "cut": "nlcore.data.fitting",
         "Posterior": "nlcore.audits.noise_model",
         "UnreadableError": "nlcore.data.image_files",
         "as_store": "nlcore.data.stores",

@@ -16,8 +16,7 @@ from nlcore.audits.review import draw_review
 from nlcore.audits.samples import Samples
 from nlcore.audits.scoring import Scores, depths
 from nlcore.audits.thumbnails import Thumbnail, file_thumbnail, thumbnail
-from nlcore.data.image_files import UnreadableError
-from nlcore.data.pixels import Background
+from nlcore.data.image_files import Background, UnreadableError
 from nlcore.report.audit.content import ClassRow, Page, Reviewed, Sample, Verdict
 
 #: As many are shown as are flagged, or as can be wrong, but no more than MOST of the latter; FEWEST where nobody knows.

@@ -1,7 +1,8 @@
 """
 Photographs as papers cut them: the shorter side to so many pixels, then a square, its place drawn while training.
 
-Sizes and places are those of torchvision's ``Resize(shorter_side)`` and ``CenterCrop(size)`` or ``RandomCrop(size)``.
+Sizes and places are those of torchvision's ``Resize(shorter_side)`` and ``CenterCrop(size)`` or ``RandomCrop(size)``;
+of a large image only what is seen is resampled.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from nlcore import RunError
 from nlcore.contracts import Labels
-from nlcore.toolbox import FITS, Fit, Placing, UnreadableError, cut, dropped_warnings
+from nlcore.toolbox import FITS, Fit, Placing, UnreadableError, dropped_warnings
 from nlcore_builtins.datasets.decoding import decode
 
 #: Where in the room that is left a square lies, left and top: from 0 to below 1, or None for the centre.
@@ -30,7 +31,7 @@ UNPACK_OR_EXCLUDE = (
 )
 
 
-def square(image: tuple[int, int], result: tuple[int, int], shorter_side: int, place: Place = None) -> Placing:
+def cut(image: tuple[int, int], result: tuple[int, int], shorter_side: int, place: Place = None) -> Placing:
     """Return which part of an image of (W, H) is shown in a result of (W, H), see `nlcore.toolbox.Placing`."""
     width, height = image
     if width <= height:
@@ -41,12 +42,14 @@ def square(image: tuple[int, int], result: tuple[int, int], shorter_side: int, p
     for number, (one, seen) in enumerate(zip(whole, result, strict=True)):
         room = one - seen
         corner.append(round(room / 2) if place is None else int(place[number] * (room + 1)))
-    return cut(image, whole, result, (corner[0], corner[1]))
+    x, y = width / whole[0], height / whole[1]
+    (left, top), (wide, high) = corner, result
+    return Placing((left * x, top * y, (left + wide) * x, (top + high) * y), result)
 
 
 def fit(shorter_side: int, place: Place = None) -> Fit:
-    """Return how `nlcore.toolbox.read_image` cuts an image, see `square`."""
-    return partial(square, shorter_side=shorter_side, place=place)
+    """Return how `nlcore.toolbox.read_image` cuts an image, see `cut`."""
+    return partial(cut, shorter_side=shorter_side, place=place)
 
 
 @dataclass(frozen=True)

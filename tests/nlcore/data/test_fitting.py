@@ -61,9 +61,7 @@ def test_margins_and_pixels_are_those_of_pillows_pad(shape: tuple[int, int], bac
 def test_a_squashed_image_is_what_pillow_resizes(tmp_path: Path) -> None:
     image = picture(50, 37)
     expected = np.asarray(image.resize((16, 16), Image.Resampling.BILINEAR))
-    assert difference(read_image(saved(tmp_path / "one.png", image), (3, 16, 16)), expected) <= 1
-    same = read_image(saved(tmp_path / "one.png", image), (3, 37, 50))
-    np.testing.assert_array_equal(same, np.asarray(image))
+    np.testing.assert_array_equal(read_image(saved(tmp_path / "one.png", image), (3, 16, 16)), expected)
 
 
 @pytest.mark.parametrize("fit", FITS.values(), ids=list(FITS))
@@ -113,18 +111,14 @@ def test_what_is_shown_lies_within_and_keeps_its_proportions(width: int, height:
             (placing.box, (width, height)),
             (placing.within((width, height), shrunk).box, shrunk),
         ):
-            assert 0 <= left < right <= wide
-            assert 0 <= top < bottom <= high
+            assert 0 <= np.float32(left) < np.float32(right) <= wide  # Pillow computes in float32, and refuses more
+            assert 0 <= np.float32(top) < np.float32(bottom) <= high
         (x, y), (across, down) = placing.corner, placing.size
-        assert fit is crop or x >= 0 <= y
-        assert fit is pad or (x <= 0 >= y and x + across >= size <= y + down)
-        assert fit is crop or x + across <= size >= y + down
-        left, top, right, bottom = placing.box
-        scale = size / (min if fit is crop else max)(width, height)
-        if placing.box != (0, 0, width, height):  # cut out first, to whole pixels
-            assert all(part - 2 <= size / scale for part in (right - left, bottom - top))
-            assert (placing.size, placing.corner) == ((size, size), (0, 0))
-        elif fit is not squash:  # each side is rounded to whole pixels, and never to none
-            sides = ((width, across), (height, down))
-            assert all(abs(found - max(side * scale, 1)) <= 1 for side, found in sides)
-        assert across * down <= max(4_000_000, size * size)  # a panorama takes no more memory
+        assert x >= 0 <= y
+        assert x + across <= size >= y + down
+        if fit is not squash:  # each side is rounded to whole pixels, and never to none
+            left, top, right, bottom = placing.box
+            scale = size / (min if fit is crop else max)(width, height)
+            whole = (across * width / (right - left), down * height / (bottom - top))
+            assert all(abs(one - max(side * scale, 1)) <= 1 for one, side in zip(whole, (width, height), strict=True))
+        assert fit is pad or placing.size == (size, size)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_archives import photograph
-from nlcore_builtins.datasets.crops import Photographs, RandomlyCut, square
+from nlcore_builtins.datasets.crops import Photographs, RandomlyCut, cut
 from numpy.typing import NDArray
 from PIL import Image
 from torchvision.transforms import v2
@@ -57,7 +57,7 @@ def test_while_training_a_square_lies_anywhere(size: tuple[int, int], tmp_path: 
 
 def test_every_place_is_drawn_equally_often_and_none_lies_outside() -> None:
     places = np.linspace(0, 1, 5_000, endpoint=False).tolist()
-    lefts = [-square((16, 16), (12, 12), 16, (u, u)).corner[0] for u in places]
+    lefts = [cut((16, 16), (12, 12), 16, (u, u)).box[0] for u in places]
     assert np.unique(lefts, return_counts=True)[1].tolist() == [1000] * 5
     assert (min(lefts), max(lefts)) == (0, 4)
 

@@ -158,7 +158,7 @@ import json, re, sys
 from pathlib import Path
 import nlcore
 from nlcore.contracts import DatasetContext
-import torch, PIL.JpegImagePlugin, nlcore_builtins.datasets.image_folder, nlcore.data.image_files
+import PIL.JpegImagePlugin, nlcore_builtins.datasets.image_folder, nlcore.data.image_files
 
 def peak():
     return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
