@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from nlcore.config.recipe import Overrides, asked_data_dir, read_preset, read_recipe
+from nlcore.config.settings import TrainingSettings
 from nlcore.errors import UserError, did_you_mean
 from nlcore.host.registry import registry
 from nlcore.parameters import Parameter, parameter, parameters_of
@@ -152,8 +153,8 @@ def _long_enough(given: Sequence[Overrides], trained: int) -> Overrides:
         chosen["loss.q"] = SMALL_Q
     if "epochs" not in said:
         steps = max(1, trained // int(str(said.get("batch_size", size))))
-        if str(said.get("epoch_batches") or "none") != "none":
-            steps = min(steps, int(str(said["epoch_batches"])))
+        most = parameters_of(TrainingSettings)["epoch_batches"].convert(said.get("epoch_batches"), "epoch_batches")
+        steps = min(steps, most or steps)
         chosen["epochs"] = min(MOST, max(EPOCHS, -(-STEPS // steps)))
     if "checkpoint_every" not in said:
         chosen["checkpoint_every"] = max(1, int(str(said.get("epochs", chosen.get("epochs", EPOCHS)))) // EPOCHS)

@@ -71,8 +71,15 @@ def naming_preset(preset: str | None, settings: Mapping[str, object]) -> Iterato
 
 def _is_about(refusal: str, key: str, value: str) -> bool:
     """Tell by its beginning whether a refusal is about this value of a setting, or this component of a slot."""
-    beginnings = (f"{key} = {value}: ", f"{key}: ", f"The {key} {value}: ", f"The {key} {value} ")
-    return refusal.startswith(beginnings) or f" and the {key} {value}: " in refusal
+    beginnings = (
+        f"{key} = {value}: ",
+        f"{key} = {value} and ",
+        f"{key}: ",
+        f"The {key} {value}: ",
+        f"The {key} {value} ",
+    )
+    seconds = (f" and {key} = {value}: ", f" and the {key} {value}: ")
+    return refusal.startswith(beginnings) or any(second in refusal for second in seconds)
 
 
 def _other(key: str) -> str:

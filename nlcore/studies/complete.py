@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from nlcore.config.choose import Finder, select
 from nlcore.config.recipe import without_none
 from nlcore.errors import UserError
 from nlcore.host.hookspecs import slots
 from nlcore.host.registry import registry
-from nlcore.studies.read import Run
+
+if TYPE_CHECKING:
+    from nlcore.studies.read import Run
 
 
 def completed(runs: Sequence[Run]) -> list[Run]:

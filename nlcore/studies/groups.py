@@ -16,7 +16,6 @@ from nlcore.errors import ParameterError, UserError, did_you_mean
 from nlcore.host import suggest
 from nlcore.host.hookspecs import slots
 from nlcore.parameters import show_value
-from nlcore.studies.complete import completed
 from nlcore.studies.read import Run
 
 #: What runs of a row may differ in: their seeds, and where and how fast they were computed. `preset` stands for
@@ -84,7 +83,6 @@ def group(runs: Sequence[Run], by: Sequence[str]) -> Groups:
             the same seeds.
 
     """
-    runs = completed(runs)
     known = {word for run in runs for word in run.words}
     words = tuple(dict.fromkeys(_known(word, known, runs) for word in by))
     found: dict[tuple[Any, ...], list[Run]] = {}
@@ -117,7 +115,6 @@ def differing(runs: Sequence[Run]) -> list[str]:
 
     Where components differ, their parameters count only if they differ between runs of one component as well.
     """
-    runs = completed(runs)
     found = _differ(runs)
     chosen = [word for word in found if word in slots()]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from nlcore.errors import UserError
 from nlcore.rundir.directory import ENDED, RunDirectory
 from nlcore.rundir.find import run_names
 from nlcore.rundir.result import Result
+from nlcore.studies.complete import completed
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,18 @@ def read_runs(folder: Path) -> Found:
                 unfinished += 1
         except UserError as error:  # one damaged run is no reason to hide the others
             damaged.append(str(error))
-    return Found(tuple(runs), unfinished, tuple(damaged))
+    return Found(tuple(completed(runs)), unfinished, tuple(damaged))
+
+
+def read_results(results: Iterable[Result]) -> list[Run]:
+    """
+    Return what tables need of finished runs.
+
+    Raises:
+        UserError: the directory of one is not what a run writes.
+
+    """
+    return completed([read_run(result) for result in results])
 
 
 def read_run(result: Result) -> Run:

@@ -90,10 +90,12 @@ def _groups(runs: Runs, by: Sequence[str]) -> Groups:
 
 
 def _named(runs: Mapping[str, Given | Iterable[Given]]) -> list[tuple[str, Run]]:
+    from nlcore.studies.complete import completed
+
     found = [(name, run) for name, given in runs.items() for run in _read(given)]
     if not found:
         raise UserError("No run is given.")
-    return found
+    return list(zip([name for name, _ in found], completed([run for _, run in found]), strict=True))
 
 
 def _read(given: Given | Iterable[Given]) -> list[Run]:
@@ -104,6 +106,7 @@ def _read(given: Given | Iterable[Given]) -> list[Run]:
         UserError: no run, or what is no run.
 
     """
+    from nlcore.studies.complete import completed
     from nlcore.studies.read import read_run, read_runs
 
     several = [given] if isinstance(given, Result | str | os.PathLike) else [*given]
@@ -117,4 +120,4 @@ def _read(given: Given | Iterable[Given]) -> list[Run]:
             raise UserError(f"{one!r:.60} is no run: give what nlcore.run returns, or a run's directory.")
     if not found:
         raise UserError(f"There is no finished run in {given}." if several else "No run is given.")
-    return found
+    return completed(found)

@@ -79,9 +79,9 @@ class Study:
         if found == varied:
             return tuple(found)
         from nlcore.studies.groups import differing
-        from nlcore.studies.read import read_run
+        from nlcore.studies.read import read_results
 
-        return tuple(dict.fromkeys((*found, *differing([read_run(result) for result in self.results]))))
+        return tuple(dict.fromkeys((*found, *differing(read_results(self.results)))))
 
     def table(
         self,
@@ -131,11 +131,11 @@ class Study:
 
     def _groups(self, by: Sequence[str]) -> tuple[Groups, Sequence[Run]]:
         from nlcore.studies.groups import group
-        from nlcore.studies.read import read_run
+        from nlcore.studies.read import read_results
 
         if not self.results:
             raise UserError("No run of this study has ended.")
-        runs = [read_run(result) for result in self.results]
+        runs = read_results(self.results)
         return group(runs, [*by] or [*self.by] or ["loss"]), runs
 
     def frame(self) -> pandas.DataFrame:

@@ -149,7 +149,7 @@ def _why(error: Exception) -> str:
         return f"{error.strerror}."
     if isinstance(error, _OtherContentError):
         return str(error)
-    return "it is damaged, or no such file. Give a .safetensors file, or a state_dict as torch saves it."
+    return "it is damaged or something else. Give a .safetensors file, or a state_dict as torch saves it."
 
 
 class _OtherContentError(Exception):

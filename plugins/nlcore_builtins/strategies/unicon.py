@@ -66,7 +66,6 @@ class Unicon:
     capturable: ClassVar[bool] = True
     no_history: ClassVar[str] = "after the warm-up its networks see mixtures of images"
     chooses_samples: ClassVar[str] = "after its warm-up"
-    chooses_among_drawn: ClassVar[bool] = True
     not_frozen: ClassVar[str] = "it compares views of an image"
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"warm_up": 1}, {"warm_up": 1, "lambda_c": 0.0})
 

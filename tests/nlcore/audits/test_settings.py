@@ -73,7 +73,8 @@ def test_small_sets_are_learnt_in_as_many_steps_and_what_is_said_holds() -> None
     assert settings({}, 20) == (100, 20, 0.3)
     assert settings({"epoch_batches": 10}, 25_000) == (40, 128, 0.7)  # 400 steps
     assert settings({"epoch_batches": 10}, 1_600) == (40, 64, 0.3)
-    assert settings({"epoch_batches": "none"}, 1_600) == (16, 64, 0.3)
+    for none in (None, "none", "None"):
+        assert settings({"epoch_batches": none}, 1_600) == (16, 64, 0.3)
     assert settings({"epochs": 3, "batch_size": 32, "loss": "gce", "loss.q": 0.5}, 1_600) == (3, 32, 0.5)
 
 

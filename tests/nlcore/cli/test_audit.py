@@ -439,11 +439,11 @@ def test_a_label_that_no_other_image_has_is_not_judged() -> None:
     settings: dict[str, Any] = {"dataset.train": "table.csv", "dataset.test": "test.csv", "dataset.size": 8}
     found = nlcore.audit(quiet=True, dataset="csv", features="f.npz", **settings)
     assert (found.summary["samples"], found.summary["judged"]) == (24, 23)
+    unknown = found.issues[-1]
+    assert (unknown.id, unknown.rank, unknown.p_wrong) == (last, None, None)
     frame = pytest.importorskip("pandas", reason="a DataFrame needs pandas") and found.frame()
     assert frame["rank"].tolist()[:23] == list(range(1, 24))
     assert frame[["rank", "p_wrong", "score_noise_model"]].iloc[23].isna().all()
-    unknown = found.issues[-1]
-    assert (unknown.id, unknown.rank, unknown.p_wrong) == (last, None, None)
 
 
 @pytest.mark.parametrize("dataset", ["image_folder", "csv"])

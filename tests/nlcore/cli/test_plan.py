@@ -57,7 +57,7 @@ def test_the_batches_of_an_epoch_are_said(
         ("ssr", "in every epoch"),
         ("pes", "once all parts have stopped early"),
         ("divide_mix --epoch-batches=2", None),
-        ("unicon --epoch-batches=2", None),
+        ("unicon --epoch-batches=2", "after its warm-up"),  # it takes each sample once
         ("ssr --epoch-batches=2", "in every epoch"),
     ],
 )

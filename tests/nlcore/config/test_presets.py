@@ -55,6 +55,7 @@ q = 0.6
 
 VAST = """
 batch_size = 4096
+validation = 0.5
 """
 
 TINY = """
@@ -140,6 +141,13 @@ def test_a_setting_that_the_preset_brought_is_refused_with_how_to_be_rid_of_it(
         resolve({"preset": "firm"}, layer)
     assert str(caught.value).startswith(refused)
     assert str(caught.value).endswith(f" {whence}")
+
+
+def test_of_two_settings_those_of_the_preset_are_named() -> None:
+    with pytest.raises(
+        nlcore.UserError, match=r"nothing to train on.* validation = 0\.5 comes from the preset vast\.$"
+    ):
+        nlcore.run(preset="vast", batch_size=2, trusted=1442, dataset="digits", quiet=True)
 
 
 def test_a_refusal_says_once_what_to_do() -> None:

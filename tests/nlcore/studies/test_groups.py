@@ -10,6 +10,7 @@ import toy
 from helpers import install_plugin
 from made_runs import forget, make_run, make_study
 
+import nlcore
 from nlcore.errors import ParameterError, UserError
 from nlcore.studies.groups import Groups, differing, group
 from nlcore.studies.read import read_runs
@@ -120,6 +121,12 @@ def test_what_a_run_was_made_without_counts_as_its_default(word: str, tmp_path: 
     make_run(tmp_path, [0.5], seed=2, **words)
     assert [len(row.runs) for row in grouped(tmp_path, f"loss,{word}").rows] == [2]
     assert differing(read_runs(tmp_path).runs) == []
+    pytest.importorskip("pandas", reason="a DataFrame needs pandas")
+    others = {"epoch_batches": 7, "sampling": "balanced", "loss__q": 0.3, "augmentation__size": 4}
+    make_run(tmp_path, [0.5], seed=3, **{**words, **others})
+    for frame in (nlcore.frame(tmp_path), nlcore.frame({str(place): place for place in sorted(tmp_path.iterdir())})):
+        assert frame[word].nunique(dropna=False) == 2
+        assert frame[word][0] == frame[word][1] != frame[word][2]
 
 
 def test_of_a_component_that_is_gone_no_default_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
