@@ -15,6 +15,7 @@ LAST = [Path(__file__).parent / name for name in ("docs", "benchmarks")]
 
 os.environ["NL_PLUGINS"] = "nlcore"  # whatever else is installed beside us stays out
 os.environ.setdefault("MPLBACKEND", "agg")
+os.environ.pop("COLUMNS", None)  # tables are as wide as for a pipe, whoever runs the tests
 os.environ["WANDB_MODE"] = "offline"  # tests send nothing anywhere
 settings.register_profile("nlcore", deadline=None)  # no test asserts a time: machines are busy
 settings.load_profile("nlcore")

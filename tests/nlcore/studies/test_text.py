@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -94,16 +96,18 @@ def test_numbers_that_do_not_fit_stand_in_a_table_below(tmp_path: Path) -> None:
 
 def test_letters_of_another_width_stand_under_each_other(tmp_path: Path) -> None:
     """In a terminal, each of these letters takes two columns."""
+    folder = Path(tempfile.mkdtemp())  # a short path, for both columns to fit
     for name, value in (("数字", 0.5), ("x", 0.25)):
-        (tmp_path / name).mkdir()
+        (folder / name).mkdir()
         make_run(
             tmp_path / "runs",
             [value],
             dataset="image_folder",
-            dataset__folder=str(tmp_path / name),
+            dataset__folder=str(folder / name),
             loss="mae",
             epochs=1,
         )
     lines = text(tmp_path / "runs", ("dataset.folder",), "last").splitlines()
+    shutil.rmtree(folder)
     wide, narrow = (next(line for line in lines if line.endswith(end)) for end in ("50.00", "25.00"))
     assert len(narrow) == len(wide) + 2

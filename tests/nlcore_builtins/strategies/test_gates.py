@@ -3,7 +3,8 @@ What each method reaches on handwritten digits with 45 % of the labels wrong: a 
 
 Means over three seeds (of noise, weights and order) of the last ten of 30 epochs, and the area under the ROC curve of
 `clean_probability` for right against wrong labels in the last one. The bounds were set once, to what was measured less
-three standard deviations of the mean, and are never loosened.
+three standard deviations of the mean, and are never loosened. Other processors round otherwise, and RRM's seeds then
+lie further apart than its first three showed: 92.4 ± 3.2 % over eight on another one. So it is given eight.
 
     measured    CE 92.0 ± 2.4 %, with Adam 84.7 ± 4.0 %      divide_mix 94.2 ± 0.6, AUC .996      ssr 95.1 ± 0.7, .986
                 elr_plus 92.1 ± 3.4, .989      pes_semi 91.7 ± 2.0, .993      rrm 93.5 ± 2.1, .967
@@ -58,8 +59,10 @@ GATES: dict[str, tuple[dict[str, Any], float, float | None]] = {
 }
 
 
-#: The others take five minutes more.
-ALWAYS = ("divide_mix", "disc", "sop_plus", "rrm", "co_teaching_plus")
+#: The others take seven minutes more.
+ALWAYS = ("divide_mix", "disc", "sop_plus", "co_teaching_plus")
+
+SEEDS = {"rrm": range(1, 9)}
 
 
 @pytest.mark.slow
@@ -68,7 +71,9 @@ def test_it_reaches_what_was_measured(name: str, tmp_path: Path) -> None:
     if name not in ALWAYS and os.environ.get("NL_LONG") != "1":
         pytest.skip("a minute or more; NL_LONG=1 runs it")
     settings, accuracy, auc = GATES[name]
-    results = [nlcore.run(**{**COMMON, **settings, "seed": seed, "noise_seed": seed}) for seed in (1, 2, 3)]
+    results = [
+        nlcore.run(**{**COMMON, **settings, "seed": seed, "noise_seed": seed}) for seed in SEEDS.get(name, (1, 2, 3))
+    ]
     reached = [result.test_accuracy["mean_last_10"] or 0.0 for result in results]
     assert statistics.mean(reached) >= accuracy, reached
     if auc is not None:
