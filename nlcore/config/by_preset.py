@@ -65,7 +65,8 @@ def naming_preset(preset: str | None, settings: Mapping[str, object]) -> Iterato
     except UserError as error:
         about = [key for key, value in settings.items() if _is_about(str(error), key, show_value(value))]
         said = [f"{key} = {show_value(settings[key])} comes from the preset {preset}{_other(key)}." for key in about]
-        error.args = (" ".join([str(error), *said]),)
+        if said:
+            error.args = (" ".join([str(error), *said]),)
         raise
 
 

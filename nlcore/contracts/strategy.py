@@ -198,8 +198,8 @@ class Strategy(Protocol):
         ``defaults``: settings that it was published with, see `nlcore.contracts`.
         ``chooses_samples``: when it chooses the samples of an epoch itself (``Pass(indices=...)``), in words such as
         "after its warm-up": ``--sampling balanced`` does not balance these, as the plan then says.
-        ``chooses_among_drawn``: True where it chooses them among ``ctx.samples(epoch)``, those that are drawn twice
-        twice: these are balanced where ``--epoch-batches`` limits epochs.
+        ``chooses_among_drawn``: True where it chooses them among ``ctx.samples(epoch)`` and keeps what is drawn twice:
+        where ``--epoch-batches`` limits epochs, these are balanced.
         ``not_frozen``: why it cannot do with features that are computed once (``--freeze``), in words such as "it
         compares views of an image"; so does what draws parts of a network anew. Else an image is (B, D, 1, 1) then.
         ``no_history``: why what its losses observe is no history of single samples and their given labels, in words

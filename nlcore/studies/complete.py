@@ -22,30 +22,30 @@ def completed(runs: Sequence[Run]) -> list[Run]:
 
     Components are looked up, and imported, only where something is missing; one that is not installed stays as it is.
     """
+    parameters = [_parameters(run) for run in runs]
     having: dict[tuple[str, str], set[str]] = {}
-    for run in runs:
-        for slot, name, words in _parameters(run):
-            having.setdefault((slot, name), set()).update(words)
+    for found in parameters:
+        for chosen, words in found.items():
+            having.setdefault(chosen, set()).update(words)
     usual: dict[tuple[str, str], Mapping[str, object]] = {}
-    found = []
-    for run in runs:
-        more: dict[str, object] = {}
-        for slot, name, words in _parameters(run):
-            missing = having[slot, name] - words
-            if missing:
-                defaults = usual.setdefault((slot, name), _usual(slot, name))
-                more |= {word: defaults[word] for word in missing if word in defaults}
-        found.append(replace(run, words={**run.words, **more}) if more else run)
-    return found
+    more: list[dict[str, object]] = [{} for _ in runs]
+    for found, added in zip(parameters, more, strict=True):
+        for chosen, words in found.items():
+            missing = having[chosen] - words
+            if missing and chosen not in usual:
+                usual[chosen] = _usual(*chosen)
+            added |= {word: usual[chosen][word] for word in missing if word in usual[chosen]}
+    return [replace(run, words={**run.words, **added}) if added else run for run, added in zip(runs, more, strict=True)]
 
 
-def _parameters(run: Run) -> list[tuple[str, str, set[str]]]:
-    """Return of each slot what fills it, and the words of its parameters."""
-    return [
-        (slot, str(run.words[slot]), {word for word in run.words if word.startswith(f"{slot}.")})
-        for slot in slots()
-        if slot in run.words
-    ]
+def _parameters(run: Run) -> dict[tuple[str, str], set[str]]:
+    """Return for each slot and what fills it the words of its parameters."""
+    words: dict[str, set[str]] = {slot: set() for slot in slots() if slot in run.words}
+    for word in run.words:
+        slot, dot, _ = word.partition(".")
+        if dot and slot in words:
+            words[slot].add(word)
+    return {(slot, str(run.words[slot])): found for slot, found in words.items()}
 
 
 def _usual(slot: str, name: str) -> dict[str, object]:
