@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -130,8 +131,12 @@ def with_all_settings(recipe: Mapping[str, object]) -> dict[str, object]:
 
     Until they came, runs were trained as their defaults say, so that the recipe means the same.
     """
-    usual = {name: without_none(item.default) for name, item in parameters_of(TrainingSettings).items()}
-    return {**usual, **recipe}
+    return {**_usual_settings(), **recipe}
+
+
+@functools.cache
+def _usual_settings() -> Mapping[str, object]:
+    return {name: without_none(item.default) for name, item in parameters_of(TrainingSettings).items()}
 
 
 def without_none(value: Any) -> Any:
