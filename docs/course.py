@@ -232,6 +232,8 @@ class HardBootstrapping:
 class Mixup:
     """Trains on mixed pairs of images, and mixes their losses (Zhang et al. 2018)."""
 
+    no_history = "its network sees mixtures of images"
+
     alpha: float = parameter(0.2, "α of the Beta distribution", range="(0, inf)")
 
     def setup(self, ctx):

@@ -43,6 +43,7 @@ class DivideMixShort:
     """
 
     chooses_samples: ClassVar[str] = "after its warm-up"
+    no_history: ClassVar[str] = "after its warm-up its networks see mixtures of images"
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"warm_up": 1},)
     defaults: ClassVar[dict[str, Any]] = {"lr": 0.02}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from nlcore_builtins.presets import photos
 
 import nlcore
@@ -60,7 +61,7 @@ def test_what_a_preset_brought_is_named_where_the_data_do_not_take_it(
     monkeypatch.setenv("NL_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(photos, "_of_package", lambda name: [])
     (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "resnet18-f37072fd.pth").touch()
+    torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / "weights" / "resnet18-f37072fd.pth")
     refused = nl("run", "--preset", "photos", "--dataset", "digits", "--threads", "1")
     assert refused.code == 2
     said = " ".join(refused.err.split())

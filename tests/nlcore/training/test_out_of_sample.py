@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from helpers import TINY
 
 from nlcore.config.experiment import Experiment, resolve
@@ -77,7 +78,7 @@ def test_where_a_head_is_trained_alone_heads_alone_predict(monkeypatch: pytest.M
         raise Seen(experiment.settings.freeze, experiment.settings.epochs)
 
     monkeypatch.setattr(module, "build", seen)
-    (tmp_path / "weights.pt").touch()
+    torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / "weights.pt")
     experiment = resolve({**TINY, "init": str(tmp_path / "weights.pt"), "freeze": 15, "epochs": 20})
     with pytest.raises(Seen) as found:
         out_of_sample(experiment, load_data(experiment, print), 2, 10)

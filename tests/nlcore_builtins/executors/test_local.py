@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -115,7 +116,12 @@ def test_whatever_ends_it_what_is_going_on_is_stopped(end: str, tmp_path: Path) 
         "jobs = [Job(name, ({},), pathlib.Path.cwd()) for name in ('a', 'b', 'c')]\n"
         "nlcore.create('executor', 'local', jobs=2).execute(jobs, works.waits, lambda *told: print(told), print)\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
+    )
     try:
         begun = [tmp_path / f"{name}.begun" for name in ("a", "b")]
         _until(lambda: all(file.exists() and file.read_text() for file in begun))
@@ -135,7 +141,8 @@ def test_whatever_ends_it_what_is_going_on_is_stopped(end: str, tmp_path: Path) 
         parent.wait()
         left = tmp_path / "c.begun"
         if left.exists() and left.read_text():
-            os.kill(int(left.read_text()), signal.SIGINT)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(left.read_text()), signal.SIGINT)
 
 
 def _until(holds: object) -> None:
