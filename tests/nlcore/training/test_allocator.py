@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,23 +23,6 @@ LARGE = 512 * 1024**2  # bytes: above all that glibc keeps by itself, and than w
 needs_glibc = pytest.mark.skipif(
     sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library is not glibc"
 )
-#: What other tests have freed in this process would be taken in place of new memory.
-FRESH = "NL_FRESH_PROCESS" in os.environ
-in_fresh_process = pytest.mark.skipif(not FRESH, reason="test_in_a_fresh_process runs it, in a process of its own")
-
-
-@needs_glibc
-@pytest.mark.skipif(FRESH, reason="this is the process")
-def test_in_a_fresh_process() -> None:
-    """Systems that reclaim memory by themselves clear pages now and then; so one attempt of five is to hold."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
-    environment["NL_FRESH_PROCESS"] = "1"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-    for _ in range(5):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            break
-    assert "3 passed" in done.stdout, done.stdout
 
 
 def cleared() -> float:
@@ -58,7 +39,6 @@ def resident() -> int:
 
 
 @needs_glibc
-@in_fresh_process
 def test_freed_memory_is_kept_inside_and_given_back_in_the_end() -> None:
     if cleared() < 0.9:
         pytest.skip("the system provides memory in pages of another size")
@@ -73,7 +53,6 @@ def test_freed_memory_is_kept_inside_and_given_back_in_the_end() -> None:
 
 
 @needs_glibc
-@in_fresh_process
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_run_keeps_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fails: bool) -> None:
     source = plugin_source(nl_strategies={"watched": "watched_plugin:Watched"}) + (
