@@ -137,7 +137,8 @@ class Audit:
 
         """
         text, file = dict.fromkeys(("id", "path", "given", "suggested"), str), self.audit_dir / "issues.csv"
-        header = file.read_text(encoding="utf-8").partition("\n")[0].split(",")
+        with file.open(encoding="utf-8", newline="") as lines:
+            header = next(csv.reader(lines))
         empty = {name: [""] for name in header if name not in text}  # a label may be called "nan", a number is none
         found: pandas.DataFrame = pandas_package().read_csv(file, dtype=text, keep_default_na=False, na_values=empty)
         return found
