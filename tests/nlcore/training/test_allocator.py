@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,17 +20,27 @@ if sys.platform == "linux":
     import resource
 
 LARGE = 512 * 1024**2  # bytes: above all that glibc keeps by itself, and than what else is free in its heap
+# A block that starts at a multiple of 64 bytes, as torch's do, is cut out of one that is 96 bytes larger. Where
+# something small has come to lie right behind it, what it leaves when it is freed is too small for the next one like
+# it, which the system then has to provide. This happens to one to three of the first four: later, small things lie in
+# what was left.
+FIRST = 8
 
 needs_glibc = pytest.mark.skipif(
     sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library is not glibc"
 )
 
 
-def cleared() -> float:
-    """Return the share of a large block's pages that the system clears when it is taken, written and freed."""
+def cleared(blocks: int = 1) -> float:
+    """Return how many large blocks' pages the system clears when one of so many is taken, written and freed."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    torch.ones(LARGE // 4)
+    torch.ones(blocks * (LARGE // 4))
     return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) * resource.getpagesize() / LARGE
+
+
+def cleared_again_and_again() -> list[float]:
+    """Return what is cleared for the first blocks, and for as many afterwards."""
+    return [cleared() for _ in range(2 * FIRST)]
 
 
 def resident() -> int:
@@ -45,8 +56,7 @@ def test_freed_memory_is_kept_inside_and_given_back_in_the_end() -> None:
     with keeping_memory(torch.device("cuda")):
         assert cleared() > 0.9
     with keeping_memory(torch.device("cpu")):
-        cleared()
-        assert cleared() < 0.1
+        assert max(cleared_again_and_again()[FIRST:]) < 0.1
         held = resident()
     assert resident() < held - 0.9 * LARGE
     assert cleared() > 0.9
@@ -69,12 +79,14 @@ def test_a_run_keeps_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fails: 
     install_plugin(monkeypatch, tmp_path, "watched-plugin", source)
     import watched_plugin  # type: ignore[import-not-found]
 
-    watched_plugin.look = cleared
+    watched_plugin.look = cleared_again_and_again
     settings: dict[str, Any] = {"dataset": "digits", "architecture.width": 4, "strategy": "watched", "epochs": 2}
     settings |= {"threads": 1, "device": "cpu", "runs_dir": str(tmp_path / "runs"), "quiet": True}
     with pytest.raises(nlcore.RunError, match="no more") if fails else contextlib.nullcontext():
         nlcore.run(**settings)
-    assert watched_plugin.seen[-1] < 0.1
+    first, last = watched_plugin.seen
+    assert max(first[FIRST:] + last[FIRST:]) < 0.1
     held = resident()
-    assert cleared() > 0.9
+    larger = 1 + math.ceil(sum(first + last))  # than all that the run took, so that no gap that it left holds it
+    assert cleared(larger) > 0.9 * larger
     assert resident() < held + 0.1 * LARGE
