@@ -18,7 +18,7 @@ from nlcore.host import hookspecs
 
 
 def hooks() -> None:
-    """Write the five hooks."""
+    """Write the hook of each kind."""
     _write(hookspecs, *(kind.hook for kind in hookspecs.KINDS.values()))
 
 

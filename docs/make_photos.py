@@ -3,7 +3,7 @@ Make a folder of photos with everything that real ones have: wrong labels, copie
 
     python docs/make_photos.py photos
 
-2,000 images of CIFAR-10 (downloaded where it is not there yet), one folder a class, the largest ten times as large as
+2,000 images of CIFAR-10 (downloaded where it is not there yet), one folder per class, the largest ten times as large as
 the smallest. 8 % lie in a wrong folder, mostly that of a similar class; the truth is in ``photos-truth.csv`` beside the
 folder.
 """
@@ -61,4 +61,7 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "photos"))
+    try:
+        main(Path(sys.argv[1] if len(sys.argv) > 1 else "photos"))
+    except nlcore.UserError as error:  # CIFAR-10 cannot be had
+        sys.exit(f"Error: {error}")

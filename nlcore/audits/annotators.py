@@ -83,7 +83,7 @@ def votes_of_table(labels: ArrayLike, num_classes: int) -> Votes:
     """
     table = as_floats(labels, "labels")
     if table.ndim != 2:
-        raise UserError(f"The labels have the shape {table.shape}; give (N, A): a row a sample, a column an annotator.")
+        raise UserError(f"The labels have the shape {table.shape}; give (N, A): one row per sample, A annotators.")
     there = ~np.isnan(table) & (table >= 0)
     sample, annotator = np.nonzero(there)
     return read_votes(sample, annotator, table[there], (*table.shape, num_classes))

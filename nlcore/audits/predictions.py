@@ -205,7 +205,7 @@ def read_predictions(
     """
     array = as_array(values, name)
     if array.ndim != 2 or array.shape[1] < 2:
-        raise UserError(f"{name} has the shape {array.shape}; give (N, K): a row a sample, a column a class, K > 1.")
+        raise UserError(f"{name} has the shape {array.shape}; give (N, K): one row per sample, K > 1 classes.")
     if array.dtype.kind not in "fiu":
         raise UserError(f"{name} is {array.dtype}; give numbers.")
     broken: str | None = None  # why these are no probabilities

@@ -72,7 +72,7 @@ class Group(click.Group):
 @click.option("--debug", is_flag=True, expose_value=False, help="show tracebacks; may also stand behind the command")
 def cli(plugins: tuple[Path, ...]) -> None:
     """
-    Learning with noisy labels: train image classifiers when part of the labels are wrong.
+    Learning with noisy labels: train image classifiers when some of the labels are wrong.
 
     \b
     nl run --dataset digits --loss soft_bootstrap     a first run, no download

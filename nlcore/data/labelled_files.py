@@ -1,4 +1,4 @@
-"""Image files with the names of their classes: one folder a class, or a table of path and label."""
+"""Image files with the names of their classes: one folder per class, or a table of path and label."""
 
 from __future__ import annotations
 

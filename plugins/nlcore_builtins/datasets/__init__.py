@@ -85,7 +85,7 @@ def nl_datasets() -> list[Component]:
         Component(
             "image_folder",
             "nlcore_builtins.datasets.image_folder:ImageFolder",
-            "Your own images, one folder a class.",
+            "Your own images, one folder per class.",
         ),
         Component(
             "csv",

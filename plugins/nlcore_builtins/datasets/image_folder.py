@@ -1,5 +1,5 @@
 """
-Your own images, one folder a class.
+Your own images, one folder per class.
 
     photos/train/cat/1.jpg   photos/test/cat/7.jpg      train/ and test/ (or val/), or
     photos/cat/1.jpg         photos/dog/2.jpg           classes only, split with a seed
@@ -33,15 +33,15 @@ PARTS = {
 @dataclass(frozen=True)
 class ImageFolder(OwnImages):
     """
-    Your own images, one folder a class, with folders ``train`` and ``test`` (or ``val``) or split with a seed.
+    Your own images, one folder per class, with folders ``train`` and ``test`` (or ``val``) or split with a seed.
 
     Every image is read before training, turned upright, converted to RGB and resized. No noise is added unless asked
     for. True labels are unknown: what needs them is null.
     """
 
-    folder: str = parameter("", "the images: train/ and test/ (or val/), or one folder a class", path=True)
+    folder: str = parameter("", "the images: train/ and test/ (or val/), or one folder per class", path=True)
     test_folder: str | None = parameter(
-        None, "test images, one folder a class; those in folder are trained on", path=True
+        None, "test images, one folder per class; those in folder are trained on", path=True
     )
 
     def load(self, source: DatasetContext) -> Data:
@@ -132,7 +132,7 @@ def _list(folder: Path, root: Path, notes: list[str]) -> list[Item]:
     loose = [path for path in others if path.suffix.lower() in IMAGE_SUFFIXES]
     if not classes:
         found = f"{len(loose):,} images, but no folders of classes" if loose else "no folders of classes"
-        raise UserError(f"In {folder} are {found}. Put the images into one folder a class, as in {folder}/cat/1.jpg.")
+        raise UserError(f"In {folder} are {found}. Put the images into one folder per class, as in {folder}/cat/1.jpg.")
     items: list[Item] = []
     empty: list[str] = []
     for directory in classes:

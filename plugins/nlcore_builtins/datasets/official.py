@@ -119,7 +119,7 @@ def download(
     except (OSError, RuntimeError, http.client.HTTPException, tarfile.TarError) as error:
         raise UserError(
             f"{title} could not be downloaded to {source.directory}: {error}. Fetch {home} yourself, "
-            f"so that it lies there as {folder}, or give its folder with --data-dir."
+            f"so that it lies there as {folder}, or give its folder with --data-dir or NL_DATA_DIR."
         ) from None
     return source.directory / folder
 

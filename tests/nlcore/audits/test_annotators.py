@@ -113,7 +113,7 @@ def test_whatever_comes_gives_probabilities(seed: int, size: int, annotators: in
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: votes_of_table([0, 1, 2], 3), "a column an annotator"),
+        (lambda: votes_of_table([0, 1, 2], 3), "one row per sample, A annotators"),
         (lambda: votes_of_table([[0, 1], [2]], 3), "labels: give numbers, in rows of one length"),
         (lambda: votes_of_table([["cat", "dog"]], 3), "labels: give numbers"),
         (lambda: votes_of_table([[0, 1], [3, 1]], 3), "label is 3 in row 2"),
