@@ -3,9 +3,9 @@ Make a folder of photos with everything that real ones have: wrong labels, copie
 
     python docs/make_photos.py photos
 
-2,000 images of CIFAR-10 (downloaded where it is not there yet), one folder per class, the largest ten times as large as
-the smallest. 8 % lie in a wrong folder, mostly that of a similar class; the truth is in ``photos-truth.csv`` beside the
-folder.
+2,000 images of CIFAR-10 (downloaded where it is not there yet), one folder per class, the largest class ten times as
+large as the smallest. 8 % lie in a wrong folder, mostly that of a similar class; the truth is in ``photos-truth.csv``
+beside the folder.
 """
 
 from __future__ import annotations

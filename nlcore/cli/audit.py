@@ -99,7 +99,8 @@ def audit(ctx: click.Context, /, **options: Any) -> int:
     go through by keyboard, issues.csv with all samples, the most suspicious first, and probabilities.npz. The same
     command goes on after a crash, and repeats nothing.
 
-    RECIPE is a TOML file as of 'nl run', and every setting of a run may be given.
+    RECIPE is a TOML file as of 'nl run', and every setting of a run may be given but --exclude, --validation and
+    --trusted: an audit looks at all labels.
 
     \b
     nl audit --dataset image_folder --dataset.folder photos
