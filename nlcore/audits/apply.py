@@ -53,7 +53,7 @@ def cleaned(samples: Sequence[Audited], decisions: Mapping[str, Decision], out: 
         out: the file that it will be written to: paths are relative to its folder where that is possible.
 
     Raises:
-        UserError: a file that was decided on is gone or has changed since, or nothing would be left.
+        UserError: a file is gone, one that was decided on has changed since, or nothing would be left.
 
     """
     _check_unchanged(samples, decisions)
@@ -95,25 +95,38 @@ def write(samples: Sequence[Audited], decisions: Mapping[str, Decision], out: Pa
 
 
 def _check_unchanged(samples: Sequence[Audited], decisions: Mapping[str, Decision]) -> None:
-    """Raise where a file that somebody decided on is no longer what was looked at."""
+    """Raise where a file of the table is gone, or one that was decided on is no longer what was looked at."""
     gone, changed = [], []
     for sample in samples:
-        if sample.id not in decisions or sample.path is None or sample.sha256 is None:
+        decision = decisions.get(sample.id)
+        if sample.path is None:
             continue
-        try:
-            now = hashlib.sha256(sample.path.read_bytes()).hexdigest()
-        except OSError:
-            gone.append(sample.id)
-            continue
-        if now != sample.sha256:
+        if not sample.path.is_file():
+            if decision is None or decision.decision != "drop":
+                gone.append(sample.id)
+        elif decision is not None and sample.sha256 not in (None, _digest(sample.path)):
             changed.append(sample.id)
-    for what, ids in (("can no longer be read", gone), ("changed since the audit", changed)):
-        if ids:
-            shown = ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
-            raise UserError(
-                f"{plural(len(ids), 'file')} that you decided on {what}: {shown}. Take these rows out of the "
-                "decisions, or run the audit again."
-            )
+    if gone:
+        raise UserError(
+            f"{plural(len(gone), 'file')} can no longer be read: {_some(gone)}. Put them back, drop them in the "
+            "decisions, or run the audit again."
+        )
+    if changed:
+        raise UserError(
+            f"{plural(len(changed), 'file')} that you decided on changed since the audit: {_some(changed)}. Take these "
+            "rows out of the decisions, or run the audit again."
+        )
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _some(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
 
 
 def _from(out: Path, path: Path) -> str:

@@ -16,6 +16,8 @@ _RESULTS = ("probabilities.npz", "issues.csv", "summary.json", NAME)
 _RUN_BEGUN = ("config.toml", "environment.json", "labels.npz", "noise.json", "repeats.csv", "summary.json", NAME)
 _LOCK = (".lock", ".owner.json")
 
+_FEATURES = "features.npz"
+
 _OPTION = "--audits-dir"
 
 
@@ -50,13 +52,25 @@ def create(path: Path) -> None:
     make_folder(path, _OPTION)
 
 
+def is_own(audit: Path, file: Path) -> bool:
+    """Tell whether a file in the folder of an audit is one that the audit reads or writes."""
+    inside, folder = file.absolute().resolve(), audit.absolute().resolve()
+    if folder / "folds" in inside.parents:
+        return True
+    return inside.parent == folder and (inside.name in {*BEGUN, *_RESULTS, *_LOCK, _FEATURES} or _is_page(inside))
+
+
+def _is_page(file: Path) -> bool:
+    return file.name.startswith("report") and file.suffix == ".html"
+
+
 def forget(path: Path) -> None:
     """
     Take away what a refused audit has begun, and its folder where nothing else is in it.
 
     What a network has learnt stays, and so does every file that is not the audit's.
     """
-    if any(path.glob("folds/*/metrics.jsonl")) or (path / "features.npz").exists():
+    if any(path.glob("folds/*/metrics.jsonl")) or (path / _FEATURES).exists():
         return
     folds = path / "folds"
     runs = [place for place in folds.glob("r*-f*") if place.is_dir()]

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from nlcore.audits.apply import write
 from nlcore.audits.decisions import read_decisions
 from nlcore.audits.directory import AuditDirectory
+from nlcore.audits.place import is_own
 from nlcore.errors import UserError, plural
 from nlcore.rundir.notebook import html_table, pandas_package
+from nlcore.rundir.place import is_one_of
 
 if TYPE_CHECKING:
     import pandas
@@ -152,12 +154,17 @@ class Audit:
             out: the table; see `nlcore.audits.apply`.
 
         Raises:
-            UserError: decisions of another audit, on samples that are not there, or on files that have changed since.
+            UserError: decisions of another audit, on samples that are not there, or on files that have changed since; a
+                file that is gone; or `out` is an image that was audited, the decisions, or a file of the audit.
 
         """
         directory = AuditDirectory(self.audit_dir)
+        if is_own(self.audit_dir, Path(out)):
+            raise UserError(f"{out} is one of the audit's own files. Name another file.")
         samples = directory.read_samples()
         known = {sample.id for sample in samples}
+        if is_one_of(Path(out), [Path(decisions), *(sample.path for sample in samples if sample.path is not None)]):
+            raise UserError(f"{out} is read: it is an image or the decisions. Name another file.")
         made = read_decisions(Path(decisions), self.summary["id"], known, self.summary["classes"])
         return write(samples, made, Path(out))
 

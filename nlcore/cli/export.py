@@ -31,7 +31,7 @@ def export(run: str, to: str, output: Path | None, runs_dir: str, as_json: bool)
     place = find_model(run, runs_dir)
     folder = place if place.is_dir() else place.parent
     if output is not None:
-        check_output(output)
+        check_output(output, reads=[folder / "weights.safetensors", folder / "model.json"])
 
     from nlcore.cli.working import working
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from nlcore.errors import UserError
+from nlcore.rundir.place import is_one_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -92,9 +93,7 @@ def check_output(path: Path, what: str = "", suffixes: Sequence[str] = (), reads
         raise UserError(f"-o {path}: it cannot be written: {error.strerror}.") from None
     if taken:
         raise UserError(f"-o {path}: this is a folder. Name a file in it, as {path / 'FILE'}{''.join(suffixes[:1])}.")
-    if any(
-        path.absolute() == one.absolute() or (path.exists() and one.exists() and path.samefile(one)) for one in reads
-    ):
+    if is_one_of(path, reads):
         raise UserError(f"-o {path}: this file is read. Name another one.")
     if not folder:
         raise UserError(f"-o {path}: there is no folder {path.parent}. Make it, or name another one.")

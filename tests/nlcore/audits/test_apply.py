@@ -96,7 +96,18 @@ def test_what_changed_since_is_named(photos: list[Audited], tmp_path: Path) -> N
     with pytest.raises(UserError, match=r"1 file that you decided on changed since the audit: cat/1\.png\. Take"):
         write(photos, DECISIONS, tmp_path / "cleaned.csv")
     first.unlink()
-    with pytest.raises(UserError, match=r"1 file that you decided on can no longer be read: cat/1\.png"):
+    with pytest.raises(UserError, match=r"1 file can no longer be read: cat/1\.png\. Put them back, drop them"):
+        write(photos, DECISIONS, tmp_path / "cleaned.csv")
+
+
+def test_a_file_that_is_gone_is_named_unless_it_is_dropped(photos: list[Audited], tmp_path: Path) -> None:
+    dropped, undecided = photos[2].path, photos[3].path
+    assert dropped is not None
+    assert undecided is not None
+    dropped.unlink()
+    assert write(photos, DECISIONS, tmp_path / "cleaned.csv")
+    undecided.unlink()
+    with pytest.raises(UserError, match=r"1 file can no longer be read: cat/3\.png\."):
         write(photos, DECISIONS, tmp_path / "cleaned.csv")
 
 

@@ -260,6 +260,36 @@ def test_a_folder_becomes_a_cleaned_table(nl: Any) -> None:
     assert (other.code, "other" in other.err) == (2, True)
 
 
+def test_no_image_and_no_file_of_the_audit_is_written_over(nl: Any) -> None:
+    true = make_folder()
+    words = ("--dataset", "image_folder", "--dataset.folder", "photos", "--dataset.size", "8")
+    nl("audit", *words, "--probabilities", probabilities(true), "--name", "a")
+    audit = json.loads(Path("audits/a/audit.json").read_text())["id"]
+    Path("decisions.csv").write_text(f"audit,id,decision,label\n{audit},cat/cat5.png,keep,\n")
+    Path("link.csv").hardlink_to("photos/cat/cat5.png")
+    own = [str(file) for file in Path("audits/a").iterdir()]
+    for out in ("photos/cat/cat4.png", "link.csv", "decisions.csv", *own, "audits/a/folds/x.csv"):
+        before = Path(out).read_bytes() if Path(out).exists() else None
+        refused = nl("audit", "apply", "audits/a", "decisions.csv", "-o", out)
+        assert (refused.code, "Name another" in refused.err or "no folder" in refused.err) == (2, True), out
+        assert (Path(out).read_bytes() if Path(out).exists() else None) == before
+    assert nl("audit", "apply", "audits/a", "decisions.csv", "-o", "audits/a/cleaned.csv").code == 0
+
+
+def test_a_folder_that_was_moved_is_applied_to_where_it_is_now(nl: Any) -> None:
+    true = make_folder()
+    words = ("--dataset.size", "8", "--probabilities", probabilities(true), "--name", "a")
+    nl("audit", "--dataset", "image_folder", "--dataset.folder", "photos", *words)
+    Path("photos").rename("moved")
+    assert nl("audit", "--dataset", "image_folder", "--dataset.folder", "moved", *words).code == 0
+    audit = json.loads(Path("audits/a/audit.json").read_text())["id"]
+    Path("decisions.csv").write_text(f"audit,id,decision,label\n{audit},cat/cat5.png,keep,\n")
+    applied = nl("audit", "apply", "audits/a", "decisions.csv", "-o", "cleaned.csv")
+    assert applied.code == 0, applied.err
+    with open("cleaned.csv", newline="", encoding="utf-8") as file:
+        assert all(Path(row["path"]).is_file() for row in csv.DictReader(file))
+
+
 def test_python_gives_rows_the_interval_and_a_table_for_notebooks() -> None:
     true = make_folder()
     found = nlcore.audit(**PLAIN, probabilities=probabilities(true), name="a", detector=["noise_model", "margin"])
