@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -106,7 +106,13 @@ class Scores:
     warnings: tuple[str, ...]
 
 
-def score(predictions: Predictions, samples: Samples, detectors: Sequence[str], seed: int) -> Scores:
+def score(
+    predictions: Predictions,
+    samples: Samples,
+    detectors: Sequence[str],
+    seed: int,
+    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
+) -> Scores:
     """
     Return what each detector makes of the samples that can be judged.
 
@@ -115,24 +121,52 @@ def score(predictions: Predictions, samples: Samples, detectors: Sequence[str], 
     labels, so that with them too few seem to be wrong. How many there are, how likely each is and which classes have
     been learnt is said by held-out predictions alone. Labels of classes that have not been learnt are not judged.
 
+    Args:
+        predictions: for all samples.
+        samples: of the audit.
+        detectors: their names, the one that ranks first.
+        seed: draws the samples that are fitted to.
+        progress: is told how many fits and detectors are done, of how many, and what.
+
     Raises:
         UserError: labels of one class alone.
 
     """
     judged = samples.judged
-    found = _judge(predictions, samples.given, judged, detectors, seed)
+    steps = _Steps(2 + len(detectors), progress)
+    found = _judge(predictions, samples.given, judged, detectors, seed, steps)
     never = found.issues[0].never_predicted
     learnt = judged & ~np.isin(samples.given, never)
     if never and len(np.unique(samples.given[learnt])) > 1 and learnt.sum() >= FEWEST:
-        found = _judge(predictions, samples.given, learnt, detectors, seed)
+        found = _judge(predictions, samples.given, learnt, detectors, seed, steps)
+    steps.end()
     said = (predictions.warning, *found.warnings, unlearnt_in_words(samples.classes, never))
     return replace(found, warnings=tuple(one for one in said if one))
 
 
+class _Steps:
+    """Counts fits and detectors, for a bar."""
+
+    def __init__(self, total: int, progress: Callable[[int, int, str], None]) -> None:
+        self._total, self._progress = total, progress
+
+    def done(self, count: int) -> None:
+        self._progress(min(count, self._total - 1), self._total, "fits and detectors")
+
+    def end(self) -> None:
+        self._progress(self._total, self._total, "")
+
+
 def _judge(
-    predictions: Predictions, labels: Labels, judged: NDArray[np.bool_], detectors: Sequence[str], seed: int
+    predictions: Predictions,
+    labels: Labels,
+    judged: NDArray[np.bool_],
+    detectors: Sequence[str],
+    seed: int,
+    steps: _Steps,
 ) -> Scores:
     """Return what detectors make of these samples."""
+    steps.done(0)
     given = read_labels(labels[judged], predictions.views[0].shape[1], int(judged.sum()))
     models = [Predicted(view if judged.all() else view[judged], logits=True) for view in predictions.views]
     evidence = LabelEvidence(
@@ -145,16 +179,16 @@ def _judge(
     )
     if not predictions.in_sample:
         together = evidence if len(models) == 1 else _multiplied(evidence, models)
-        return Scores(judged, _ranked(fit(together), detectors), ())
+        return Scores(judged, _ranked(fit(together), detectors, steps), ())
     fitted = fit(evidence)
-    (alone,) = _ranked(fitted, ["noise_model"])
+    (alone,) = _ranked(fitted, ["noise_model"], steps)
     known = ~np.isin(given, alone.never_predicted)
     contradicted = float((predictions.views[1][judged].argmax(1) != given).mean())
     by_heart = contradicted < FEW * float(alone.p_wrong @ known) / len(given)
     if not by_heart:
         fitted = fit(_multiplied(evidence, models))
     never = tuple(sorted({*alone.never_predicted, *fitted.never_predicted}))
-    ranked = [_as_likely_as(alone, replace(one, never_predicted=never)) for one in _ranked(fitted, detectors)]
+    ranked = [_as_likely_as(alone, replace(one, never_predicted=never)) for one in _ranked(fitted, detectors, steps)]
     return Scores(judged, ranked, (BY_HEART,) if by_heart else ())
 
 
@@ -162,8 +196,12 @@ def _multiplied(evidence: LabelEvidence, models: Sequence[Predicted]) -> LabelEv
     return replace(evidence, log_probabilities=multiplied(models, evidence.given, evidence.seed))
 
 
-def _ranked(fitted: Fitted, detectors: Sequence[str]) -> list[LabelIssues]:
-    return [issues_of(fitted, name, registry().create("detector", name)) for name in detectors]
+def _ranked(fitted: Fitted, detectors: Sequence[str], steps: _Steps) -> list[LabelIssues]:
+    found = []
+    for number, name in enumerate(detectors):
+        steps.done(2 + number)
+        found.append(issues_of(fitted, name, registry().create("detector", name)))
+    return found
 
 
 def unlearnt_in_words(classes: Sequence[str], never: Sequence[int]) -> str:

@@ -117,7 +117,8 @@ def _carried_out(job: _Job, given: Sequence[Overrides], began: float, terminal: 
     _say(far, terminal)
     checks = replace(checks, findings=(*checks.findings, *far))
     predicted = time.perf_counter()
-    scores = score(predictions, job.samples, settings.detectors, job.experiment.settings.seed)
+    seed = job.experiment.settings.seed
+    scores = score(predictions, job.samples, settings.detectors, seed, terminal.progress_of)
     seconds = {"data": looked - began, "predictions": predicted - looked, "scores": time.perf_counter() - predicted}
     source = source_in_words(settings, job.experiment, folds_of(settings, job.samples))
     found = Found(

@@ -81,12 +81,13 @@ def _only_ours(path: Path, entries: Sequence[Entry], positions: dict[str, int], 
         raise UserError(f"{path} holds no labels.")
     if not ours:
         raise UserError(
-            f"{path} has no label of any of the {len(positions):,} samples: is it for another dataset? Its ids are "
-            f"{entries[0].id!r}, ..., those of the samples {next(iter(positions), '')!r}, ..."
+            f"{path} has no label of any of the {len(positions):,} training samples: is it for another dataset, or "
+            f"for test images, which keep theirs? Its ids are {entries[0].id!r}, ..., those of the samples "
+            f"{next(iter(positions), '')!r}, ..."
         )
     if len(ours) < len(positions):
         others = [entry.id for entry in entries if entry.id not in positions]
-        unknown = f"; {len(others):,} ids are none of theirs: {shorten(others)}" if others else ""
+        unknown = f"; ids that are not among them: {len(others):,} ({shorten(others)})" if others else ""
         _report(
             data,
             f"{path}: labels of {len(ours):,} of {len(positions):,} samples, the others keep theirs{unknown}",

@@ -85,7 +85,8 @@ def test_labels_of_some_samples_are_corrections(tmp_path: Path) -> None:
     assert stored(tmp_path / "some.csv", labels=given, report=lines.append) == [0, 1, 2]
     assert given.tolist() == [0, 1, 1]
     assert lines == [
-        f"{tmp_path / 'some.csv'}: labels of 1 of 3 samples, the others keep theirs; 1 ids are none of theirs: 17"
+        f"{tmp_path / 'some.csv'}: labels of 1 of 3 samples, the others keep theirs; "
+        "ids that are not among them: 1 (17)"
     ]
 
 
@@ -142,7 +143,7 @@ def test_ids_may_be_words(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("others.csv", "7,1\n8,1\n", "no label of any of the 3 samples"),
+        ("others.csv", "7,1\n8,1\n", "no label of any of the 3 training samples"),
         ("empty.csv", "", "holds no labels"),
         ("titled.csv", "id,label\n", "holds no labels"),
         ("shape.csv", "id,label\n0,1\n2,1,1\n", "line 3: 3 fields; the first line has 2"),
