@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nlcore.audits.files import read_arrays, write_arrays, write_rows
 from nlcore.audits.folds import stratified_folds
 from nlcore.audits.follower import Follower
 from nlcore.audits.histories import Histories, Recorder, recorded, shown_in_each_epoch
@@ -25,6 +24,7 @@ from nlcore.config.experiment import Experiment
 from nlcore.config.recipe import Overrides
 from nlcore.contracts import LabelEvidence
 from nlcore.errors import RunError, UserError, plural
+from nlcore.rundir.arrays import read_arrays, write_arrays, write_rows
 from nlcore.rundir.directory import RunDirectory
 from nlcore.runs.model import TrainedModel, load_model
 from nlcore.runs.start import execute

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 
 from nlcore.audits.apply import Audited
 from nlcore.audits.data_checks import Checks, Finding
-from nlcore.audits.files import read_arrays, write_arrays
 from nlcore.audits.place import BEGUN, create
 from nlcore.errors import UserError, plural
+from nlcore.rundir.arrays import read_arrays, write_arrays
 from nlcore.rundir.directory import RunDirectory
 from nlcore.runs.recognise import NAME, request, write_signature
 

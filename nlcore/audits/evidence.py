@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlcore.audits.cross_validation import check_classes, cross_validate, mirrors, predict_all
-from nlcore.audits.files import read_arrays, write_arrays
 from nlcore.audits.folds import stratified_folds, usual_folds
 from nlcore.audits.from_files import FeaturesFile, PredictionsFile
 from nlcore.audits.linear import views_of_features
@@ -23,6 +22,7 @@ from nlcore.config.frozen import is_pretrained
 from nlcore.config.recipe import Overrides
 from nlcore.errors import UserError, plural
 from nlcore.host.registry import registry
+from nlcore.rundir.arrays import read_arrays, write_arrays
 from nlcore.rundir.find import find_model
 from nlcore.runs.model import TrainedModel, load_model
 from nlcore.runs.terminal import Terminal

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nlcore.audits.files import read_arrays
 from nlcore.audits.predictions import Predicted, read_predictions
 from nlcore.audits.samples import Samples
 from nlcore.data.tables import read_table
 from nlcore.errors import UserError
+from nlcore.rundir.arrays import read_arrays
 
 _PREDICTIONS = ("probabilities", "pred_probs", "logits")
 _COLUMNS = "Give a column id, and one of probabilities for each class."

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nlcore.audits.files import read_arrays, write_arrays
+from nlcore.rundir.arrays import read_arrays, write_arrays
 from nlcore.training.observers import Observer, Start
 
 if TYPE_CHECKING:

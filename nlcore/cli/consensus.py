@@ -69,8 +69,8 @@ def _predictions(audit_dir: Path) -> tuple[list[str], list[str], Any]:
     """Return ids (N,), classes (K,) and probabilities (N, K) of an audit; even ones where it judged nothing."""
     import numpy as np
 
-    from nlcore.audits.files import read_arrays
     from nlcore.audits.result import Audit
+    from nlcore.rundir.arrays import read_arrays
 
     place = Audit.read(audit_dir).audit_dir / "probabilities.npz"
     arrays = read_arrays(place)

@@ -134,9 +134,9 @@ def _write(folder: Path, experiment: Experiment, data: RunData, about: dict[str,
         UserError: the folder cannot be made, or holds a run or other labels.
 
     """
-    from nlcore.audits.files import write_rows
     from nlcore.data.called import called
     from nlcore.rundir import durable
+    from nlcore.rundir.arrays import write_rows
     from nlcore.rundir.directory import RunDirectory
     from nlcore.rundir.plots import draw_confusion
 

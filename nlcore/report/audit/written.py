@@ -13,7 +13,6 @@ import numpy as np
 from nlcore.audits.data_checks import Checks, Finding
 from nlcore.audits.directory import AuditDirectory
 from nlcore.audits.evidence import Predictions
-from nlcore.audits.files import write_arrays, write_rows
 from nlcore.audits.result import COLUMNS
 from nlcore.audits.samples import Samples
 from nlcore.audits.scoring import Scores, figures
@@ -22,6 +21,7 @@ from nlcore.config.experiment import Experiment
 from nlcore.data.called import called
 from nlcore.report.audit.page import write_page
 from nlcore.report.audit.pictured import Named, expected_precision, listed, make_page, verdict
+from nlcore.rundir.arrays import write_arrays, write_rows
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Arrays and tables of an audit, written in one piece: a reader finds the old file or the new one."""
+"""Arrays and tables, written in one piece: a reader finds the old file or the new one."""
 
 from __future__ import annotations
 
