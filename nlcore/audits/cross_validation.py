@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from nlcore.audits.folds import stratified_folds
 from nlcore.audits.follower import Follower
-from nlcore.audits.histories import Histories, Recorder, recorded, shown_in_each_epoch
+from nlcore.audits.histories import Histories, shown_in_each_epoch
 from nlcore.audits.predictions import log_softmax, margin_and_other
 from nlcore.audits.samples import Samples
 from nlcore.config.experiment import Experiment
@@ -26,6 +26,7 @@ from nlcore.contracts import LabelEvidence
 from nlcore.errors import RunError, UserError, plural
 from nlcore.rundir.arrays import read_arrays, write_arrays, write_rows
 from nlcore.rundir.directory import RunDirectory
+from nlcore.runs.margins import Recorder, recorded
 from nlcore.runs.model import TrainedModel, load_model
 from nlcore.runs.start import execute
 from nlcore.runs.terminal import Terminal

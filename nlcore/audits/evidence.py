@@ -12,18 +12,22 @@ from numpy.typing import NDArray
 from nlcore.audits.cross_validation import check_classes, cross_validate, mirrors, predict_all
 from nlcore.audits.folds import stratified_folds, usual_folds
 from nlcore.audits.from_files import FeaturesFile, PredictionsFile
+from nlcore.audits.histories import Histories, shown_in_each_epoch
 from nlcore.audits.linear import views_of_features
-from nlcore.audits.predictions import log_softmax
+from nlcore.audits.predictions import log_softmax, margin_and_other
 from nlcore.audits.pretrained import network_features
 from nlcore.audits.samples import Samples
 from nlcore.audits.settings import AuditSettings
 from nlcore.config.experiment import Experiment
 from nlcore.config.frozen import is_pretrained
 from nlcore.config.recipe import Overrides
+from nlcore.contracts import LabelEvidence
 from nlcore.errors import UserError, plural
 from nlcore.host.registry import registry
 from nlcore.rundir.arrays import read_arrays, write_arrays
 from nlcore.rundir.find import find_model
+from nlcore.rundir.result import Result
+from nlcore.runs.margins import MARGINS, recorded
 from nlcore.runs.model import TrainedModel, load_model
 from nlcore.runs.terminal import Terminal
 
@@ -80,7 +84,10 @@ def source_in_words(settings: AuditSettings, experiment: Experiment, folds: int)
 
 def known_besides(settings: AuditSettings, experiment: Experiment) -> frozenset[str]:
     """Return what will be known besides labels and log probabilities: attributes of `LabelEvidence`."""
-    if settings.probabilities is not None or settings.run is not None:
+    if settings.run is not None:
+        run = find_model(settings.run, experiment.storage.runs_dir)
+        return HISTORY if (run / MARGINS).is_file() else frozenset()
+    if settings.probabilities is not None:
         return frozenset()
     if settings.features is not None or is_pretrained(experiment["architecture"]):
         return frozenset({"features"})
@@ -101,12 +108,14 @@ class Elsewhere:
         features: or None, as the others are.
         predictions: of a file.
         model: of a finished run.
+        run: the folder of the model, where its training has kept margins.
 
     """
 
     features: FeaturesFile | None = None
     predictions: PredictionsFile | None = None
     model: TrainedModel | None = None
+    run: Path | None = None
 
     @classmethod
     def read(cls, settings: AuditSettings, experiment: Experiment) -> Elsewhere:
@@ -123,7 +132,8 @@ class Elsewhere:
             return cls(predictions=PredictionsFile.read(Path(settings.probabilities)))
         if settings.run is not None:
             place = find_model(settings.run, experiment.storage.runs_dir)
-            return cls(model=load_model(place, experiment.settings.device))
+            kept = place if (place / MARGINS).is_file() else None
+            return cls(model=load_model(place, experiment.settings.device), run=kept)
         return cls()
 
     def fitted(self, samples: Samples) -> Ready:
@@ -140,6 +150,7 @@ class Elsewhere:
             None if self.features is None else self.features.of(samples),
             None if self.predictions is None else self.predictions.of(samples),
             self.model,
+            None if self.run is None else _margins_of(self.run, samples),
         )
 
 
@@ -152,12 +163,21 @@ class Ready:
         features: float32 (N, D), or None, as the others are.
         log_probabilities: float32 (N, K).
         model: of these classes.
+        margins: float32 (E, N), that the model's training went through; NaN where an epoch did not show the sample.
 
     """
 
     features: Matrix | None
     log_probabilities: Matrix | None
     model: TrainedModel | None
+    margins: Matrix | None = None
+
+    def margins_beside(self, log_probabilities: Matrix, samples: Samples) -> Matrix | None:
+        """Return the margins of the training; of samples that it has not seen those of what the model predicts."""
+        histories = Histories(len(samples))
+        histories.add(self.margins)
+        evidence = LabelEvidence(samples.given, log_probabilities.astype(np.float64))
+        return histories.margins(margin_and_other(evidence)[0])
 
 
 def gather(
@@ -190,8 +210,14 @@ def gather(
     if elsewhere.log_probabilities is not None:
         return Predictions((elsewhere.log_probabilities,), nowhere)
     if elsewhere.model is not None:
+        needing = _of_history(settings.detectors)
+        if needing and not shown_in_each_epoch(elsewhere.margins):
+            raise UserError(
+                f"{settings.run} has not kept the margins of every epoch, and {needing[0]} ranks by them. Train a run "
+                "with --histories from its first epoch on, or leave the detector out."
+            )
         found = predict_all(elsewhere.model, samples, mirrors(experiment), terminal)
-        return Predictions((found,), nowhere, warning=IN_SAMPLE)
+        return Predictions((found,), nowhere, margins=elsewhere.margins_beside(found, samples), warning=IN_SAMPLE)
     folds = folds_of(settings, samples)
     if "features" not in known_besides(settings, experiment):
         how = (folds, settings.repeats, place / "folds", terminal, _of_history(settings.detectors))
@@ -228,6 +254,12 @@ def refuse_without_history(settings: AuditSettings, experiment: Experiment) -> N
             f"the strategy {strategy.name} does not tell: {reason}. Choose another --strategy, or leave the detector "
             "out."
         )
+
+
+def _margins_of(run: Path, samples: Samples) -> Matrix | None:
+    """Return the margins that a run has kept, None where it has not kept those of every epoch."""
+    places = {sample: place for place, sample in enumerate(samples.ids)}
+    return recorded(run, run / MARGINS, places, Result.read(run).epochs)
 
 
 def _of_history(detectors: Sequence[str]) -> list[str]:

@@ -34,7 +34,8 @@ BY_HEART = (
 _FEATURES = ("features", "give an architecture with pretrained weights, or --features FILE")
 _HISTORY = (
     "the history of a training",
-    "let it train networks itself, without pretrained weights, --features, --probabilities and --run",
+    "let it train networks itself, without pretrained weights, --features and --probabilities, or give --run a run "
+    "that was trained with --histories",
 )
 #: What detectors need in words, and how to have it.
 _HOW = {"features": _FEATURES, "margins": _HISTORY, "learnt": _HISTORY}

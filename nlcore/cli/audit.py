@@ -62,7 +62,7 @@ class AuditCommand(RunCommand):
 
     def sections(self, experiment: Experiment) -> list[tuple[str, HelpRows]]:
         """Return the audit's settings, how its networks are trained, where things lie, and what the command does."""
-        stored = tuple(item.name for item in fields(Storage) if item.name != "runs_dir")
+        stored = tuple(item.name for item in fields(Storage) if item.name not in _UNUSED)
         trained = tuple(item.name for item in fields(TrainingSettings) if item.name not in _UNUSED)
         return [
             ("Audit", help_rows(AuditSettings, AuditSettings())),
@@ -74,8 +74,8 @@ class AuditCommand(RunCommand):
         ]
 
 
-#: Settings of a run that an audit sets itself.
-_UNUSED = ("validation", "trusted", "exclude")
+#: Settings of a run that an audit sets itself, or does in any case.
+_UNUSED = ("validation", "trusted", "exclude", "runs_dir", "histories")
 
 
 def _options() -> Iterator[click.Parameter]:

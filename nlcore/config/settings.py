@@ -87,6 +87,9 @@ class Storage:
     runs_dir: str = parameter("runs", "folder that run directories are made in")
     name: str | None = parameter(None, "name of the run directory (default: made from all that decides the result)")
     checkpoint_every: int = parameter(1, "epochs between checkpoints", range="[1, inf)")
+    histories: bool = parameter(
+        False, "keep how far each sample's given label was ahead in each epoch: nl audit --run RUN --detector aum"
+    )
 
 
 def switch(name: str, on: bool = True) -> str:

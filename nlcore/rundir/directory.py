@@ -10,6 +10,7 @@ The directory of one run: its files, and the order in which they are written.
     weights.safetensors  the final weights, names prefixed by network
     model.json           what a model needs besides its weights: with them it can be handed on
     repeats.csv          images that are in train and test, or under several labels, if there are any
+    margins.npz          how far each given label was ahead in each epoch, where that is kept (nlcore.runs.margins)
     selection.csv        what the method thinks of each label, where it has an opinion
     confusion.csv        how often each true class of the test set was predicted as each other
     samples.png          training images with given and true labels, if the run has trackers

@@ -30,13 +30,14 @@ from nlcore.runs.estimate import seconds_of_run
 from nlcore.runs.estimation import estimating
 from nlcore.runs.fingerprint import differences, digest, fingerprint, named_files, source_files
 from nlcore.runs.interrupt import stoppable
+from nlcore.runs.margins import recorder_of, refuse_without_history
 from nlcore.runs.plan import plan
 from nlcore.runs.recognise import recognised, request, write_signature
 from nlcore.runs.session import Session
 from nlcore.runs.share import team_of, tell_share
 from nlcore.runs.team import Team
 from nlcore.runs.terminal import Terminal, seconds_in_words
-from nlcore.runs.trackers import TrackerObserver
+from nlcore.runs.trackers import trackers_of
 from nlcore.training.build import build, load_data
 from nlcore.training.hardware import available_cpus
 from nlcore.training.memory import memory_in_words
@@ -104,6 +105,7 @@ def _execute(
 ) -> Result:
     """Run an experiment, or go on with its run; without a request that it is known by, start over."""
     _check_place(experiment)
+    refuse_without_history(experiment)
     with attributed(experiment.entries):
         data = load_data(experiment, terminal.line, terminal.progress_of)
         now = fingerprint(experiment, data)
@@ -130,7 +132,7 @@ def _execute(
         if directory.exists:  # made by another process in the meantime
             raise UserError(f"{directory.path} has just been made by another process. Run the same command again.")
         durable.remove_leftovers(directory.path)
-        watching = [terminal, *_trackers(experiment, directory, terminal), *observers]
+        watching = _followed(experiment, directory.path, terminal, observers)
         session = Session(experiment, data, trainer, directory, watching, notes)
         session.begin(now)
         _sign(directory, experiment, asked)
@@ -250,7 +252,7 @@ def _go_on(
             trainer = build(experiment, data, *with_what, report, estimate, processes, show)
         for line in no_longer_so(environment, trainer.hardware):
             terminal.line(f"{line}: the numbers may differ in their last bits")
-        watching = [terminal, *_trackers(experiment, directory, terminal), *observers]
+        watching = _followed(experiment, directory.path, terminal, observers)
         session = Session(experiment, data, trainer, directory, watching, notes)
         if longer:  # from here on it is a run of so many epochs, also for whoever asks for fewer
             directory.write_config(experiment.config())
@@ -272,12 +274,8 @@ def _kept(notes: list[str], terminal: Terminal) -> Callable[[str], None]:
     return report
 
 
-def _trackers(experiment: Experiment, directory: RunDirectory, terminal: Terminal) -> list[Observer]:
-    config = experiment.config()
-    return [
-        TrackerObserver(part.create(), part.name, directory.path, config, terminal.line)
-        for part in experiment["tracker"].parts
-    ]
+def _followed(experiment: Experiment, run: Path, terminal: Terminal, observers: Sequence[Observer]) -> list[Observer]:
+    return [terminal, *trackers_of(experiment, run, terminal.line), *recorder_of(experiment, run), *observers]
 
 
 def _sign(directory: RunDirectory, experiment: Experiment, asked: str | None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nlcore.config.experiment import Experiment
 from nlcore.contracts import Tracker
 from nlcore.host.discovery import reason
 from nlcore.training.observers import Observer, Row, Start
@@ -45,3 +46,9 @@ class TrackerObserver(Observer):
         except Exception as error:  # whatever it raises: a run is worth more than its tracker
             self._tracker = None
             self._report(f"The tracker {self._name} failed in {method} and is left out from here on: {reason(error)}")
+
+
+def trackers_of(experiment: Experiment, run: Path, report: Callable[[str], None]) -> list[TrackerObserver]:
+    """Return the trackers that a run was told to have; `report` is told what becomes of one that fails."""
+    config = experiment.config()
+    return [TrackerObserver(part.create(), part.name, run, config, report) for part in experiment["tracker"].parts]

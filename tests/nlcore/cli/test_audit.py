@@ -18,6 +18,7 @@ import pytest
 from helpers import plugin_source
 from numpy.typing import NDArray
 from PIL import Image
+from sklearn.metrics import roc_auc_score
 
 import nlcore
 from nlcore import UserError
@@ -418,6 +419,34 @@ def test_a_run_predicts_its_own_training_samples_and_says_what_that_means(nl: An
     refused = nl("audit", "--run", "r", "--detector", "aum")
     assert refused.code == 2
     assert "needs the history of a training" in refused.err
+    assert "--run a run that was trained with --histories" in refused.err
+
+
+def test_a_run_that_keeps_its_margins_ranks_by_them_however_often_it_was_stopped(nl: Any) -> None:
+    words = ("run", "--dataset", "digits", *TINY[:2], *TINY[4:], "--noise.rate", "0.3", "--lr", "0.05")
+    for name, epochs in (("whole", "4"), ("longer", "2")):
+        done = nl(*words, "--epochs", epochs, "--name", name, "--histories")
+        assert done.code == 0, done.err
+    assert nl("resume", "longer", "--epochs", "4", "--quiet").code == 0
+    margins = [np.load(f"runs/{name}/margins.npz")["margins"] for name in ("whole", "longer")]
+    assert margins[0].shape == (4, 1442)
+    np.testing.assert_array_equal(*margins)
+    done = nl("audit", "--run", "longer", "--detector", "aum,forgetting", "--quiet", "--json")
+    assert done.code == 0, done.err
+    aum = done.json["figures"][0]
+    assert (aum["detector"], aum["auroc"] > 0.7) == ("aum", True)
+    known = np.load("runs/longer/labels.npz")
+    ids = list(map(str, known["ids"].tolist()))
+    wrong = dict(zip(ids, (known["given"] != known["true"]).tolist(), strict=True))
+    mean = dict(zip(ids, margins[1].mean(0).tolist(), strict=True))
+    rows = [row for row in rows_of(Path(done.json["audit_dir"])) if row["rank"]]
+    expected = roc_auc_score([wrong[row["id"]] for row in rows], [-mean[row["id"]] for row in rows])
+    assert aum["auroc"] == pytest.approx(expected, abs=1e-6)
+    np.savez("runs/longer/margins.npz", margins=margins[1][:3])
+    refused = nl("audit", "--run", "longer", "--detector", "aum", "--name", "other")
+    assert (refused.code, "longer has not kept the margins of every epoch" in refused.err) == (2, True)
+    mixed = nl(*words, "--strategy", "mixup", "--epochs", "1", "--histories")
+    assert (mixed.code, "--strategy, or leave --histories out" in mixed.err) == (2, True)
 
 
 def test_a_folder_that_changed_is_named_and_kept_apart() -> None:

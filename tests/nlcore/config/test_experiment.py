@@ -359,7 +359,7 @@ def test_configurations_tell_experiments_apart() -> None:
 
 @pytest.mark.parametrize("place", [field.name for field in fields(Storage)])
 def test_the_configuration_does_not_depend_on_places(place: str) -> None:
-    value = {"no_download": True, "checkpoint_every": 2}.get(place, "somewhere")
+    value = {"no_download": True, "checkpoint_every": 2, "histories": True}.get(place, "somewhere")
     assert resolve({place: value}).storage != resolve().storage
     assert resolve({place: value}).config() == resolve().config()
 
