@@ -176,7 +176,7 @@ def fit(evidence: LabelEvidence) -> Fitted:
     if disagreement > TOO_MANY and upper - lower > TOO_WIDE:
         reason = (
             f"The model predicts another class than the given one for {disagreement:.0%} of the samples: it is too "
-            "weak for a number. Use the ranking, or predictions from pretrained features."
+            "weak for a number. Use the ranking, or predictions of a better model: pretrained features, larger images."
         )
     interval = None if reason else (lower, max(lower, upper))
     return Fitted(evidence, found, interval, reason, disagreement, never)
