@@ -52,4 +52,7 @@ def make_page(
 
 def make_review(count: int, weight: float = 1.0) -> list[Reviewed]:
     """Return images that were drawn for a review, every second of them from the list."""
-    return [Reviewed(make_sample(10_000 + number % 4_000), weight, listed=number % 2 == 0) for number in range(count)]
+    return [
+        Reviewed(make_sample(10_000 + number % 4_000), weight, expected=0.0, listed=number % 2 == 0)
+        for number in range(count)
+    ]

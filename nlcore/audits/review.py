@@ -125,7 +125,7 @@ def reviewed_rate(review: Review, wrong: ArrayLike) -> Estimated:
     m = len(terms)
     error = float(terms.std(ddof=1) / np.sqrt(m))
     value = float(terms.mean())
-    half = _quantile(m - 1) * error
+    half = quantile(m - 1) * error
     return Estimated(min(1.0, max(0.0, value)), error, max(0.0, value - half), min(1.0, value + half))
 
 
@@ -173,7 +173,7 @@ def list_quality(issues: LabelIssues, control: NDArray[np.int64], wrong: ArrayLi
 
     value = recall(precision.value, missed.value)
     low, high = recall(precision.low, missed.high), recall(precision.high, missed.low)
-    return ListQuality(precision, Estimated(value, (high - low) / (2 * _quantile(len(control) - 1)), low, high))
+    return ListQuality(precision, Estimated(value, (high - low) / (2 * quantile(len(control) - 1)), low, high))
 
 
 def _share(x: Floats) -> Estimated:
@@ -185,8 +185,8 @@ def _share(x: Floats) -> Estimated:
     return Estimated(value, error, max(0.0, float(middle - half)), min(1.0, float(middle + half)))
 
 
-def _quantile(freedom: int) -> float:
-    """Return how many standard errors the 95 % interval reaches to each side, by Student's t."""
+def quantile(freedom: int) -> float:
+    """Return how many standard errors the 95 % interval reaches to each side, by Student's t with such freedom."""
     from scipy.special import stdtrit
 
     return float(stdtrit(max(1, freedom), (1 + LEVEL) / 2))

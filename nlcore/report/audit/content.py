@@ -65,6 +65,7 @@ class Sample:
         top: the likeliest classes and their probabilities, the likeliest first.
         reasons: why it is suspicious, a few words each, from a small set, as the page filters by them.
         picture: what is shown; None where the file cannot be read.
+        copies: the image and those like it, with their labels; empty where there are none.
 
     """
 
@@ -75,6 +76,7 @@ class Sample:
     top: tuple[tuple[int, float], ...]
     reasons: tuple[str, ...]
     picture: Thumbnail | None
+    copies: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Reviewed:
     Attributes:
         sample: the image. Neither P(wrong) nor what is suggested is shown.
         weight: 1 / (N q), where N images were drawn from, this one with probability q each time.
+        expected: the P(wrong) that it was drawn by.
         listed: whether it is among the suspicious ones; the others are the control group.
         draws: how often it was drawn.
 
@@ -92,6 +95,7 @@ class Reviewed:
 
     sample: Sample
     weight: float
+    expected: float
     listed: bool
     draws: int = 1
 
@@ -111,8 +115,9 @@ class Page:
         findings: what is certain without a model.
         rows: the classes, in order.
         matrix: (K, K), how many suspicious images have given label i and suggested label j.
-        samples: the suspicious images, in any order; an id once.
+        samples: the suspicious images, in the order that they are shown in; an id once.
         review: what was drawn, in the order drawn; an id once.
+        expected: the mean P(wrong) of all images that the review was drawn from.
 
     """
 
@@ -127,3 +132,4 @@ class Page:
     matrix: Sequence[Sequence[int]]
     samples: Sequence[Sample]
     review: Sequence[Reviewed] = ()
+    expected: float = 0.0

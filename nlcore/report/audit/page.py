@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nlcore.audits.review import quantile
 from nlcore.report.audit.content import ClassRow, Page, Sample
 from nlcore.version import __version__
 
@@ -58,17 +60,18 @@ def write_page(file: Path, page: Page) -> list[Path]:
     file.parent.mkdir(parents=True, exist_ok=True)
     parts = list(_parts(page))
     files = [file, *(file.with_name(f"{file.stem}-{number}{file.suffix}") for number in range(2, len(parts) + 1))]
+    lasts = list(itertools.accumulate(len(part) for part in parts))
+    ranges = [(last - len(part) + 1, last) for last, part in zip(lasts, parts, strict=True)]
     for number, (path, samples) in enumerate(zip(files, parts, strict=True)):
-        path.write_text(_html(page, samples, number, [one.name for one in files]), encoding="utf-8")
+        path.write_text(_html(page, samples, number, [one.name for one in files], ranges), encoding="utf-8")
     return files
 
 
 def _parts(page: Page) -> Iterator[list[Sample]]:
-    """Yield the suspicious images of each file, the most suspicious first; one file at least."""
-    samples = sorted(page.samples, key=lambda sample: -sample.p_wrong)
+    """Yield the images of each file; one file at least."""
     part: list[Sample] = []
     size = sum(_size(one.sample) for one in page.review)
-    for sample in samples:
+    for sample in page.samples:
         if part and (len(part) == MOST_SAMPLES or size + _size(sample) > MOST_BYTES):
             yield part
             part, size = [], 0
@@ -81,7 +84,9 @@ def _size(sample: Sample) -> int:
     return 0 if sample.picture is None else -(-len(sample.picture.content) // 3) * 4
 
 
-def _html(page: Page, samples: Sequence[Sample], number: int, files: Sequence[str]) -> str:
+def _html(
+    page: Page, samples: Sequence[Sample], number: int, files: Sequence[str], ranges: Sequence[tuple[int, int]]
+) -> str:
     """Return one file: the first has everything, the others only their images."""
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -102,11 +107,15 @@ def _html(page: Page, samples: Sequence[Sample], number: int, files: Sequence[st
         "total": page.verdict.total,
         "classes": page.classes,
         "files": len(files),
+        "number": page.verdict.low is not None,
+        "expected": page.expected,
+        "quantiles": [quantile(draws - 1) for draws in range(2, sum(one.draws for one in review) + 1)],
         "samples": [_sample(sample, place) for place, sample in enumerate(samples)],
         "review": [
             {
                 **_sample(one.sample, len(samples) + place),
                 "weight": one.weight,
+                "expected": one.expected,
                 "listed": one.listed,
                 "draws": one.draws,
             }
@@ -117,6 +126,7 @@ def _html(page: Page, samples: Sequence[Sample], number: int, files: Sequence[st
         page=page,
         number=number,
         files=files,
+        ranges=ranges,
         version=__version__,
         data=data,
         samples_count=len(samples),
@@ -142,6 +152,7 @@ def _sample(sample: Sample, picture: int) -> dict[str, Any]:
         "wrong": round(sample.p_wrong, 4),
         "top": [[one, round(probability, 4)] for one, probability in sample.top],
         "reasons": sample.reasons,
+        "copies": sample.copies,
         "picture": None if shown is None else picture,
         "size": None if shown is None else [shown.width, shown.height],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,13 +25,18 @@ TOP = 5
 REVIEWED = 100
 
 SURE, DOUBTED = "probably wrong", "doubtful"
+CONTRADICTED = "contradicted by the networks"  # where nobody can say how likely that means a wrong label
 _REASONS = {
     "contradicting": "same pixels, another label",
     "near_contradicting": "near duplicate, another label",
     "repeated": "same pixels, same label",
     "near_repeated": "near duplicate, same label",
     "one_colour": "one colour only",
+    "odd_size": "odd size",
+    "far": "far from all others",
 }
+#: Those that are a matter for a decision, whatever the label: what is shown though it is not suspicious.
+_TO_DECIDE = tuple(_REASONS[kind] for kind in ("contradicting", "near_contradicting", "one_colour", "far", "odd_size"))
 
 
 @dataclass(frozen=True)
@@ -95,10 +100,11 @@ def make_page(
     """
     judged, issues = np.flatnonzero(scores.judged), scores.issues[0]
     reasons = _certain(samples, checks)
+    copies = _copies(checks)
+    sure = CONTRADICTED if issues.interval is None else SURE
     chosen = listed(issues)
-    certain = {place for place, why in reasons.items() if any("another label" in one for one in why)}
     of_list = set(chosen.tolist())
-    more = [place for place in np.flatnonzero(np.isin(judged, [*certain])).tolist() if place not in of_list]
+    more = _to_decide(reasons, judged.tolist(), of_list)
     shown = np.concatenate([chosen, np.array(more[:MOST], np.int64)])
     review = draw_review(issues, REVIEWED, seed)
     combined = np.exp(log_softmax(np.mean([view[judged] for view in views], axis=0, dtype=np.float64)))
@@ -111,7 +117,7 @@ def make_page(
 
     def sample(place: int) -> Sample:
         at = int(judged[place])
-        said = (SURE,) if issues.flagged[place] else (DOUBTED,) if place in of_list else ()
+        said = (sure,) if issues.flagged[place] else (DOUBTED,) if place in of_list else ()
         best = np.argsort(-combined[place], kind="stable")[:TOP].tolist()
         return Sample(
             id=samples.ids[at],
@@ -121,6 +127,7 @@ def make_page(
             top=tuple((one, float(combined[place, one])) for one in best),
             reasons=(*said, *reasons.get(at, ())),
             picture=pictures[place],
+            copies=copies.get(samples.ids[at], ""),
         )
 
     K = samples.num_classes
@@ -133,7 +140,9 @@ def make_page(
         ClassRow(name, int(counts[k]), int(of_class[k]), None if issues.interval is None else float(expected[k]))
         for k, name in enumerate(samples.classes)
     ]
-    drawn = zip(review.samples.tolist(), review.term.tolist(), review.draws.tolist(), strict=True)
+    drawn = zip(
+        *(column.tolist() for column in (review.samples, review.term, review.expected, review.draws)), strict=True
+    )
     return Page(
         audit=named.audit,
         title=named.title,
@@ -145,7 +154,8 @@ def make_page(
         rows=rows,
         matrix=matrix.tolist(),
         samples=[sample(place) for place in shown.tolist()],
-        review=[Reviewed(sample(place), term, place in of_list, draws) for place, term, draws in drawn],
+        review=[Reviewed(sample(place), term, P, place in of_list, draws) for place, term, P, draws in drawn],
+        expected=review.mean,
     )
 
 
@@ -158,6 +168,28 @@ def _certain(samples: Samples, checks: Checks) -> dict[int, tuple[str, ...]]:
             for sample in (sample for group in finding.groups for sample in group if sample in places):
                 found[places[sample]] = (*found.get(places[sample], ()), _REASONS[finding.kind])
     return found
+
+
+def _to_decide(reasons: Mapping[int, Sequence[str]], judged: Sequence[int], listed: Collection[int]) -> list[int]:
+    """Return the places, among those judged, of samples that are not listed and yet a matter for a decision."""
+    found = []
+    for place, at in enumerate(judged):
+        ranks = [_TO_DECIDE.index(why) for why in reasons.get(at, ()) if why in _TO_DECIDE]
+        if ranks and place not in listed:
+            found.append((min(ranks), place))
+    return [place for _, place in sorted(found)]
+
+
+def _copies(checks: Checks) -> dict[str, str]:
+    """Return the groups of copies in words, with their labels, by the sample."""
+    groups = (
+        (sample, line)
+        for finding in checks.findings
+        if finding.kind in ("contradicting", "near_contradicting", "repeated", "near_repeated")
+        for group, line in zip(finding.groups, finding.lines, strict=True)
+        for sample in group
+    )
+    return dict(groups)
 
 
 def _picture(samples: Samples, place: int, background: Background) -> Thumbnail | None:

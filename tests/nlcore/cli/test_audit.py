@@ -261,6 +261,29 @@ def test_a_folder_becomes_a_cleaned_table(nl: Any) -> None:
     assert (other.code, "other" in other.err) == (2, True)
 
 
+def test_the_page_shows_what_is_certain_and_follows_the_detector_that_ranks(nl: Any) -> None:
+    true = make_folder()
+    for name, colour in (("cat", "red"), ("dog", "green")):
+        Image.new("RGB", (8, 8), colour).save(f"photos/{name}/plain.png")
+        true[f"{name}/plain.png"] = name
+    Path("photos/owl/copy.png").write_bytes(Path("photos/cat/cat5.png").read_bytes())
+    true["owl/copy.png"] = "cat"
+    nl("audit", "--dataset", "image_folder", "--dataset.folder", "photos", "--dataset.size", "8",
+       "--probabilities", probabilities(true), "--detector", "margin,noise_model", "--name", "a")  # fmt: skip
+    html = Path("audits/a/report.html").read_text(encoding="utf-8")
+    samples = json.loads(html.partition('id="data">')[2].partition("</script>")[0])["samples"]
+    ids = [one["id"] for one in samples]
+    plain = [one for one in samples if one["id"].endswith("plain.png")]
+    copy = next(one for one in samples if one["id"] == "owl/copy.png")
+    assert "same pixels, another label" in copy["reasons"]
+    assert copy["copies"] == "cat/cat5.png (cat), owl/copy.png (owl)"
+    assert not any(one["copies"] for one in samples if one["id"] not in ("owl/copy.png", "cat/cat5.png"))
+    assert [one["reasons"][-1] for one in plain] == ["one colour only"] * 2
+    suspicious = [one["id"] for one in samples if {"probably wrong", "doubtful"} & set(one["reasons"])]
+    assert suspicious == ids[: len(suspicious)]
+    assert suspicious == [row["id"] for row in rows_of(Path("audits/a"))][: len(suspicious)]
+
+
 def test_no_image_and_no_file_of_the_audit_is_written_over(nl: Any) -> None:
     true = make_folder()
     words = ("--dataset", "image_folder", "--dataset.folder", "photos", "--dataset.size", "8")

@@ -54,11 +54,16 @@ function makeTile(sample) {
   const [was, to] = [element("span", "was"), element("span", "to", "→ ")];
   was.append(element("bdi", "", data.classes[sample.given]));
   to.append(element("bdi", "", data.classes[sample.suggested]));
-  about.append(was, to, element("span", "p", `wrong: ${Math.round(100 * sample.wrong)} %`));
+  about.append(was, to, element("span", "p", wrongInWords(sample)));
   tile.append(frame, about);
   tile.title = sample.id;
   tiles.set(sample.id, { sample, tile, img, mark });
   return tile;
+}
+
+// Returns how likely the label is wrong; nothing where nobody can say.
+function wrongInWords(sample) {
+  return data.number ? `wrong: ${Math.round(100 * sample.wrong)} %` : "";
 }
 
 function inWords(made) {
@@ -70,20 +75,21 @@ function mark(id) {
   const entry = tiles.get(id);
   if (!entry) return;
   const { sample, tile, mark: badge } = entry;
-  const made = decisions.get(id);
+  const made = madeOf(id);
   if (made) tile.dataset.decision = made.decision;
   else delete tile.dataset.decision;
   badge.hidden = !made;
   badge.textContent = inWords(made);
   const names = `${data.classes[sample.given]}, suggested ${data.classes[sample.suggested]}`;
-  tile.ariaLabel = `${names}, wrong with ${Math.round(100 * sample.wrong)} %, ${made ? `${made.decision} ${made.label}` : "open"}`;
+  const said = [names, wrongInWords(sample), made ? `${made.decision} ${made.label}` : "open"];
+  tile.ariaLabel = said.filter((one) => one).join(", ");
 }
 
 function fill(select, all, options) {
   select.replaceChildren(new Option(all, ""), ...options.map(([value, text]) => new Option(text, value)));
 }
 
-function counted(values) {
+function countsOf(values) {
   const counts = new Map();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
   return [...counts].sort((one, other) => other[1] - one[1]);
@@ -94,8 +100,8 @@ const [byPair, byReason, byDecision] = ["by-pair", "by-reason", "by-decision"].m
 
 function makeFilters() {
   const names = (pair) => pair.split(",").map((one) => data.classes[one]).join(" → ");
-  fill(byPair, "all", counted(data.samples.map(pairOf)).map(([pair, count]) => [pair, `${names(pair)} (${count})`]));
-  const reasons = counted(data.samples.flatMap((sample) => sample.reasons));
+  fill(byPair, "all", countsOf(data.samples.map(pairOf)).map(([pair, count]) => [pair, `${names(pair)} (${count})`]));
+  const reasons = countsOf(data.samples.flatMap((sample) => sample.reasons));
   fill(byReason, "all", reasons.map(([reason, count]) => [reason, `${reason} (${count})`]));
   fill(byDecision, "all", ["open", ...DECISIONS].map((one) => [one, one]));
   for (const select of [byPair, byReason, byDecision]) select.addEventListener("change", filter);
@@ -119,7 +125,7 @@ function filter() {
     (sample) =>
       (!pair || pairOf(sample) === pair) &&
       (!reason || sample.reasons.includes(reason)) &&
-      (!decision || (decisions.get(sample.id)?.decision ?? "open") === decision),
+      (!decision || (madeOf(sample.id)?.decision ?? "open") === decision),
   );
   const visible = new Set(shown);
   for (const { sample, tile } of tiles.values()) tile.hidden = !visible.has(sample);
@@ -139,7 +145,7 @@ function setCurrent(place, focus = false) {
 }
 
 function count() {
-  const done = data.samples.filter((sample) => decisions.has(sample.id)).length;
+  const done = data.samples.filter((sample) => madeOf(sample.id)).length;
   const bar = document.getElementById("progress");
   bar.max = Math.max(1, data.samples.length);
   bar.value = done;

@@ -12,7 +12,7 @@ byId("tools").hidden = false;
 function showEstimate() {
   const place = byId("estimate");
   if (!place) return;
-  const found = estimate(data.review, (id) => decisions.get(id));
+  const found = estimate(data.review, (id) => answers.get(id));
   place.replaceChildren(...estimateInWords(found, data.total).map((line) => element("p", "", line)));
 }
 showEstimate();
@@ -47,7 +47,7 @@ byId("choose-form").addEventListener("submit", (event) => {
 });
 
 byId("start-review")?.addEventListener("click", () => {
-  const open = data.review.findIndex((one) => !decisions.has(one.id));
+  const open = data.review.findIndex((one) => !answers.has(one.id));
   openViewer(data.review, Math.max(open, 0), true);
 });
 
@@ -57,14 +57,14 @@ byId("save").addEventListener("click", () => {
   link.download = "decisions.csv";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  say(`${decisions.size.toLocaleString("en")} decisions saved. Next: ${data.apply}`);
+  say(`${counted(decided().length, "decision")} saved. Next: ${data.apply}`);
 });
 
 byId("load").addEventListener("change", async (event) => {
   const [file] = event.target.files;
   if (!file) return;
   try {
-    say(`${fromCsv(await file.text())} decisions loaded from ${file.name}.`);
+    say(`${counted(fromCsv(await file.text()), "decision")} loaded from ${file.name}.`);
   } catch (error) {
     say(`${file.name}: nothing was loaded: ${error.message}.`, true);
   }

@@ -9,6 +9,7 @@ let at = 0;
 let blind = false; // in a review nothing of what was found is shown
 
 const inView = () => (viewer.open ? viewed[at] : shown[current]);
+const madeHere = (id) => (blind ? answers.get(id) : madeOf(id));
 
 // The classes that keys 1 to 9 relabel to, the suggested first; in a review in the order of the classes, which tells nothing.
 function offers(sample) {
@@ -36,7 +37,7 @@ function choice(key, name, decision, label, probability) {
     fill.style.width = `${100 * probability}%`;
     button.append(element("span", "p", `${Math.round(100 * probability)} %`), fill);
   }
-  const made = decisions.get(viewed[at].id);
+  const made = madeHere(viewed[at].id);
   button.ariaPressed = String(made?.decision === decision && made.label === label);
   return button;
 }
@@ -51,9 +52,10 @@ function showSample() {
   byId("no-picture").hidden = sample.picture !== null;
   byId("name").textContent = blind ? "" : sample.id; // a folder's name may tell the label
   byId("given").textContent = data.classes[sample.given];
-  byId("wrong").textContent = blind ? "" : `wrong: ${Math.round(100 * sample.wrong)} %`;
+  byId("wrong").textContent = blind ? "" : wrongInWords(sample);
   byId("reasons").replaceChildren(...(blind ? [] : sample.reasons.map((reason) => element("span", "", reason))));
-  const made = decisions.get(sample.id);
+  byId("copies").textContent = blind ? "" : sample.copies;
+  const made = madeHere(sample.id);
   const listed = offers(sample).map(([one, probability], number) => {
     const name = data.classes[one];
     const button = choice(String(number + 1), name, "relabel", name, blind ? undefined : probability);
@@ -89,7 +91,7 @@ function decideHere(decision, label = "") {
   const sample = inView();
   if (!sample) return;
   const last = viewer.open ? at === viewed.length - 1 : current === shown.length - 1;
-  decide(sample.id, decision, label);
+  decide(blind ? answers : decisions, sample.id, decision, label);
   if (decision && !last) turn(1);
   else if (viewer.open) showSample();
   if (decision && last && viewer.open) byId("made").textContent += ". That was the last one.";
@@ -158,8 +160,16 @@ function press(event) {
     help.showModal();
     return;
   }
-  if (!viewer.open && !grid.contains(document.activeElement)) return;
   const key = event.key.toLowerCase();
+  if (!viewer.open && !grid.contains(document.activeElement)) {
+    if (document.activeElement !== document.body || !shown.length) return;
+    if (!Object.hasOwn(KEYS, key) && !/^[1-9]$/.test(key)) return;
+    if (key.startsWith("arrow")) return; // they scroll
+    const open = shown.findIndex((sample) => !madeOf(sample.id)); // it is shown first and decided on by the next key
+    setCurrent(Math.max(open, 0), true);
+    event.preventDefault();
+    return;
+  }
   const offered = /^[1-9]$/.test(key) && inView() ? offers(inView())[key - 1] : undefined;
   if (offered) decideHere("relabel", data.classes[offered[0]]);
   else if (Object.hasOwn(KEYS, key)) KEYS[key]();

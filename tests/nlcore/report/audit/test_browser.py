@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -15,9 +14,10 @@ import pytest
 from made_audits import CLASSES, make_page, make_review, make_sample, picture
 
 from nlcore.audits.decisions import Decision, read_decisions, write_decisions
+from nlcore.audits.review import Review, reviewed_rate
 from nlcore.audits.thumbnails import MOST_BYTES
 from nlcore.report.audit import page as module
-from nlcore.report.audit.content import Page, Reviewed
+from nlcore.report.audit.content import Page, Reviewed, Verdict
 from nlcore.report.audit.page import write_page
 
 pytestmark = pytest.mark.slow
@@ -110,11 +110,22 @@ def test_keys_decide_and_go_on(opened: Callable[..., Any], tmp_path: Path) -> No
     ]  # fmt: skip
 
 
-def test_keys_do_nothing_where_no_image_has_the_focus(opened: Callable[..., Any]) -> None:
+def test_the_first_key_shows_the_first_open_image_and_decides_nothing(opened: Callable[..., Any]) -> None:
     tab = opened()
-    press(tab, ["k", "d", "1"])
-    tab.locator("#by-pair").focus()
-    press(tab, ["d"])
+    press(tab, ["k"])
+    assert tab.evaluate("decisions.size") == 0
+    assert tab.evaluate("document.activeElement.sampleId") == "train/0.png"
+    press(tab, ["k"])
+    tab.reload()
+    press(tab, ["n"])
+    assert tab.evaluate("document.activeElement.sampleId") == "train/1.png"
+
+
+def test_keys_do_nothing_where_something_else_has_the_focus(opened: Callable[..., Any]) -> None:
+    tab = opened()
+    for place in ("#by-pair", "#save"):
+        tab.locator(place).focus()
+        press(tab, ["d", "d"])
     assert tab.evaluate("decisions.size") == 0
 
 
@@ -181,7 +192,7 @@ def test_files_of_one_audit_share_decisions(opened: Callable[..., Any], monkeypa
     tab = opened()
     tab.locator(".tile").first.focus()
     press(tab, ["k"])
-    tab.get_by_role("link", name="2", exact=True).click()
+    tab.get_by_role("link", name="13 to 24", exact=True).click()
     assert shown(tab)[0] == "train/12.png"
     tab.locator(".tile").first.focus()
     press(tab, ["d"])
@@ -228,7 +239,7 @@ def test_a_spreadsheet_file_is_loaded(opened: Callable[..., Any], tmp_path: Path
     tab = opened()
     text = "\ufeffid;audit;note;Decision;label\r\ntrain/3.png;a1;;relabel;cat\r\n;;;;\r\n"
     (tmp_path / "sheet.csv").write_text(text, encoding="utf-8", newline="")
-    assert load(tab, tmp_path / "sheet.csv") == "1 decisions loaded from sheet.csv."
+    assert load(tab, tmp_path / "sheet.csv") == "1 decision loaded from sheet.csv."
     rows = list(csv.reader(saved(tab, tmp_path).open(newline="")))
     assert rows[1:] == [["a1", "train/3.png", "relabel", "cat"]]
 
@@ -246,34 +257,73 @@ def test_a_review_is_blind(opened: Callable[..., Any]) -> None:
 
 
 def test_a_review_gives_the_rate_and_its_interval(opened: Callable[..., Any]) -> None:
-    """As the formulas say: mean of w · wrong over draws ± 1.96 s / √n, and Σ w wrong / Σ w of what is listed."""
+    """As `reviewed_rate` says it, which is tested against its formula; and Σ w wrong / Σ w of what is listed."""
     rng = np.random.default_rng(0)
-    weights, draws = rng.uniform(0.2, 3.0, 40), rng.integers(1, 3, 40)
+    weights, expected, draws = rng.uniform(0.2, 3.0, 40), rng.uniform(0, 0.6, 40), rng.integers(1, 3, 40)
     review = [
-        Reviewed(make_sample(100 + number), float(weights[number]), number % 2 == 0, int(draws[number]))
-        for number in range(40)
+        Reviewed(make_sample(100 + number), float(weight), float(P), number % 2 == 0, int(times))
+        for number, (weight, P, times) in enumerate(zip(weights, expected, draws, strict=True))
     ]
-    tab = opened(make_page([make_sample(0)], review))
+    tab = opened(replace(make_page([make_sample(0)], review), expected=0.2))
     tab.get_by_role("button", name="Review 40 images").click()
     keys = ["1" if number % 3 == 0 else "u" if number == 5 else "d" if number == 7 else "k" for number in range(40)]
     press(tab, keys)
     assert tab.locator("#made").text_content().endswith(". That was the last one.")
     wrong = np.array([key in "1d" for key in keys])
     counted = np.array([key != "u" for key in keys])
-    values = np.repeat((weights * wrong)[counted], draws[counted])
-    half = 1.96 * values.std(ddof=1) / math.sqrt(len(values))
+    judged = Review(np.arange(39), draws[counted], weights[counted], expected[counted], 0.2)
+    rate = reviewed_rate(judged, wrong[counted])
     listed = counted & (np.arange(40) % 2 == 0)
-    found = tab.evaluate("estimate(data.review, (id) => decisions.get(id))")
-    assert found["n"] == len(values)
-    assert found["unsure"] == draws[5]
-    assert found["rate"] == pytest.approx(values.mean(), rel=1e-9)
-    assert found["low"] == pytest.approx(max(0, values.mean() - half), rel=1e-9)
-    assert found["high"] == pytest.approx(min(1, values.mean() + half), rel=1e-9)
+    found = tab.evaluate("estimate(data.review, (id) => answers.get(id))")
+    assert (found["n"], found["unsure"]) == (draws[counted].sum(), 1)
+    assert [found[name] for name in ("rate", "low", "high")] == pytest.approx([rate.value, rate.low, rate.high])
     assert found["precision"] == pytest.approx(
         (weights * draws * wrong)[listed].sum() / (weights * draws)[listed].sum(), rel=1e-9
     )
     press(tab, ["Escape"])
-    assert f"About {100 * values.mean():.1f} % of all labels are wrong" in tab.locator("#estimate").inner_text()
+    text = tab.locator("#estimate").inner_text()
+    assert "39 of 40 images judged, 1 unsure and left out." in text
+    assert f"About {100 * rate.value:.1f} % of all labels are wrong" in text
+    assert f"Of the suspicious images {wrong[listed].sum()} of {listed.sum()} are wrong" in text
+
+
+def test_the_answers_of_a_review_are_apart_from_what_was_decided_in_the_gallery(
+    opened: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Of sample 0, which both show, the gallery's decision is taken; the review counts its own answer."""
+    page = make_page(
+        [make_sample(number) for number in range(4)],
+        [Reviewed(make_sample(number), 1.0, 0.5, True) for number in (0, 7)],
+    )
+    tab = opened(page)
+    tab.locator(".tile").first.focus()
+    press(tab, ["1"])
+    assert "0 of 2 images judged" in tab.locator("#estimate").text_content()
+    tab.get_by_role("button", name="Review 2 images").click()
+    assert tab.locator("#made").text_content() == ""  # nothing of the gallery is told
+    press(tab, ["k", "d", "Escape"])
+    assert "2 of 2 images judged" in tab.locator("#estimate").text_content()
+    file = saved(tab, tmp_path)
+    expected = {
+        "train/0.png": Decision("train/0.png", "relabel", CLASSES[make_sample(0).suggested]),
+        "train/7.png": Decision("train/7.png", "drop"),
+    }
+    assert read_decisions(file, "a1", IDS, CLASSES) == expected
+    other = opened(page)
+    assert load(other, file) == "2 decisions loaded from decisions.csv."
+    assert "2 of 2 images judged" in other.locator("#estimate").text_content()
+    assert file.read_bytes() == saved(other, tmp_path).read_bytes()
+    tab.reload()
+    assert "2 of 2 images judged" in tab.locator("#estimate").text_content()
+
+
+def test_where_no_number_can_be_said_none_is_shown(opened: Callable[..., Any]) -> None:
+    page = make_page([make_sample(number) for number in range(3)])
+    tab = opened(replace(page, verdict=Verdict(2_000, None, None, "The model is too weak.")))
+    assert "%" not in tab.locator("#grid").inner_text()
+    assert all("%" not in one for one in tab.locator(".tile").evaluate_all("all => all.map(one => one.ariaLabel)"))
+    tab.locator(".tile").first.click()
+    assert tab.locator("#wrong").text_content() == ""
 
 
 def test_no_rate_from_too_few(opened: Callable[..., Any]) -> None:
@@ -284,7 +334,7 @@ def test_no_rate_from_too_few(opened: Callable[..., Any]) -> None:
     press(tab, ["d"])
     assert "About 100.0 % of all labels are wrong" in tab.locator("#estimate").text_content()
     press(tab, ["z", "u"])
-    assert "29 of 30 draws are judged, 1 unsure and left out." in tab.locator("#estimate").text_content()
+    assert "29 of 30 images judged, 1 unsure and left out." in tab.locator("#estimate").text_content()
     assert "About" not in tab.locator("#estimate").text_content()
 
 

@@ -106,22 +106,22 @@ def test_the_interval_or_the_reason_why_there_is_none(tmp_path: Path) -> None:
     )  # 93 / 2000 = 4.65 %, 266 / 2000 = 13.3 %
     assert "94 % of the first 100." in html
     assert '<span class="number">5.0 %</span>' in html  # 25 of 500
-    assert "expected wrong" in html
+    assert "wrong, at least" in html
     rows = [replace(row, expected=None, listed=10) for row in page.rows]
     page = replace(page, rows=rows, verdict=Verdict(2_000, None, None, "The model disagrees with 46 % of the labels."))
     html = write_page(tmp_path / "page.html", page)[0].read_text()
     assert "At least" not in html
-    assert "expected wrong" not in html
+    assert "wrong, at least" not in html
     assert '<span class="number">2.0 %</span>' in html  # 10 of 500
     assert "The model disagrees with 46 % of the labels." in html
 
 
-def test_images_are_sorted_and_pictures_are_as_they_were(tmp_path: Path) -> None:
+def test_images_stay_in_their_order_and_pictures_are_as_they_were(tmp_path: Path) -> None:
     samples = [replace(make_sample(number), p_wrong=wrong) for number, wrong in enumerate((0.25, 0.9, 0.5))]
     html = write_page(tmp_path / "page.html", make_page(samples))[0].read_text()
     read = data_of(html)["samples"]
-    assert [one["id"] for one in read] == ["train/1.png", "train/2.png", "train/0.png"]
-    for one, number in zip(read, (1, 2, 0), strict=True):
+    assert [one["id"] for one in read] == ["train/0.png", "train/1.png", "train/2.png"]  # a detector's, not P's
+    for number, one in enumerate(read):
         found = re.search(rf'id="picture-{one["picture"]}" data-type="image/png">([^<]*)<', html)
         assert found is not None
         assert base64.b64decode(found[1]) == picture(number).content
