@@ -210,7 +210,7 @@ def verdict_in_words(summary: Mapping[str, Any]) -> str:
         apart = f" {plural(unjudged, 'label is', 'labels are')} not judged." if unjudged else ""
         return f"How many labels are wrong cannot be said. {summary['reason']}{apart}"
     low, high = summary["at_least"], summary["at_most"]
-    shares = " to ".join(f"{100 * share:.1f}" for share in summary["interval"])
+    shares = " to ".join(f"{100 * count / max(1, summary['judged']):.1f}" for count in (low, high))  # as on the page
     return f"at least {low:,}, at most {high:,} of {summary['judged']:,} labels are wrong ({shares} %){more}"
 
 

@@ -6,6 +6,7 @@ import csv
 import importlib
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -238,6 +239,9 @@ def test_a_folder_becomes_a_cleaned_table(nl: Any) -> None:
     assert group != {"0"}
     page = Path("audits/a/report.html").read_text(encoding="utf-8")
     assert "nl audit apply audits/a decisions.csv -o cleaned.csv" in page
+    said = re.search(r"labels are wrong \(([0-9.]+) to ([0-9.]+) %\)", done.out)
+    assert said is not None
+    assert f"({said[1]} % to {said[2]} %)" in page
     assert "dog/copy.png" in page
     audit = json.loads(Path("audits/a/audit.json").read_text())["id"]
     lines = [f"{audit},{one},relabel,{true[one]}" for one in sorted(wrong)[1:]] + [f"{audit},{sorted(wrong)[0]},drop,"]
