@@ -57,7 +57,8 @@ function estimateInWords(found, count) {
   } else {
     const labels = [found.low, found.high].map((share) => Math.round(share * count).toLocaleString("en")).join(" to ");
     const interval = `${percent(found.low)} to ${percent(found.high)}`;
-    said.push(`About ${percent(found.rate)} of all labels are wrong (95 % interval ${interval}, ${labels} labels).`);
+    const about = listed + control + found.unsure < data.review.length ? "So far, about" : "About";
+    said.push(`${about} ${percent(found.rate)} of all labels are wrong (95 % interval ${interval}, ${labels} labels).`);
   }
   if (listed) {
     const share = listed < 10 ? "" : `: about ${percent(found.precision)} of the list`;
