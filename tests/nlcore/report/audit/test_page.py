@@ -106,6 +106,7 @@ def test_the_interval_or_the_reason_why_there_is_none(tmp_path: Path) -> None:
     )  # 93 / 2000 = 4.65 %, 266 / 2000 = 13.3 %
     assert "94 % of the first 100." in html
     assert '<span class="number">5.0 %</span>' in html  # 25 of 500
+    assert "The 1 most suspicious; issues.csv ranks all." in html  # of up to 266
     assert "wrong, at least" in html
     rows = [replace(row, expected=None, listed=10) for row in page.rows]
     page = replace(page, rows=rows, verdict=Verdict(2_000, None, None, "The model disagrees with 46 % of the labels."))
