@@ -53,9 +53,9 @@ def listed(issues: LabelIssues) -> NDArray[np.int64]:
     """Return the positions of the suspicious samples that a page shows, int64 (n,), the most suspicious first."""
     count = len(issues.score)
     likely = min(FEWEST, count) if issues.interval is None else min(MOST, round(issues.interval[1] * count))
-    flagged = np.flatnonzero(issues.flagged)
-    first = issues.order[: max(likely, len(flagged))]
-    return np.concatenate([first, np.setdiff1d(flagged, first)])  # a detector may flag otherwise than it ranks
+    among = issues.flagged.copy()  # a detector may flag otherwise than it ranks
+    among[issues.order[: max(likely, int(among.sum()))]] = True
+    return issues.order[among[issues.order]]
 
 
 def verdict(issues: LabelIssues, unjudged: int) -> Verdict:

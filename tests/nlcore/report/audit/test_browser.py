@@ -429,6 +429,26 @@ def test_nothing_is_wider_than_a_phone(opened: Callable[..., Any]) -> None:
     assert tab.locator("#place").text_content() == "2 of 12"
 
 
+def test_the_table_of_classes_fits_a_phone(opened: Callable[..., Any]) -> None:
+    names = tuple(f"a_class_with_quite_a_long_name_{number}" for number in range(4))
+    tab = opened(make_page([make_sample(number, names) for number in range(12)], classes=names), **PHONE)
+    assert tab.locator(".wide:has(.bars)").evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
+@pytest.mark.parametrize("options", [{}, PHONE])
+def test_a_long_reason_is_not_cut_off_in_its_filter(opened: Callable[..., Any], options: dict[str, Any]) -> None:
+    """A select that is as wide as it likes shows its longest entry whole."""
+    reasons = ("near duplicate, another label", "contradicted by the networks")
+    tab = opened(make_page([replace(make_sample(number), reasons=reasons) for number in range(12)]), **options)
+    width = "select => select.getBoundingClientRect().width"
+    has = tab.locator("#by-reason").evaluate(width)
+    wants = tab.locator("#by-reason").evaluate(
+        "select => { const copy = select.cloneNode(true); copy.style.width = 'auto'; copy.style.font = "
+        "getComputedStyle(select).font; document.body.append(copy); return copy.getBoundingClientRect().width; }"
+    )
+    assert has >= wants - 8  # the clone is without the filters' padding
+
+
 def test_a_browser_that_keeps_nothing_says_so(opened: Callable[..., Any]) -> None:
     tab = opened()
     tab.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
