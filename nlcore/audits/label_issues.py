@@ -82,9 +82,10 @@ class LabelIssues:
 
     def expected_precision(self, k: int) -> float | None:
         """
-        Return the share of wrong labels that the first `k` of the list hold at least, 0..1: their mean P(wrong).
+        Return the share of the first `k` of the list that is expected to be wrong, 0..1: their mean P(wrong).
 
-        None where no estimate can be given.
+        Over all samples that is the lower bound; at the head of the list it bounds nothing, as labels are there because
+        their P(wrong) is high. None where no estimate can be given.
 
         Raises:
             UserError: `k` is not in 1..N.
