@@ -203,7 +203,7 @@ def test_bad_files_are_said_in_a_sentence(nl: Any, tmp_path: Path) -> None:
         ((*asymmetric, "--noise.map", "3:eleven"), "no class 'eleven'"),
         ((*asymmetric, "--noise.file", "map.txt"), "no class 'eleven'"),
         ((*asymmetric, "--noise.map", "cifar10"), "map = cifar10 is for 10 classes (airplane"),
-        (("--labels", "labels.csv"), "is it for another dataset?"),
+        (("--labels", "labels.csv"), "is it for another dataset, or for test images"),
         (("--noise", "cifar100n", "--noise.file", "none.pt"), "none.pt"),
         (("--noise", "symmetric", "--noise.dialect", "apl", "--noise.draws", "exact"), "contradicts"),
     ):
