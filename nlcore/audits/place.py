@@ -54,7 +54,7 @@ def create(path: Path) -> None:
 
 def is_own(audit: Path, file: Path) -> bool:
     """Tell whether a file in the folder of an audit is one that the audit reads or writes."""
-    inside, folder = file.absolute().resolve(), audit.absolute().resolve()
+    inside, folder = file.resolve(), audit.resolve()
     if folder / "folds" in inside.parents:
         return True
     return inside.parent == folder and (inside.name in {*BEGUN, *_RESULTS, *_LOCK, _FEATURES} or _is_page(inside))

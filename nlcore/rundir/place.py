@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,15 +11,8 @@ from nlcore.errors import UserError
 
 def is_one_of(path: Path, files: Iterable[Path]) -> bool:
     """Tell whether a path leads to one of several files, whatever they are called."""
-    try:
-        there = path.stat()
-    except OSError:
-        return False
-    for file in files:
-        with contextlib.suppress(OSError):
-            if os.path.samestat(there, file.stat()):
-                return True
-    return False
+    wanted = path.absolute()
+    return any(file.absolute() == wanted or (path.exists() and file.exists() and path.samefile(file)) for file in files)
 
 
 def nearest(path: Path) -> Path:
