@@ -54,6 +54,7 @@ def plan_only(experiment: Experiment, terminal: Terminal) -> dict[str, str]:
 
     """
     _check_place(experiment)
+    refuse_without_history(experiment)
     offline = replace(experiment, storage=replace(experiment.storage, no_download=True))
     with attributed(experiment.entries):
         data = load_data(offline, terminal.line, terminal.progress_of)

@@ -472,8 +472,9 @@ def test_a_run_that_keeps_its_margins_ranks_by_them_however_often_it_was_stopped
     np.savez("runs/longer/margins.npz", margins=margins[1][:3])
     refused = nl("audit", "--run", "longer", "--detector", "aum", "--name", "other")
     assert (refused.code, "longer has not kept the margins of every epoch" in refused.err) == (2, True)
-    mixed = nl(*words, "--strategy", "mixup", "--epochs", "1", "--histories")
-    assert (mixed.code, "--strategy, or leave --histories out" in mixed.err) == (2, True)
+    for more in ((), ("--dry-run",)):
+        mixed = nl(*words, "--strategy", "mixup", "--epochs", "1", "--histories", *more)
+        assert (mixed.code, "--strategy, or leave --histories out" in mixed.err) == (2, True)
 
 
 def test_a_folder_that_changed_is_named_and_kept_apart() -> None:
