@@ -37,15 +37,19 @@ class InitialWeights:
 
         Args:
             network: freshly drawn.
-            name: in the weights of a run; where they have no such network, those of its first.
+            name: in the weights of a run; where they have no such network, it takes those of the first, all but the
+                head: two networks that start alike and see the same batches are one network for ever.
 
         Raises:
             UserError: nothing fits, or they are not the network's where they must be.
 
         """
-        given, own = _but_counters(self._of(name)), _but_counters(network.state_dict())
+        weights, shared = self._of(name)
+        given, own = _but_counters(weights), _but_counters(network.state_dict())
         names, how = _counterparts(network, own, given)
         fitting = {key: found for key, found in names.items() if given[found].shape == own[key].shape}
+        twin = [key for key in fitting if shared and key.startswith("head.")]
+        fitting = {key: found for key, found in fitting.items() if key not in twin}
         drawn = [key for key in own if key not in fitting]
         left = [key for key in given if key not in names.values()]
         if not fitting:
@@ -53,20 +57,23 @@ class InitialWeights:
                 f"{self.setting} = {self._path}: none of its {len(given)} tensors ({some(list(given))}) fits {name}, "
                 f"whose tensors are {some(list(own))}. Choose the architecture that these weights are for."
             )
-        self._check(network, [key for key in drawn if key not in names], [key for key in drawn if key in names], left)
+        unlike = [key for key in drawn if key in names and key not in twin]
+        self._check(network, [key for key in drawn if key not in names], unlike, left)
         for key, found in fitting.items():
             own[key].copy_(given[found])
         self.drawn += drawn
         said = f"{name} starts from {len(fitting)} of {len(own)} tensors of {self._path}{how}"
         said += f"; drawn anew: {some(drawn)}" * bool(drawn)
+        said += ", so that it differs from network1" * bool(twin)
         self._report(f"{said}{f'; not used: {some(left)}' * bool(left)}")
 
-    def _of(self, name: str) -> Mapping[str, Tensor]:
+    def _of(self, name: str) -> tuple[Mapping[str, Tensor], bool]:
+        """Return the weights that a network starts from, and whether another one starts from them, too."""
         for prefix in (f"{name}.", "network1."):
             found = {key.removeprefix(prefix): value for key, value in self._tensors.items() if key.startswith(prefix)}
             if found:
-                return found
-        return self._tensors
+                return found, prefix != f"{name}."
+        return self._tensors, name != "network1"
 
     def _check(self, network: nn.Module, lacking: list[str], unlike: list[str], left: list[str]) -> None:
         """Accept whatever fits: any part of a network may start from any part of another."""

@@ -55,13 +55,34 @@ def test_a_run_starts_from_another_by_name_folder_or_file(first: nlcore.Result, 
 
 
 @pytest.mark.slow
-def test_each_network_takes_its_own_of_a_run_and_the_first_where_there_is_but_one(first: nlcore.Result) -> None:
-    networks, _ = started(init="first", strategy="co_teaching")
-    assert equal(networks["network2"], network_of(first.run_dir / "weights.safetensors"))
+def test_each_network_takes_its_own_of_a_run_and_all_but_the_head_where_there_is_but_one(first: nlcore.Result) -> None:
+    networks, said = started(init="first", strategy="co_teaching")
+    drawn, _ = started(strategy="co_teaching")
+    weights = network_of(first.run_dir / "weights.safetensors")
+    assert equal(networks["network1"], weights)
+    for key, value in networks["network2"].items():
+        assert equal(value, (drawn["network2"] if key.startswith("head.") else weights)[key])
+    assert said[1].endswith("drawn anew: head.weight, head.bias, so that it differs from network1")
     two = nlcore.run(**TINY, name="two", strategy="co_teaching")
     networks, _ = started(init="two", strategy="co_teaching")
     for name in ("network1", "network2"):
         assert equal(networks[name], network_of(two.run_dir / "weights.safetensors", name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["co_teaching", "jocor", "co_teaching_plus", "decoupling"])
+@pytest.mark.parametrize("published", [False, True])
+def test_two_networks_from_one_do_not_stay_the_same(
+    first: nlcore.Result, strategy: str, published: bool, tmp_path: Path
+) -> None:
+    file = first.run_dir / "weights.safetensors"
+    if published:  # a file of one network, by its own names
+        save_file(network_of(file), tmp_path / "weights.safetensors")
+        file = tmp_path / "weights.safetensors"
+    pair = load_file(nlcore.run(**TINY, init=file, strategy=strategy).run_dir / "weights.safetensors")
+    for key, value in pair.items():
+        if key.startswith("network1.") and key.endswith("weight"):
+            assert not torch.equal(value, pair[key.replace("network1.", "network2.")]), key
 
 
 @pytest.mark.slow
