@@ -12,6 +12,7 @@ from nlcore.config.by_preset import dropped, naming_preset, of_preset
 from nlcore.config.choose import Finder, expand_short, names_of, require_text, select, suggestions
 from nlcore.config.frozen import refuse_frozen, said_of_frozen
 from nlcore.config.initial import ids_file, weights_file
+from nlcore.config.losses import of_single_views, said_of_waiting
 from nlcore.config.recipe import Overrides, asked_data_dir, check_names, note_of_preset, read_preset, without_none
 from nlcore.config.scale import asked_scale, shortened
 from nlcore.config.settings import PROCESSES, Storage, TrainingSettings, data_directory
@@ -150,6 +151,7 @@ def _checked(layers: Sequence[Overrides]) -> Experiment:
         experiment, notes = _resolved((*layers, shorter)), (said,)
     notes += said_of_frozen(experiment.selections, experiment.settings)
     notes += said_of_balanced(experiment["strategy"], experiment.settings)
+    notes += said_of_waiting(experiment["loss"], experiment.settings)
     _refuse(experiment.selections)
     refuse_frozen(experiment.selections, experiment.settings)
     return replace(experiment, notes=notes)
@@ -186,7 +188,7 @@ def refusal(loss: Any, strategy: Any) -> str | None:
         reason: str | None = one.refuses(other) if hasattr(one, "refuses") else None
         if reason:
             return reason
-    return None
+    return of_single_views(loss, strategy)
 
 
 def _refuse(selections: Mapping[str, Selection]) -> None:

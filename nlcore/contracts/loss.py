@@ -30,8 +30,8 @@ class Loss(Protocol):
 
     Optional, for a loss that keeps state (one instance for each network):
         ``soft_targets = True``: it also takes float targets (B, K).
-        ``views``: the number of views of an image that it judges together: where the strategy can give them, logits
-        are (B, V, K), else (B, K).
+        ``views``: the number of views of an image that it judges together: logits are (B, V, K). Strategies that do not
+        show so many (``Strategy.views_of_loss``) are refused.
         ``setup(ctx: LossContext)``: make the state; once, before the first epoch.
         ``begin_epoch(epoch, epochs, predict)``: write this epoch's coefficients into device tensors. ``predict()``
         gives its network's logits (N, K) on the unaugmented training images, computed when it is called.
@@ -45,6 +45,8 @@ class Loss(Protocol):
         ``lr_scale(epoch) -> float``: multiplies the learning rate; of several losses in one optimiser, their mean does.
         ``state_dict()`` and ``load_state_dict(state)``: tensors and primitives, nothing else.
         ``refuses(strategy) -> str | None``: why it makes no sense with this strategy.
+        ``until``: ``(epochs, what)``, for how many epochs it is something simpler, and what, in words: ``(10,
+        "cross-entropy")``. The plan of a run of no more epochs says so.
         ``capturable = True``: its part of a step may be recorded once and replayed on a GPU. Then whatever changes from
         step to step is in tensors that stay where they are (``fill_``, ``copy_``), and none is asked for its value. A
         loss without state is taken to be so.

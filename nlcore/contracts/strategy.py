@@ -35,13 +35,19 @@ class StrategyContext(Protocol):
     batch_size: int
     epochs: int
     given_labels: Tensor
-    num_trusted: int
-    trusted_labels: Tensor
     device: torch.device
 
     @property
     def half(self) -> int:
         """0 in a step that is taken once; 1, then 2, in one that is taken twice."""
+
+    @property
+    def num_trusted(self) -> int:
+        """How many images are set apart with their true labels, M. Asking marks the run as an oracle."""
+
+    @property
+    def trusted_labels(self) -> Tensor:
+        """Their labels, int64 (M,). Asking marks the run as an oracle."""
 
     def declared_noise(self) -> NoiseInfo | None:
         """Return what the noise model declares, None where it declares nothing. Asking marks the run as an oracle."""
@@ -200,6 +206,9 @@ class Strategy(Protocol):
         "after its warm-up": ``--sampling balanced`` does not balance these, as the plan then says.
         ``chooses_among_drawn``: True where it chooses them among ``ctx.samples(epoch)`` and keeps what is drawn twice:
         where ``--epoch-batches`` limits epochs, these are balanced.
+        ``asks_for_strong``: True where it asks for the strong view, which the plan then shows.
+        ``views_of_loss``: True where it shows its loss as many views of an image as that judges together
+        (``Loss.views``). Under any other strategy such a loss is refused.
         ``not_frozen``: why it cannot do with features that are computed once (``--freeze``), in words such as "it
         compares views of an image"; so does what draws parts of a network anew. Else an image is (B, D, 1, 1) then.
         ``no_history``: why what its losses observe is no history of single samples and their given labels, in words

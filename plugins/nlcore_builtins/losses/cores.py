@@ -50,6 +50,11 @@ class CORES:
     ramp: int = parameter(30, "epochs in which β grows after the warm-up", range="[2, inf)", epochs=True)
     sieve: int = parameter(31, "epochs without the sieve", range="[0, inf)", epochs=True)
 
+    @property
+    def until(self) -> tuple[int, str]:
+        """For how many epochs it is something simpler, and what."""
+        return (self.warm_up, "cross-entropy") if self.warm_up >= self.sieve else (self.sieve, "without its sieve")
+
     def setup(self, ctx: LossContext) -> None:
         """Make π, float32 (K,), and the epoch's coefficients: β, a scalar, and whether to sieve, bool."""
         counts = torch.bincount(ctx.given_labels, minlength=ctx.num_classes)

@@ -61,6 +61,11 @@ class ImportanceReweighting:
         97.0, "where a class's anchor point stands among all images; 100: the most likely one", range="[0, 100]"
     )
 
+    @property
+    def until(self) -> tuple[int, str]:
+        """For how many epochs it is something simpler, and what."""
+        return (self.warm_up if self.transition == "estimated" else 0, "cross-entropy")
+
     def setup(self, ctx: LossContext) -> None:
         """
         Find T, float64 (K, K); the identity where it is to be estimated.

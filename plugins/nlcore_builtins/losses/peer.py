@@ -54,6 +54,11 @@ class Peer:
     warm_up: int = parameter(20, "epochs without the peer term", range="[0, inf)", epochs=True)
     ramp: int = parameter(320, "epochs in which α grows after the warm-up", range="[1, inf)", epochs=True)
 
+    @property
+    def until(self) -> tuple[int, str]:
+        """For how many epochs it is something simpler, and what."""
+        return (self.warm_up, "cross-entropy")
+
     def setup(self, ctx: LossContext) -> None:
         """Make α, a scalar, and the random labels, int64 (N,)."""
         self.given = ctx.given_labels

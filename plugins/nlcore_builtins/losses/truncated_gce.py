@@ -41,6 +41,11 @@ class TruncatedGCE:
     start: int = parameter(40, "the first epoch in which labels are left out", range="[1, inf)", epochs=True)
     every: int = parameter(10, "epochs until labels are judged again", range="[1, inf)", epochs=True)
 
+    @property
+    def until(self) -> tuple[int, str]:
+        """For how many epochs it is something simpler, and what."""
+        return (self.start - 1, "GCE")
+
     def setup(self, ctx: LossContext) -> None:
         """Trust all labels: w, bool (N,)."""
         self.given = ctx.given_labels

@@ -23,6 +23,7 @@ class Standard:
     """One network, one shuffled pass over all samples in each epoch."""
 
     capturable: ClassVar[bool] = True
+    views_of_loss: ClassVar[bool] = True
 
     def setup(self, ctx: StrategyContext) -> None:
         """Make one network with its loss and optimiser."""
