@@ -58,6 +58,7 @@ from nlcore.toolbox import (
     squared_error,
 )
 from nlcore_builtins.losses.cross_entropy import CrossEntropy
+from nlcore_builtins.strategies.empty_classes import EmptyClasses
 
 _SAVED = ("w", "past", "times", "predicted")
 
@@ -91,6 +92,11 @@ class DivideMix:
     ramp: int = parameter(16, "epochs in which λ_u grows after the warm-up", range="[0, inf)", epochs=True)
     views: Literal["weak", "strong"] = parameter("weak", "the views that are mixed; strong: AugDesc")
 
+    @property
+    def asks_for_strong(self) -> bool:
+        """Whether it asks for the strong view."""
+        return self.views == "strong"
+
     def setup(self, ctx: StrategyContext) -> None:
         """Make two networks with their losses and optimisers, and tables for the most steps that an epoch can take."""
         self.ctx = ctx
@@ -105,7 +111,8 @@ class DivideMix:
         self.times = torch.zeros(ctx.num_samples, dtype=torch.int64, device=ctx.device)  # that each was divided
         self.w = torch.ones(2, ctx.num_samples, device=ctx.device)
         self.predicted = ctx.given_labels.clone()
-        self.told = self.told_of_classes = False
+        self.told = False
+        self.classes = EmptyClasses(ctx, "divide_mix")
         if ctx.epochs <= self.warm_up:
             ctx.report(f"divide_mix: {ctx.epochs} epochs are all warm-up; it never divides the samples.")
 
@@ -202,10 +209,7 @@ class DivideMix:
                 )
             self.told = True
             return Pass(label=k)
-        missing = int((torch.bincount(self.ctx.given_labels[labelled], minlength=self.ctx.num_classes) == 0).sum())
-        if missing and not self.told_of_classes:
-            self.ctx.report(f"divide_mix: no label of {missing} of the classes was trusted for one of the networks.")
-            self.told_of_classes = True
+        self.classes.look(self.ctx.given_labels[labelled])
         count = self.half * -(-len(labelled) // self.half)
         views = ("weak", "weak") if self.views == "weak" else ("weak", "weak", "strong", "strong")
         half = partial(Pass, batch_size=self.half, views=views, shuffle=False, label=k)

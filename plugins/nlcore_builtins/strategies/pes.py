@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from nlcore import parameter
 from nlcore.contracts import Batch, Pass, StrategyContext
+from nlcore_builtins.strategies.empty_classes import EmptyClasses
 
 CONFIDENT = 3  # the last of four stages, which are numbered from 0
 
@@ -67,6 +68,7 @@ class PES:
         self.weight = torch.ones(ctx.num_classes, device=ctx.device)
         self.trust = torch.ones(ctx.num_samples, device=ctx.device)
         self.told = False
+        self.classes = EmptyClasses(ctx, "pes")
         early = self.first + self.second + self.third
         if ctx.epochs <= early:
             ctx.report(f"pes: {ctx.epochs} epochs end before samples are chosen, which is after epoch {early}.")
@@ -160,6 +162,8 @@ class PES:
                 "pes: fewer samples than a batch were predicted as labelled; such an epoch takes all of them."
             )
             self.told = True
+        elif enough:
+            self.classes.look(labels[chosen])
         counts = torch.bincount(labels[chosen], minlength=classes).float()
         balanced = torch.where(counts > 0, counts.mean() / counts.clamp(min=1), 0.0)
         self.weight.copy_(balanced if enough else torch.ones(classes))

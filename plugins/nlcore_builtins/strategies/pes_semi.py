@@ -35,6 +35,7 @@ from nlcore import parameter
 from nlcore.contracts import Batch, Pass, StrategyContext
 from nlcore.toolbox import beta, guess, mix_halves, rampup, repeated, sharpen, soft_cross_entropy, squared_error
 from nlcore_builtins.losses.cross_entropy import CrossEntropy
+from nlcore_builtins.strategies.empty_classes import EmptyClasses
 
 SEMI = 2  # the last of three stages, which are numbered from 0
 
@@ -76,6 +77,7 @@ class PESSemi:
         self.trust = torch.ones(ctx.num_samples, device=ctx.device)
         self.predicted = ctx.given_labels.clone()
         self.told = False
+        self.classes = EmptyClasses(ctx, "pes_semi")
         early = self.first + self.second
         if ctx.epochs <= early:
             ctx.report(f"pes_semi: {ctx.epochs} epochs end before samples are chosen, which is after epoch {early}.")
@@ -189,6 +191,7 @@ class PESSemi:
                 )
             self.told = True
             return Pass()
+        self.classes.look(labels[labelled])
         counts = torch.bincount(labels[labelled], minlength=self.ctx.num_classes).float()
         balanced = (counts.mean() / counts.clamp(min=1)).clamp(max=3)
         self.class_weight.copy_(torch.where(counts > 0, balanced, 0.0))

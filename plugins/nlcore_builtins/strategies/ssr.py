@@ -35,6 +35,7 @@ from torch.nn import functional as F
 from nlcore import parameter
 from nlcore.contracts import Batch, Pass, StrategyContext
 from nlcore.toolbox import beta, class_balanced_indices, knn_votes, mix, mixup_pairs
+from nlcore_builtins.strategies.empty_classes import EmptyClasses
 
 
 @dataclass
@@ -50,6 +51,7 @@ class SSR:
     no_history: ClassVar[str] = "it replaces labels, and its network sees mixtures of images"
     chooses_samples: ClassVar[str] = "in every epoch"
     not_frozen: ClassVar[str] = "it compares views of an image"
+    asks_for_strong: ClassVar[bool] = True
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"lambda_fc": 0.0, "k": 10},)
 
     theta_r: float = parameter(0.9, "θ_r, the confidence above which a label is replaced", range="[0, 1]")
@@ -75,6 +77,7 @@ class SSR:
         self.labels = ctx.given_labels.clone()
         self.agreement = torch.ones(ctx.num_samples, device=ctx.device)
         self.indices = torch.arange(ctx.num_samples)
+        self.classes = EmptyClasses(ctx, "ssr")
         self.lam, self.order = torch.empty(0, device=ctx.device), torch.empty(0, device=ctx.device)
         if self.k >= ctx.num_samples:
             ctx.report(f"ssr: of {ctx.num_samples} samples each has {ctx.num_samples - 1} neighbours, fewer than k.")
@@ -93,6 +96,7 @@ class SSR:
             kept = torch.arange(samples)
         random = self.ctx.generator("ssr", epoch)
         there = self.labels.cpu()[kept]
+        self.classes.look(there)
         of_each = math.ceil(samples / int((there.bincount() > 0).sum()))
         drawn = kept[class_balanced_indices(there, of_each, random)]
         self.indices = drawn[torch.randperm(len(drawn), generator=random)[:samples]]
