@@ -10,8 +10,8 @@ beside the folder.
 
 from __future__ import annotations
 
+import argparse
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +61,9 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("folder", nargs="?", type=Path, default=Path("photos"), help="to make  [photos]")
     try:
-        main(Path(sys.argv[1] if len(sys.argv) > 1 else "photos"))
+        main(arguments.parse_args().folder)
     except nlcore.UserError as error:  # CIFAR-10 cannot be had
-        sys.exit(f"Error: {error}")
+        arguments.exit(1, f"Error: {error}\n")

@@ -21,7 +21,8 @@ def plan(experiment: Experiment, data: RunData, trainer: Trainer, run_dir: str) 
     settings, hardware, networks = experiment.settings, trainer.hardware, trainer.ctx.networks
     several = f"{len(networks)} networks, " if len(networks) > 1 else ""
     strong = experiment["strong"]
-    shown = strong.name != slots()["strong"][0].default
+    asked_for = getattr(experiment["strategy"].sample, "asks_for_strong", False)
+    shown = asked_for or strong.changed or strong.name != slots()["strong"][0].default
     found = {
         "data": _data_in_words(experiment, data),
         "classes": _classes_in_words(data),

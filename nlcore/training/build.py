@@ -132,8 +132,16 @@ def wire(
         components.strategy.setup(wrap(ctx))
     if settings.freeze and initial is not None:
         refuse_drawn(initial.drawn)
+    if getattr(components.strategy, "asks_for_strong", False) and batches.strong_is_weak:
+        report("The strong view is the weak one; --strong gives it other augmentations.")
+    if settings.trusted and not ctx.asked_trusted:
+        report(
+            f"The strategy does not use the {settings.trusted:,} images whose true labels --trusted tells it, and "
+            "nothing is trained on them."
+        )
     evaluator = Evaluator(components.strategy, ctx, data, batches.images)
     average = WeightEMA(lambda: {**ctx.networks, **ctx.modules}, settings.ema) if settings.ema else None
+    ctx.average = average
     images = [*batches.all_images, *evaluator.held_out]
     frozen = FrozenBodies(frozen_epochs(settings), settings.epochs, ctx, images, progress)
     capture = None

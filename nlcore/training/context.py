@@ -18,7 +18,7 @@ from nlcore.data.run_data import TrainingData
 from nlcore.data.seeds import derive_seed, generator
 from nlcore.errors import RunError
 from nlcore.training.bound_loss import BoundLoss, LossSetup
-from nlcore.training.ema import follow
+from nlcore.training.ema import WeightEMA, follow
 from nlcore.training.hardware import Hardware
 from nlcore.training.initial import InitialWeights
 from nlcore.training.networks import draw_network
@@ -50,15 +50,16 @@ class Context:
         self.epochs = settings.epochs
         self.given_labels = batches.given if batches else torch.from_numpy(data.given).to(hardware.device)
         told = np.empty(0, np.int64) if data.trusted is None else data.trusted.labels
-        self.trusted_labels = torch.from_numpy(told).to(hardware.device)
-        self.num_trusted = len(told)
+        self.asked_trusted = False  # whether the strategy has asked for what is trusted
+        self.average: WeightEMA | None = None  # of the weights, where there is one
+        self._trusted = torch.from_numpy(told).to(hardware.device)
         self.device = hardware.device
         self.networks: dict[str, nn.Module] = {}
         self.modules: dict[str, nn.Module] = {}
         self.teachers: dict[str, nn.Module] = {}
         self.losses: list[BoundLoss] = []
         self.watchers: list[Watcher] = []  # are shown what the losses are
-        self.oracles = [f"{len(told):,} true labels"] if len(told) else []
+        self.oracles: list[str] = []
         self.optimizers = Optimizers(hardware, settings.clip_norm, settings.decay_weights_only)
         self.report = report
         self.revision = 0  # goes up with each network, loss or optimiser that is made
@@ -74,6 +75,23 @@ class Context:
         self._estimate = estimate
         self.estimated: NoiseInfo | None = None
         self.frozen: set[int] = set()  # the parameters that are not trained for the time being, by identity
+
+    @property
+    def trusted_labels(self) -> Tensor:
+        """The true labels of the images that are set apart, int64 (M,). Asking marks the run as an oracle."""
+        self.asked_trusted = True
+        if len(self._trusted) and self._told_of_trusted not in self.oracles:
+            self.oracles.append(self._told_of_trusted)
+        return self._trusted
+
+    @property
+    def num_trusted(self) -> int:
+        """How many images are set apart with their true labels. Asking marks the run as an oracle."""
+        return len(self.trusted_labels)
+
+    @property
+    def _told_of_trusted(self) -> str:
+        return f"{len(self._trusted):,} true labels"
 
     def declared_noise(self) -> NoiseInfo | None:
         """Return what the noise model declares. Asking marks the run as an oracle."""
@@ -132,6 +150,8 @@ class Context:
             if id(tensor) in chosen:
                 tensor.copy_(fresh[known])
         self.optimizers.forget(chosen)
+        if self.average is not None:
+            self.average.begin_anew(chosen)
         self.revision += 1
 
     def loss(self, network: nn.Module) -> BoundLoss:

@@ -9,7 +9,7 @@ so that the average follows quickly while it is young. Running statistics of bat
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
 import torch
@@ -42,6 +42,15 @@ class WeightEMA:
             if name not in self._averages:
                 self._averages[name] = [t.detach().clone() for t in _floats(module)]
             torch._foreach_lerp_(self._averages[name], [t.detach() for t in _floats(module)], 1 - decay)
+
+    @torch.no_grad()
+    def begin_anew(self, redrawn: Set[int]) -> None:
+        """Begin with these tensors as they are, given by identity: an average of two networks is neither of them."""
+        self._steps = 0
+        for name, averages in self._averages.items():
+            for average, tensor in zip(averages, _floats(self._modules()[name]), strict=True):
+                if id(tensor) in redrawn:
+                    average.copy_(tensor)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the averages and how many steps they have seen."""

@@ -105,7 +105,7 @@ class Trainer:
     def __post_init__(self) -> None:
         """Make the schedule, which checks what it is made of."""
         self._schedule = schedule(self.settings, self.lr)
-        self._told_of_views = False
+        self._told_of_views = getattr(self.strategy, "asks_for_strong", False)  # then it was said before
 
     def run(self, observers: Sequence[Observer], done: int = 0) -> None:
         """

@@ -54,6 +54,7 @@ class DISC:
     capturable: ClassVar[bool] = True
     no_history: ClassVar[str] = "after the warm-up it replaces labels"
     not_frozen: ClassVar[str] = "it compares views of an image"
+    asks_for_strong: ClassVar[bool] = True
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"warm_up": 1},)
 
     warm_up: int = parameter(20, "epochs of the loss on all samples", range="[1, inf)", epochs=True)

@@ -58,6 +58,7 @@ class ProMix:
     capturable: ClassVar[bool] = True
     no_history: ClassVar[str] = "after the warm-up it replaces labels and mixes images"
     not_frozen: ClassVar[str] = "it compares views of an image"
+    asks_for_strong: ClassVar[bool] = True
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"warm_up": 1, "ramp": 1, "guessing": 1, "tau": 0.3},)
 
     warm_up: int = parameter(10, "E_w, epochs of cross-entropy", range="[0, inf)", epochs=True)

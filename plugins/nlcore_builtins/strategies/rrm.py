@@ -55,21 +55,30 @@ class RRM:
     mu: float = parameter(1.0, "μ, how far weights move towards the new ones", range="(0, 1]")
     every: int = parameter(5, "epochs between new weights", range="[1, inf)", epochs=True)
 
-    def setup(self, ctx: StrategyContext) -> None:
+    def __post_init__(self) -> None:
         """
-        Make one network with its loss and optimiser, and equal weights.
+        Check that one of γ and C' says how much is dropped.
 
         Raises:
-            UserError: both γ and C' are given, or neither is and the noise model declares no rate.
+            UserError: both do.
 
         """
-        self.ctx = ctx
-        self.share = resolve_rate(self.contamination, ctx, "contamination") if self.gamma is None else 0.0
         if self.gamma is not None and self.contamination is not None:
             raise UserError(
                 "strategy.gamma and strategy.contamination both say how much to drop; give one of them, "
                 "for example --strategy.contamination 0.2."
             )
+
+    def setup(self, ctx: StrategyContext) -> None:
+        """
+        Make one network with its loss and optimiser, and equal weights.
+
+        Raises:
+            UserError: neither γ nor C' is given, and the noise model declares no rate.
+
+        """
+        self.ctx = ctx
+        self.share = resolve_rate(self.contamination, ctx, "contamination") if self.gamma is None else 0.0
         self.network = ctx.network()
         self.loss = ctx.loss(self.network)
         self.optimizer = ctx.optimizer(self.network, self.loss)

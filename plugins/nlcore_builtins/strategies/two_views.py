@@ -48,6 +48,11 @@ class TwoViews:
         """Why it cannot do with features that are computed once."""
         return "it compares views of an image" if self.lambda_c > 0 else ""
 
+    @property
+    def asks_for_strong(self) -> bool:
+        """Whether it asks for the strong view."""
+        return self.lambda_c > 0
+
     def setup(self, ctx: StrategyContext) -> None:
         """Make one network with its loss and optimiser."""
         self.ctx = ctx

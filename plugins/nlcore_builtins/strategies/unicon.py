@@ -67,6 +67,7 @@ class Unicon:
     no_history: ClassVar[str] = "after the warm-up its networks see mixtures of images"
     chooses_samples: ClassVar[str] = "after its warm-up"
     not_frozen: ClassVar[str] = "it compares views of an image"
+    asks_for_strong: ClassVar[bool] = True
     checked_with: ClassVar[tuple[dict[str, Any], ...]] = ({"warm_up": 1}, {"warm_up": 1, "lambda_c": 0.0})
 
     warm_up: int = parameter(10, "E_w, epochs of cross-entropy; 30 for 100 classes", range="[0, inf)", epochs=True)

@@ -24,9 +24,12 @@ from sklearn.metrics import roc_auc_score
 import nlcore
 from nlcore.config.experiment import resolve
 from nlcore.config.recipe import read_recipe
+from nlcore.contracts import Pass
+from nlcore.host.registry import registry
 from nlcore.rundir.result import Result
 from nlcore.runs.start import plan_only
 from nlcore.runs.terminal import Terminal
+from nlcore.training.build import build, load_data
 
 FILES = {
     "config.toml",
@@ -615,7 +618,45 @@ def test_a_strong_view_that_is_the_weak_one_is_said(capsys: pytest.CaptureFixtur
     asked = {**TINY, "strategy": "two_views", "epochs": 2}
     same: dict[str, Any] = {"strong": "crop_flip", "strong.padding": 1, "strong.flip": False}
     nlcore.run(**asked, **same)
-    assert capsys.readouterr().err.count("the strong view is the weak one") == 1
+    assert capsys.readouterr().err.count("strong view is the weak one") == 1
     nlcore.run(**asked, strong="crop_flip+cutout")
     nlcore.run(**{**TINY, "strategy": "standard", **same})
-    assert "the strong view" not in capsys.readouterr().err
+    assert "strong view is the weak one" not in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_plan_shows_a_strong_view_that_is_asked_for_or_changed() -> None:
+    assert "strong" not in plan(strategy="mixup")["augmentation"]
+    assert "strong: crop_flip (padding 1, flip false) + randaugment (" in plan(strategy="two_views")["augmentation"]
+    assert "strong" not in plan(strategy="two_views", **{"strategy.lambda_c": 0.0})["augmentation"]
+    assert "m 25" in plan(strategy="two_views", **{"strong.m": 25})["augmentation"]
+    assert "m 25" in plan(strategy="mixup", **{"strong.m": 25})["augmentation"]
+    assert "strong" in plan(strategy="divide_mix", **{"strategy.views": "strong"})["augmentation"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [one.name for one in registry().of_kind("strategy")])
+def test_strategies_that_ask_for_the_strong_view_say_so(name: str) -> None:
+    strategy = nlcore.create("strategy", name)
+    phases: tuple[dict[str, Any], ...] = getattr(strategy, "checked_with", ({},))
+    for own in phases:
+        asked: list[str] = []
+        experiment = resolve({**TINY, "epochs": 3, "strategy": name, **{f"strategy.{k}": v for k, v in own.items()}})
+        trainer = build(experiment, load_data(experiment, print))
+        iterate = trainer.batches.iterate
+
+        def watched(one: Pass, *where: Any, iterate: Any = iterate, asked: list[str] = asked) -> Any:
+            asked.extend([*one.view_names, *(one.paired.view_names if one.paired else ())])
+            return iterate(one, *where)
+
+        trainer.batches.iterate = watched  # type: ignore[method-assign,assignment]
+        trainer.run([])
+        assert "weak" in asked or "strong" in asked
+        assert ("strong" in asked) == getattr(trainer.strategy, "asks_for_strong", False)
+
+
+@pytest.mark.slow
+def test_true_labels_that_a_strategy_does_not_read_are_no_oracle(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "oracle" not in plan(trusted=20)
+    nlcore.run(**TINY, trusted=20)
+    assert "does not use the 20 images whose true labels" in capsys.readouterr().err

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from helpers import Net, same_tensors
+from helpers import TINY, Net, same_tensors
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from nlcore.config.experiment import resolve
+from nlcore.training.build import build, load_data
 from nlcore.training.ema import WeightEMA, follow
 
 
@@ -150,3 +152,30 @@ def test_a_teacher_follows_its_network_with_a_constant_decay() -> None:
         value = 0.9 * value + 0.1 * weight
     assert teacher.weight.item() == pytest.approx(value, rel=1e-6)
     assert network.weight.item() == -3.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_is_drawn_anew_begins_its_average_anew(whole: bool) -> None:
+    experiment = resolve({**TINY, "ema": 0.999})
+    trainer = build(experiment, load_data(experiment, print))
+    network, average = trainer.ctx.networks["network1"], trainer.average
+    assert average is not None
+    trainer.run([])
+    with average.swapped_in():
+        before = floats(network)
+    head: nn.Module = network.head  # type: ignore[assignment]
+    trainer.ctx.reset(network, None if whole else head)
+    fresh = floats(network)
+    with average.swapped_in():
+        found = floats(network)
+    kept = {id(t) for t in (head.parameters() if not whole else network.state_dict(keep_vars=True).values())}
+    tensors = [t for t in itertools.chain(network.parameters(), network.buffers()) if t.is_floating_point()]
+    for tensor, mine, new, old in zip(tensors, found, fresh, before, strict=True):
+        torch.testing.assert_close(mine, new if id(tensor) in kept else old, rtol=0, atol=0)
+    bias: Tensor = head.bias.detach().clone()  # type: ignore[operator]
+    with torch.no_grad():
+        head.bias.add_(1.0)  # type: ignore[operator]
+    average.update()
+    with average.swapped_in():  # a young average again: (1 + n) / (10 + n) after one step
+        torch.testing.assert_close(head.bias - bias, torch.full_like(bias, 9 / 11))  # type: ignore[operator]

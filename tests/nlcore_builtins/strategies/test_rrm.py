@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -279,3 +280,9 @@ def test_a_run_too_short_for_new_weights_is_reported(bench: Callable[..., Any]) 
         RRM(gamma=1.0, every=every).setup(b.ctx)
         assert len(said) == count
     assert "stay equal" in said[0]
+
+
+def test_two_shares_to_drop_are_refused_before_anything_is_loaded(tmp_path: Path) -> None:
+    both: dict[str, Any] = {"strategy": "rrm", "strategy.gamma": 0.5, "strategy.contamination": 0.2}
+    with pytest.raises(nlcore.UserError, match="both say how much to drop"):
+        nlcore.run(dataset="cifar10", data_dir=tmp_path / "nothing", no_download=True, **both)
