@@ -14,6 +14,7 @@ from nlcore.cli.table_by import print_by
 from nlcore.config.published import Published, published_or_none
 from nlcore.errors import UserError, plural
 from nlcore.parameters import show_value
+from nlcore.rundir.figures import interval_in_words
 from nlcore.rundir.find import run_names, short_name
 from nlcore.rundir.result import Result
 
@@ -46,12 +47,14 @@ _WIDE: _Cells = {
     "GB": lambda run: "" if run.peak_memory is None else f"{run.peak_memory:.1f}",
     "labels": lambda run: (run.labels_sha256 or "")[:6],
 }
+_INTERVAL = "accuracy_interval"
 _ALIGNED = ("wrong", "seed", "noise seed", "epochs", *_NUMBERS, *_WIDE)
 
 
 @click.command()
 @click.argument("runs", required=False, default="runs", type=click.Path(path_type=Path))
 @click.option("--wide", is_flag=True, help="all columns, with whole names")
+@click.option("--columns", metavar="NAMES", help="these numbers in place of the usual ones: last,ece,recall.cat")
 @click.option("--json", "as_json", is_flag=True, help="as one line of JSON")
 @click.option("--by", metavar="WORDS", help="mean ± std over seeds, a row for each value of these: loss,noise.rate")
 @click.option(
@@ -67,6 +70,7 @@ _ALIGNED = ("wrong", "seed", "noise seed", "epochs", *_NUMBERS, *_WIDE)
 def table(
     runs: Path,
     wide: bool,
+    columns: str | None,
     as_json: bool,
     by: str | None,
     baseline: str | None,
@@ -90,9 +94,12 @@ def table(
 
     --by takes nl run's words: loss, loss.q, noise.rate, epochs, lr, preset. Runs of one row may differ in their seeds
     alone. With --baseline a row also has its paired difference to it over equal seeds and labels, with a 95 % interval.
-    --metric takes last, mean_last_10, selected, best_oracle, memorised, corrected, clean_accuracy, seconds,
-    images_per_second, peak_memory, and columns of metrics.jsonl. docs/studies.md tells how everything is computed.
+    --metric and --columns take last, mean_last_10, selected, best_oracle, memorised, corrected, clean_accuracy,
+    balanced_accuracy, ece, recall.CLASS, precision.CLASS, seconds, images_per_second, peak_memory, and columns of
+    metrics.jsonl; --columns also accuracy_interval, 95 %. docs/studies.md tells how everything is computed.
     """
+    if columns is not None and (wide or as_json or by is not None):
+        raise click.UsageError("--columns goes without --wide, --json and --by, whose numbers --metric chooses.")
     if by is not None:
         if wide or (as_json and format not in (None, "json")):
             raise click.UsageError("--by goes without --wide, and with --json or another --format, not both.")
@@ -119,7 +126,7 @@ def table(
     elif wide:
         _print_wide(finished)
     elif finished:
-        _print(finished, names)
+        _print(finished, names, columns)
     if not names:
         click.echo(f"There are no runs in {runs}.", err=True)
     left_out = len(results) - len(finished)
@@ -127,25 +134,52 @@ def table(
         click.echo(f"{plural(left_out, 'unfinished run')} not shown.", err=True)
 
 
-def _print(runs: Sequence[Result], names: Sequence[str]) -> None:
-    """Print what differs as columns, and what does not in a sentence."""
+def _print(runs: Sequence[Result], names: Sequence[str], chosen: str | None) -> None:
+    """Print what differs as columns, and what does not in a sentence; the usual numbers where none are chosen."""
     in_all = [f"{title} {cell(runs[0])}" for title, cell in _WORDS.items() if len({cell(run) for run in runs}) == 1]
     shared = dict(set.intersection(*(set(_parameters(run).items()) for run in runs)))
-    further = _further(runs)
+    numbers = {**_NUMBERS, **_further(runs)} if chosen is None else _chosen(chosen, runs)
     columns: dict[str, Callable[[Result], str]] = {
         "run": lambda run: short_name(run.run_dir.name, names),
         **{title: cell for title, cell in _WORDS.items() if len({cell(run) for run in runs}) > 1},
         "parameters": lambda run: _listed(_parameters(run), shared),
-        **_NUMBERS,
-        **further,
+        **numbers,
         "remarks": _remarks,
     }
-    titles = [title for title, cell in columns.items() if any(cell(run) for run in runs)]
+    asked = () if chosen is None else tuple(numbers)
+    titles = [title for title, cell in columns.items() if title in asked or any(cell(run) for run in runs)]
     in_all += [f"{name} {value}" for name, value in sorted(shared.items())]
     if in_all:
         print_text(f"{'all runs' if len(runs) > 1 else 'one run'}: {', '.join(in_all)}")
         click.echo()
-    print_table(titles, [[columns[title](run) for title in titles] for run in runs], (*_ALIGNED, *further))
+    print_table(titles, [[columns[title](run) for title in titles] for run in runs], (*_ALIGNED, *numbers))
+
+
+def _chosen(names: str, runs: Sequence[Result]) -> _Cells:
+    """
+    Return the columns of these names, separated by commas.
+
+    Raises:
+        ParameterError: the runs have no such number.
+
+    """
+    from nlcore.studies.metrics import at_the_end, metric_of_runs
+    from nlcore.studies.read import read_run
+
+    whole = {result.run_dir: read_run(result) for result in runs}
+
+    def cell(name: str) -> Callable[[Result], str]:
+        if name == _INTERVAL:
+            return lambda run: interval_in_words(run.accuracy_interval) if run.accuracy_interval else ""
+        metric = metric_of_runs(name, [*whole.values()])
+
+        def show(run: Result) -> str:
+            value = at_the_end(whole[run.run_dir], metric)
+            return "" if value is None else f"{metric.show(value)}{'%' if metric.share else ''}"
+
+        return show
+
+    return {name: cell(name) for name in map(str.strip, names.split(","))}
 
 
 def _print_wide(runs: Sequence[Result]) -> None:

@@ -48,6 +48,8 @@ class Result:
         sampling: how epochs showed the images, ``shuffled`` or ``balanced``; None where the method chooses them itself.
         per_class: of each class in the test set what the last epoch's model makes of it, as
             `nlcore.rundir.figures.per_class` says: ``name``, ``count``, ``recall`` and more.
+        confusion: counts [true, predicted] of the test set by the last epoch's model; of more than 100 classes only
+            ``confusion.csv`` has them.
         ece: expected calibration error of the last epoch's model on the test set, see `nlcore.rundir.figures`.
         labels_sha256: of the given labels that led to the result.
         seconds: of training and evaluation.
@@ -74,6 +76,7 @@ class Result:
     num_weights: int | None = None
     sampling: str | None = "shuffled"
     per_class: Sequence[Mapping[str, Any]] = ()
+    confusion: Sequence[Sequence[int]] = ()
     ece: float | None = None
     labels_sha256: str | None = None
     seconds: float | None = None
@@ -103,7 +106,8 @@ class Result:
         """Return the result as plain JSON values."""
         content = dataclasses.asdict(self)
         components = content.pop("components")
-        more = {"oracles": list(self.oracles), "per_class": [dict(one) for one in self.per_class]}
+        more: dict[str, Any] = {"oracles": list(self.oracles), "per_class": [dict(one) for one in self.per_class]}
+        more["confusion"] = [list(row) for row in self.confusion]
         interval = self.accuracy_interval
         figures: dict[str, Any] = {"accuracy_interval": None if interval is None else list(interval)}
         figures["balanced_accuracy"] = self.balanced_accuracy
@@ -199,7 +203,7 @@ class Result:
         try:
             components = {slot: str(summary[slot]) for slot in slots() if slot in summary}
             more = {"run_dir": path, "components": components}
-            more |= {name: tuple(summary.get(name, ())) for name in ("oracles", "per_class")}
+            more |= {name: tuple(summary.get(name, ())) for name in ("oracles", "per_class", "confusion")}
             result = cls(**{key: value for key, value in summary.items() if key in names} | more)
             result.lines()
             if not (isinstance(result.epochs, int) and isinstance(result.status, str)):

@@ -36,6 +36,7 @@ from nlcore.training.memory import memory_in_words
 from nlcore.training.observers import Observer, Row, Start
 from nlcore.training.trainer import DivergedError, Trainer
 
+MOST_CLASSES = 100  # whose confusion is in the summary, too: of a thousand it is a million numbers
 GPU_SECONDS = 30.0  # between checkpoints on a GPU, where an epoch may take less than writing one
 
 
@@ -170,6 +171,7 @@ class Session(Observer):
             self.directory.write_confusion(self.data.classes, confusion)
         ece = calibration(final.probabilities, self.data.test.labels).ece
         found: dict[str, Any] = {"memorisation": final.memorisation, "per_class": classes}
+        found["confusion"] = confusion.tolist() if len(classes) <= MOST_CLASSES else ()
         found["ece"] = ece if math.isfinite(ece) else None
         result = self._result("done", **found)
         with self._never_losing_the_run("curves.png"):

@@ -83,6 +83,10 @@ _OF_AN_EPOCH = _MEMORISATION | _by_name(
 )
 
 _FURTHER = "test_accuracy_"  # of further test sets, by their names
+_OF_A_CLASS = {
+    "recall.": "images of {} that are predicted as it",
+    "precision.": "images predicted as {} that are of it",
+}
 
 #: What a table shows where nothing else is asked for, as papers report it.
 USUAL = ("last", "mean_last_10")
@@ -92,11 +96,13 @@ def metric_of_runs(name: str, runs: Sequence[Run]) -> Metric:
     """
     Return what a table can show: a number of ``summary.json``, or a column of ``metrics.jsonl`` in the last epoch.
 
+    A class has two numbers: ``recall.NAME`` and ``precision.NAME``.
+
     Raises:
         ParameterError: the runs have no such number.
 
     """
-    return OF_THE_END.get(name) or _column(name, runs, tuple(OF_THE_END))
+    return OF_THE_END.get(name) or _of_class(name, runs) or _column(name, runs, tuple(OF_THE_END))
 
 
 def metric_of_epochs(name: str, runs: Sequence[Run]) -> Metric:
@@ -120,6 +126,9 @@ def at_the_end(run: Run, metric: Metric) -> float | None:
         return value
     if name in _MEMORISATION and result.memorisation:
         return result.memorisation.get(name)
+    if name.startswith(tuple(_OF_A_CLASS)):
+        key, _, label = name.partition(".")
+        return next((one.get(key) for one in result.per_class if one["name"] == label), None)
     values = by_epoch(run, metric)
     return values[-1] if values else None
 
@@ -127,6 +136,18 @@ def at_the_end(run: Run, metric: Metric) -> float | None:
 def by_epoch(run: Run, metric: Metric) -> list[float | None]:
     """Return a column of ``metrics.jsonl``, a value for each epoch, None where it was not measured."""
     return [row.get(metric.name) for row in run.metrics]
+
+
+def _of_class(name: str, runs: Sequence[Run]) -> Metric | None:
+    kind = next((kind for kind in _OF_A_CLASS if name.startswith(kind)), None)
+    if kind is None:
+        return None
+    label, known = name.removeprefix(kind), dict.fromkeys(one["name"] for run in runs for one in run.result.per_class)
+    if label not in known:
+        raise ParameterError(
+            f"metric {name}: the runs have no class {label}.{did_you_mean(label, known)} They have {', '.join(known)}."
+        )
+    return Metric(name, _OF_A_CLASS[kind].format(label))
 
 
 def _column(name: str, runs: Sequence[Run], others: Sequence[str]) -> Metric:

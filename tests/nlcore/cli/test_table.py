@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_runs import make_run
 
 from nlcore.rundir.result import Result
 
@@ -96,6 +97,35 @@ def test_wide_shows_everything(nl: Any) -> None:
         "architecture.width 16",
     ):
         assert cell in row
+
+
+@pytest.mark.slow
+def test_columns_are_what_evaluate_says_of_the_run(nl: Any, tiny: tuple[str, ...]) -> None:
+    nl("run", *tiny, "--name", "one")
+    said = nl("evaluate", "one", "--json").json
+    line = nl("table", "--columns", "last, balanced_accuracy,ece,recall.3,precision.3,accuracy_interval").out
+    titles, row = line.splitlines()[-2:]
+    assert titles.split() == ["run", "last", "balanced_accuracy", "ece", "recall.3", "precision.3", "accuracy_interval"]
+    three, (low, high) = said["per_class"][3], said["accuracy_interval"]
+    shares = [said["accuracy"], said["balanced_accuracy"], said["ece"], three["recall"], three["precision"]]
+    shares = [share for share in shares if share is not None]
+    assert row.split() == ["one", *(f"{share:.2%}" for share in shares), f"{low:.1%}"[:-1], "to", f"{high:.1%}"]
+    assert nl("table", "--json").json[0]["confusion"] == said["confusion"]
+
+
+@pytest.mark.parametrize("with_", [("--wide",), ("--json",), ("--by", "loss")])
+def test_columns_are_for_the_plain_table(nl: Any, with_: tuple[str, ...]) -> None:
+    several()
+    refused = nl("table", "--columns", "ece", *with_)
+    assert refused.code == 2
+    assert "--columns goes without --wide, --json and --by" in refused.err
+
+
+def test_a_column_that_no_run_has_is_named(nl: Any) -> None:
+    make_run(Path("runs"), [0.5])
+    refused = nl("table", "--columns", "last,balanced_acuracy")
+    assert refused.code == 2
+    assert "Did you mean 'balanced_accuracy'" in refused.err
 
 
 def test_the_names_shown_are_those_that_other_commands_take(nl: Any) -> None:

@@ -34,6 +34,17 @@ def test_numbers_of_the_summary_and_of_the_last_epoch(tmp_path: Path) -> None:
     }
 
 
+def test_numbers_of_a_class(tmp_path: Path) -> None:
+    cat = {"name": "cat", "count": 4, "accuracy": 0.25, "recall": 0.25, "precision": None}
+    classes = [cat, {**cat, "name": "x.y", "recall": 0.5}]
+    make_run(tmp_path, [0.5], result={"per_class": classes})
+    runs = read_runs(tmp_path).runs
+    named = ("recall.cat", "precision.cat", "recall.x.y")
+    assert [at_the_end(runs[0], metric_of_runs(name, runs)) for name in named] == [0.25, None, 0.5]
+    with pytest.raises(ParameterError, match=r"no class kat\. Did you mean 'cat'\? They have cat, x\.y\."):
+        metric_of_runs("recall.kat", runs)
+
+
 def test_a_diverged_run_ended_with_its_last_epoch(tmp_path: Path) -> None:
     make_run(tmp_path, [0.5, 0.4], columns={"memorised": [0.1, 0.2]}, result={"status": "diverged"})
     runs = read_runs(tmp_path).runs
