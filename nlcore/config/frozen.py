@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nlcore.config.settings import TrainingSettings
-from nlcore.errors import ParameterError, UserError
+from nlcore.errors import ParameterError, UserError, plural
 from nlcore.host.selection import Selection
 
 
@@ -32,8 +32,8 @@ def refuse_frozen(selections: Mapping[str, Selection], settings: TrainingSetting
         return
     if frozen_epochs(settings) > settings.epochs:
         raise ParameterError(
-            f"freeze = {settings.freeze}: the run has {settings.epochs} epochs. Give fewer, or all, which trains the "
-            "head alone."
+            f"freeze = {settings.freeze}: the run has {plural(settings.epochs, 'epoch')}. Give fewer, or all, which "
+            "trains the head alone."
         )
     if settings.init is None and not is_pretrained(selections["architecture"]):
         raise UserError(

@@ -80,7 +80,7 @@ class DISC:
         self.mixing, self.order = torch.empty(0, device=ctx.device), torch.empty(0, device=ctx.device)
         self.selecting = False
         if ctx.epochs <= self.warm_up:
-            ctx.report(f"disc: all {ctx.epochs} epochs are warm-up, so it never selects; see --strategy.warm_up.")
+            ctx.report("disc: the run ends within its warm-up (--strategy.warm_up); it never selects.")
 
     def begin_epoch(self, epoch: int) -> None:
         """Select and correct by the epoch before, move the thresholds, and draw l and partners for every step."""

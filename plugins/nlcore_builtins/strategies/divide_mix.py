@@ -114,7 +114,9 @@ class DivideMix:
         self.told = False
         self.classes = EmptyClasses(ctx, "divide_mix")
         if ctx.epochs <= self.warm_up:
-            ctx.report(f"divide_mix: {ctx.epochs} epochs are all warm-up; it never divides the samples.")
+            ctx.report(
+                "divide_mix: the run ends within its warm-up (--strategy.warm_up); it never divides the samples."
+            )
 
     def refuses(self, loss: Any) -> str | None:
         """Return why losses other than cross-entropy make no sense."""

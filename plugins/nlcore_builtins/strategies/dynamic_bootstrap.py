@@ -83,7 +83,9 @@ class DynamicBootstrap:
         self.temperature = torch.ones((), device=ctx.device)
         self.lam, self.order = torch.empty(0, device=ctx.device), torch.empty(0, device=ctx.device)
         if ctx.epochs <= self.before:
-            ctx.report(f"dynamic_bootstrap: {ctx.epochs} epochs are all warm-up, so this is plain mixup")
+            ctx.report(
+                "dynamic_bootstrap: the run ends within its warm-up (--strategy.warm_up), so this is plain mixup"
+            )
 
     def begin_epoch(self, epoch: int) -> None:
         """Fit the mixture to all losses, cool z down, and draw λ and the partners of every step."""

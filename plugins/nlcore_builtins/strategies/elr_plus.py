@@ -80,7 +80,7 @@ class ELRPlus:
         if ctx.epochs < max(self.ema_ramp, self.lam_ramp):
             reached = f"γ {self.gamma * sigmoid_rampup(ctx.epochs, self.ema_ramp):.3g}"
             reached += f" and λ {self.lam * sigmoid_rampup(ctx.epochs, self.lam_ramp):.3g}"
-            ctx.report(f"elr_plus: {ctx.epochs} epochs are fewer than the ramps take; they end at {reached}.")
+            ctx.report(f"elr_plus: the run ends before the ramps do; they end at {reached}.")
 
     def begin_epoch(self, epoch: int) -> None:
         """Draw λ' and partners for every step, and work r and c out."""

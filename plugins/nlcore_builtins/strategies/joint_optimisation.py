@@ -70,7 +70,7 @@ class JointOptimisation:
         self.past = torch.zeros(self.window, *self.q.shape, device=ctx.device)
         self.corrected = self.second = False
         if ctx.epochs <= self._last(self.start):
-            ctx.report(f"joint_optimisation: labels are never corrected in {ctx.epochs} epochs")
+            ctx.report("joint_optimisation: the run ends before labels are corrected")
 
     def begin_epoch(self, epoch: int) -> None:
         """Correct the labels with what the epoch before predicted; begin the second step when it is time."""

@@ -73,7 +73,7 @@ class MentorMix:
         self.v = torch.ones(ctx.num_samples, device=ctx.device)
         self.lam, self.pick, self.coin = (torch.empty(0, device=ctx.device) for _ in range(3))
         if ctx.epochs <= self.before:
-            ctx.report(f"mentor_mix: {ctx.epochs} epochs are all burn-in; weights stay random")
+            ctx.report("mentor_mix: the run ends within its burn-in (--strategy.burn_in); weights stay random")
 
     def begin_epoch(self, epoch: int) -> None:
         """Draw for every sample of every step λ ≥ 1/2, where to pick the partner, and the weight in the burn-in."""

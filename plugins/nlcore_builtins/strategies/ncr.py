@@ -55,7 +55,7 @@ class NCR:
         self.optimizer = ctx.optimizer(self.network, self.loss)
         self.comparing = False
         if ctx.epochs <= self.warm_up:
-            ctx.report(f"ncr: {ctx.epochs} epochs are all warm-up, so neighbours are never compared")
+            ctx.report("ncr: the run ends within its warm-up (--strategy.warm_up), so neighbours are never compared")
 
     def begin_epoch(self, epoch: int) -> None:
         """Enter the phase of this epoch."""

@@ -71,7 +71,7 @@ class PES:
         self.classes = EmptyClasses(ctx, "pes")
         early = self.first + self.second + self.third
         if ctx.epochs <= early:
-            ctx.report(f"pes: {ctx.epochs} epochs end before samples are chosen, which is after epoch {early}.")
+            ctx.report(f"pes: the run ends before samples are chosen, which is after epoch {early}.")
 
     def stage(self, epoch: int) -> tuple[int, int]:
         """

@@ -80,7 +80,7 @@ class PESSemi:
         self.classes = EmptyClasses(ctx, "pes_semi")
         early = self.first + self.second
         if ctx.epochs <= early:
-            ctx.report(f"pes_semi: {ctx.epochs} epochs end before samples are chosen, which is after epoch {early}.")
+            ctx.report(f"pes_semi: the run ends before samples are chosen, which is after epoch {early}.")
 
     def refuses(self, loss: Any) -> str | None:
         """Return why losses other than cross-entropy make no sense."""

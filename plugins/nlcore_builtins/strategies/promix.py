@@ -99,7 +99,7 @@ class ProMix:
         self.labels = ctx.given_labels.clone()
         self.divided = False
         if ctx.epochs <= self.warm_up:
-            ctx.report(f"promix: {ctx.epochs} epochs are all warm-up; it never selects samples.")
+            ctx.report("promix: the run ends within its warm-up (--strategy.warm_up); it never selects samples.")
 
     def refuses(self, loss: Any) -> str | None:
         """Return why losses other than cross-entropy make no sense."""

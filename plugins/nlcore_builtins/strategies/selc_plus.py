@@ -70,7 +70,7 @@ class SELCPlus:
         self.phase = 1
         self.lam, self.order = torch.empty(0, device=ctx.device), torch.empty(0, device=ctx.device)
         if ctx.epochs <= self._last(self.turn):
-            ctx.report(f"selc_plus: labels are never corrected in {ctx.epochs} epochs")
+            ctx.report("selc_plus: the run ends before labels are corrected")
 
     def begin_epoch(self, epoch: int) -> None:
         """Set the phase; with the new network draw λ and partners for every step."""

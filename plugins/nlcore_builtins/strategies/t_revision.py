@@ -77,7 +77,9 @@ class TRevision:
         self.right = torch.zeros(ctx.num_samples, device=ctx.device)
         self.phase = 1
         if ctx.epochs <= self.warm_up:
-            ctx.report(f"t_revision: {ctx.epochs} epochs are all warm-up; no transition matrix is estimated")
+            ctx.report(
+                "t_revision: the run ends within its warm-up (--strategy.warm_up); no transition matrix is estimated"
+            )
 
     def begin_epoch(self, epoch: int) -> None:
         """Estimate T, or begin to revise it, when it is time."""

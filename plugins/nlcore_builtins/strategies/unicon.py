@@ -105,7 +105,7 @@ class Unicon:
         self.predicted = ctx.given_labels.clone()
         self.divided = self.told = False
         if ctx.epochs <= self.warm_up:
-            ctx.report(f"unicon: {ctx.epochs} epochs are all warm-up; it never divides the samples.")
+            ctx.report("unicon: the run ends within its warm-up (--strategy.warm_up); it never divides the samples.")
 
     def refuses(self, loss: Any) -> str | None:
         """Return why losses other than cross-entropy make no sense."""

@@ -377,7 +377,7 @@ def test_a_warm_up_that_never_ends_is_said(bench: Callable[..., Any]) -> None:
     b = bench(strategy, epochs=10)
     b.ctx.report = said.append
     strategy.setup(b.ctx)
-    assert said == ["divide_mix: 10 epochs are all warm-up; it never divides the samples."]
+    assert said == ["divide_mix: the run ends within its warm-up (--strategy.warm_up); it never divides the samples."]
 
 
 def test_other_losses_are_refused() -> None:

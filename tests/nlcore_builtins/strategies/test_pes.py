@@ -193,7 +193,7 @@ def test_a_run_that_ends_before_samples_are_chosen_is_told(bench: Callable[..., 
     b = bench(strategy, epochs=10)
     b.ctx.report = said.append
     strategy.setup(b.ctx)
-    assert said == ["pes: 10 epochs end before samples are chosen, which is after epoch 10."]
+    assert said == ["pes: the run ends before samples are chosen, which is after epoch 10."]
 
 
 @pytest.mark.parametrize("wrong", [{"first": 0}, {"second": -1}, {"third": -1}, {"refine_lr": 0}])

@@ -238,7 +238,7 @@ def test_a_run_that_ends_before_samples_are_chosen_is_told(bench: Callable[..., 
     b = bench(strategy, epochs=10)
     b.ctx.report = said.append
     strategy.setup(b.ctx)
-    assert said == ["pes_semi: 10 epochs end before samples are chosen, which is after epoch 10."]
+    assert said == ["pes_semi: the run ends before samples are chosen, which is after epoch 10."]
 
 
 def test_other_losses_are_refused() -> None:

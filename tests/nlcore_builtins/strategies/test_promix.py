@@ -314,7 +314,7 @@ def test_a_warm_up_as_long_as_the_run_is_said(bench: Callable[..., Any]) -> None
     bench(ProMix(warm_up=9), report=lines.append)
     assert lines == []
     bench(ProMix(warm_up=10), report=lines.append)
-    assert lines == ["promix: 10 epochs are all warm-up; it never selects samples."]
+    assert lines == ["promix: the run ends within its warm-up (--strategy.warm_up); it never selects samples."]
 
 
 def test_other_losses_are_refused() -> None:

@@ -227,4 +227,4 @@ def test_it_refuses_losses_that_correct_labels_themselves() -> None:
 def test_it_reports_a_warm_up_that_is_all_of_the_run(bench: Callable[..., Any], epochs: int, said: int) -> None:
     lines: list[str] = []
     bench(TRevision(), epochs=epochs, report=lines.append)
-    assert len([line for line in lines if "all warm-up" in line]) == said
+    assert len([line for line in lines if "within its warm-up" in line]) == said

@@ -316,7 +316,7 @@ def test_a_warm_up_as_long_as_the_run_is_said(bench: Callable[..., Any]) -> None
     bench(Unicon(warm_up=9), report=lines.append)
     assert lines == []
     bench(Unicon(warm_up=10), report=lines.append)
-    assert lines == ["unicon: 10 epochs are all warm-up; it never divides the samples."]
+    assert lines == ["unicon: the run ends within its warm-up (--strategy.warm_up); it never divides the samples."]
 
 
 def test_other_losses_are_refused() -> None:
