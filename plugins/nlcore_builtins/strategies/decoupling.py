@@ -49,9 +49,7 @@ class Decoupling:
         self.losses = [ctx.loss(network) for network in self.networks]
         self.optimizers = [ctx.optimizer(*pair) for pair in zip(self.networks, self.losses, strict=True)]
         if self.warm_up >= ctx.epochs:
-            ctx.report(
-                "decoupling: the run ends within its warm-up (--strategy.warm_up); it learns from all samples throughout"
-            )
+            ctx.report("decoupling: the run ends within its warm-up (--strategy.warm_up); it learns from all samples")
 
     def begin_epoch(self, epoch: int) -> None:
         """Set the phase."""
