@@ -30,11 +30,11 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from nlcore.errors import RunError, UserError
 from nlcore.rundir.model_file import NAME, ModelFile
-from nlcore.runs.export_formats import READERS, SUFFIXES, WRITERS, Images, Probabilities, check_installed
+from nlcore.runs.export_formats import READERS, SUFFIXES, WRITERS, Images, Probabilities, check_ending, check_installed
 from nlcore.runs.model import TrainedModel
 
 LARGEST = 1e-4  # difference of a probability from nl predict's
-_COUNT = 5  # images to compare with, of each size
+_COUNT = 8  # images to compare with, of each size
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 
 
@@ -46,7 +46,7 @@ class Exported:
     Attributes:
         path: of the file.
         any_size: whether it takes images of other sizes than the model's.
-        difference: the largest one of a probability from nl predict's, on random images.
+        difference: the largest one of a probability from nl predict's, on images from one colour to noise.
         checked_with: what read the file and computed.
 
     """
@@ -91,15 +91,17 @@ def export_model(
         say: is told what is done now.
 
     Raises:
-        UserError: a package that the format needs is missing, or the network decides in Python what to compute.
+        UserError: a package that the format needs is missing, the file's name is another format's, or the network
+            decides in Python what to compute.
         RunError: the file's predictions are not the model's; it is not written.
 
     """
     about = ModelFile.read(folder / NAME)
     check_installed(to)
+    check_ending(to, path)
     whole, images = FromPixels(model, about).eval(), _random(model.image_shape)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp{SUFFIXES[to]}")
-    with _quietly(), torch.no_grad():
+    with _quietly(), torch.no_grad(), _without_gradients(whole):
         try:
             _check_writable(beside, path)
             say("finding the graph, for images of any size")
@@ -202,14 +204,38 @@ def _difference(model: TrainedModel, compute: Callable[[Images], Probabilities],
     sizes = [(height, width), *([_other_size(height, width)] if any_size else [])]
     found = []
     for size in sizes:
-        images = rng.integers(0, 256, (_COUNT, *size, channels), np.uint8)
+        images = _of_all_contrasts(rng, (_COUNT, *size, channels))
         for some in (images, images[:1]):
             found.append(float(np.abs(compute(some) - model.predict(some)).max()))
     return max(found)
 
 
+def _of_all_contrasts(rng: np.random.Generator, shape: tuple[int, int, int, int]) -> Images:
+    """
+    Return images from one colour to noise, uint8 (N, H, W, C).
+
+    Of noise alone, many networks are so sure that whatever is done to its pixels changes no probability.
+    """
+    contrast = np.linspace(0.05, 1, shape[0])[:, None, None, None]
+    colour = rng.uniform(0, 255, (shape[0], 1, 1, shape[-1]))
+    mixed: Images = ((1 - contrast) * colour + contrast * rng.uniform(0, 256, shape)).astype(np.uint8)
+    return mixed
+
+
 def _other_size(height: int, width: int) -> tuple[int, int]:
     return height + max(2, height // 2), width + max(1, width // 4)
+
+
+@contextlib.contextmanager
+def _without_gradients(whole: nn.Module) -> Iterator[None]:
+    """Write tensors that ask for no gradients: who uses the file need not know of them."""
+    asking = [tensor for tensor in whole.parameters() if tensor.requires_grad]
+    whole.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for tensor in asking:
+            tensor.requires_grad_(True)
 
 
 @contextlib.contextmanager

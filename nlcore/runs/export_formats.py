@@ -44,6 +44,22 @@ def check_installed(to: str) -> None:
         raise UserError(f"ONNX needs {' and '.join(missing)}: pip install 'nlcore[onnx]'")
 
 
+def check_ending(to: str, path: Path) -> None:
+    """
+    Check that a file is not named as those of another format are.
+
+    Raises:
+        UserError: it is.
+
+    """
+    other = next((name for name, suffix in SUFFIXES.items() if suffix == path.suffix.lower() and name != to), None)
+    if other is not None:
+        raise UserError(
+            f"{path.name} is the name of a file for {other}, and --to is {to}: call it {path.stem}{SUFFIXES[to]}, or "
+            f"give --to {other}."
+        )
+
+
 def _write_onnx(program: ExportedProgram, whole: nn.Module, images: Tensor, described: str, path: Path) -> None:
     written = torch.onnx.export(
         program, dynamo=True, verbose=False, input_names=["images"], output_names=["probabilities"]

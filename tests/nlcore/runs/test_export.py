@@ -16,18 +16,19 @@ from helpers import install_plugin, plugin_source
 from numpy.typing import NDArray
 
 import nlcore
-from nlcore.runs.export import Exported, export_model
-from nlcore.runs.export_formats import ENTRY, SUFFIXES, check_installed
+from nlcore.runs.export import Exported, FromPixels, export_model
+from nlcore.runs.export_formats import ENTRY, SUFFIXES, check_ending, check_installed
 
 PLUGIN = plugin_source(
     nl_architectures={
         "branching": "test_export_networks:Branching",
+        "sure": "test_export_networks:Sure",
         "flat": "helpers:LinearArchitecture",
         "unlike": "test_export_networks:Unlike",
     }
 )
 
-#: Networks of which one asks for a value, and one draws anew each time.
+#: Networks of which one asks for a value, one draws anew each time, and one is sure of whatever has some contrast.
 NETWORKS = """
 from dataclasses import dataclass
 import torch
@@ -42,6 +43,16 @@ class BranchingNet(Net):
 class UnlikeNet(Net):
     def forward(self, x):
         return super().forward(x + torch.randn_like(x))
+
+class SureNet(Net):
+    def forward(self, x):
+        first = 300 * (x.flatten(1).std(1, keepdim=True) - 0.1)
+        return super().forward(x) * 1e-3 + torch.nn.functional.pad(first, (0, self.head.out_features - 1))
+
+@dataclass(frozen=True)
+class Sure:
+    def build(self, num_classes, image_shape):
+        return SureNet(num_classes, image_shape[0], 8, 0.1)
 
 @dataclass(frozen=True)
 class Branching:
@@ -178,6 +189,46 @@ def test_a_file_that_predicts_something_else_is_not_kept(trained: Trained) -> No
         exported(run, "torch_export")
     assert [path.name for path in Path().glob("*model*")] == ["model.pt2"]
     assert Path("model.pt2").read_bytes() == b"an older one"
+
+
+@pytest.mark.slow
+def test_another_normalisation_is_seen_where_a_network_is_sure_of_noise(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trained(architecture="sure")
+    assert nlcore.load(run).predict(random_images(5))[:, 0].min() == 1
+    make = FromPixels.__init__
+
+    def halved(self: FromPixels, *given: Any) -> None:
+        make(self, *given)
+        self.scale.mul_(0.5)
+
+    assert exported(run, "torch_export").difference < 1e-4
+    Path("model.pt2").unlink()
+    monkeypatch.setattr(FromPixels, "__init__", halved)
+    with pytest.raises(nlcore.RunError, match="differ by up to"):
+        exported(run, "torch_export")
+    assert not Path("model.pt2").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("to", ["torch_export", "torchscript"])
+def test_a_file_of_torch_asks_for_no_gradients(to: str, trained: Trained) -> None:
+    run = trained()
+    model = nlcore.load(run)
+    asking = [tensor.requires_grad for network in model.networks.values() for tensor in network.parameters()]
+    images = torch.from_numpy(random_images(2))
+    path = export_model(model, run, to, Path(f"model{SUFFIXES[to]}")).path
+    read: Any = torch.export.load(path).module() if to == "torch_export" else torch.jit.load(str(path))  # type: ignore[no-untyped-call]
+    assert read(images).numpy().shape == (2, len(model.classes))
+    assert asking == [tensor.requires_grad for network in model.networks.values() for tensor in network.parameters()]
+
+
+@pytest.mark.parametrize(("to", "name"), [("torchscript", "a.onnx"), ("onnx", "a.pt2"), ("torch_export", "a.PT")])
+def test_a_name_that_is_another_format_s_is_refused(to: str, name: str, tmp_path: Path) -> None:
+    with pytest.raises(nlcore.UserError, match=rf"call it a\{SUFFIXES[to]}, or give --to"):
+        check_ending(to, tmp_path / name)
+    check_ending(to, tmp_path / "a.model")
 
 
 def test_what_is_missing_for_onnx_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
