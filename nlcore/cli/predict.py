@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -159,8 +160,9 @@ def _listed(table: Path) -> list[Path]:
 def _from_stdin() -> Iterator[Path]:
     """Yield the paths that stdin lists, a folder's images in its place; what is not there is told in its turn."""
     named = False
-    for line in sys.stdin.buffer:
-        name = os.fsdecode(line.rstrip(b"\r\n"))
+    for number, line in enumerate(sys.stdin.buffer):
+        start = b"" if number else codecs.BOM_UTF8  # as Windows' editors begin a file
+        name = os.fsdecode(line.removeprefix(start).rstrip(b"\r\n"))
         if name:
             named = True
             path = Path(name)

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from nlcore import UserError, parameter
 from nlcore.contracts import Data, DatasetContext
-from nlcore.toolbox import IMAGE_SUFFIXES, printable
+from nlcore.toolbox import IMAGE_SUFFIXES, printable, read_text
 from nlcore_builtins.datasets.decoding import Item
 from nlcore_builtins.datasets.own import OwnImages
 from nlcore_builtins.datasets.parquet import matching
@@ -104,7 +104,7 @@ class WebDataset(OwnImages):
     def _label(self, file: InTar, names: Sequence[str]) -> str:
         """Return the name of a sample's class; text in .json stays as it stands."""
         try:
-            content = file.content().decode() if file.size <= LONGEST else ""
+            content = file.content().decode("utf-8-sig") if file.size <= LONGEST else ""
             if file.name.endswith(".json"):
                 value = json.loads(content)
                 value = value[self.label_key] if isinstance(value, dict) else value
@@ -161,7 +161,7 @@ def _samples(shard: Path) -> tuple[dict[str, InTar], dict[str, InTar]]:
 
 def _names(path: Path) -> list[str]:
     try:
-        names = [line.strip() for line in path.read_text(encoding="utf-8").rstrip().splitlines()]
+        names = [line.strip() for line in read_text(path).rstrip().splitlines()]
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as text: {getattr(error, 'strerror', error)}.") from None
     if not names or not all(names) or len(set(names)) < len(names):

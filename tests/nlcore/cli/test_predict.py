@@ -57,6 +57,8 @@ def test_files_come_from_folders_tables_and_stdin(nl: Any, photos: Path, monkeyp
     assert nl("predict", "mine", "photos/list.csv").out == whole
     from_stdin(monkeypatch, b"photos/a.png\nphotos/b.png\r\n\nphotos/c d.png\nphotos/deep")
     assert nl("predict", "mine", "-").out == whole
+    from_stdin(monkeypatch, b"\xef\xbb\xbfphotos\r\n")
+    assert nl("predict", "mine", "-").out == whole
 
 
 @pytest.mark.slow

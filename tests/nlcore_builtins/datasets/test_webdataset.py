@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import io
 import json
@@ -106,6 +107,24 @@ def test_labels_may_be_text_or_have_names(tmp_path: Path) -> None:
         for one, label in zip(named.train.ids, named.train.labels, strict=True)
     }
     assert all(name == ("zebra", "ant")[number % 2] for number, name in numbers.items())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("ending", ["cls", "json"])
+def test_names_from_an_editor_that_begins_files_with_a_mark(encoding: str, ending: str, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_bytes("zebra\r\nant\r\n".encode(encoding))
+    files = samples(0, 4, ending)
+    data = load(write(tmp_path / "a.tar", files), classes=str(tmp_path / "names.txt"))
+    assert data.classes == ("zebra", "ant")
+
+
+@pytest.mark.parametrize("ending", ["cls", "json"])
+def test_labels_from_an_editor_that_begins_files_with_a_mark(ending: str, tmp_path: Path) -> None:
+    files = {
+        name: codecs.BOM_UTF8 + content if name.endswith(ending) else content
+        for name, content in samples(0, 4, ending).items()
+    }
+    assert load(write(tmp_path / "a.tar", files)).classes == ("0", "1")
 
 
 @pytest.mark.parametrize(
