@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import click
 
 from nlcore.data.image_files import IMAGE_SUFFIXES, list_images
-from nlcore.data.tables import read_table
+from nlcore.data.tables import path_in_table, read_table, refuse_missing
 from nlcore.errors import ParameterError, UserError, plural
 from nlcore.rundir.find import find_model
 
@@ -148,13 +148,11 @@ def _files(path: Path) -> Iterable[Path]:
 
 def _listed(table: Path) -> list[Path]:
     """Return the images that a CSV lists."""
-    rows = read_table(table, ["path"], "Name another one.")
+    rows = read_table(table, ["path"], "Name another one.", spaced=True)
     if not rows:
         raise UserError(f"{table} lists no images: it has no line after the first.")
-    empty = [where for where, row in rows if not row["path"].strip()]
-    if empty:
-        raise UserError(f"{table}, {empty[0]}: the path is missing.")
-    return [table.parent / row["path"] for _, row in rows]
+    refuse_missing(table, "path", [(where.removeprefix("line "), row["path"]) for where, row in rows])
+    return [table.parent / path_in_table(table, row["path"]) for _, row in rows]
 
 
 def _from_stdin() -> Iterator[Path]:

@@ -108,10 +108,11 @@ def evaluate_files(
         shown: how many mistakes are kept.
 
     Raises:
-        UserError: no such place, no images that can be read, or classes that the model does not know.
+        UserError: no such place, no images that can be read, a table that lacks a path or a label, or classes that the
+            model does not know.
 
     """
-    files = labelled_files(place)
+    files = labelled_files(place, model.classes)
     numbers = _numbers(model.classes, [name for _, name in files], str(place))
     labels = dict(zip((path for path, _ in files), numbers, strict=True))
     paths: list[Path] = []

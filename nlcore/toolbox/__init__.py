@@ -51,11 +51,13 @@ __all__ = [
     "mixup_pairs_within",
     "neg_entropy",
     "noise_posterior",
+    "path_in_table",
     "printable",
     "prior_penalty",
     "rampup",
     "read_image",
     "read_text",
+    "refuse_missing",
     "repeated",
     "sharpen",
     "show_value",
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
     )
     from nlcore.data.image_warnings import collected_warnings, dropped_warnings
     from nlcore.data.stores import as_store
+    from nlcore.data.tables import path_in_table, refuse_missing
     from nlcore.errors import did_you_mean
     from nlcore.parameters import show_value
     from nlcore.textfiles import read_text
@@ -110,9 +113,11 @@ else:
         "list_images": "nlcore.data.image_files",
         "margin_and_other": "nlcore.audits.predictions",
         "noise_posterior": "nlcore.audits.noise_model",
+        "path_in_table": "nlcore.data.tables",
         "printable": "nlcore.data.image_files",
         "read_image": "nlcore.data.image_files",
         "read_text": "nlcore.textfiles",
+        "refuse_missing": "nlcore.data.tables",
         "show_value": "nlcore.parameters",
         "visible": "nlcore.data.image_files",
     }

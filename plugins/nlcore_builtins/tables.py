@@ -20,9 +20,6 @@ from nlcore.toolbox import read_text
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 SHOWN = 10  # of a list of mistakes
 
-#: What tools write where a value is missing; a class may well be called none.
-MISSING = frozenset(["NaN", "nan", "NAN", "NA", "N/A", "n/a", "<NA>", "#N/A", "None", "NULL", "null", "NaT"])
-
 
 class Row(NamedTuple):
     """The fields of a row, without the spaces around them, and the line that it begins in, from 1."""
@@ -65,28 +62,6 @@ def read_rows(path: Path, separator: str | None = None) -> tuple[list[Row], str]
             f"{SEPARATORS.get(used, repr(used))}; put one that holds it into double quotes."
         )
     return rows, used
-
-
-def refuse_missing(path: Path, what: str, values: Sequence[tuple[int, str]], where: str = "line") -> None:
-    """
-    Check that no value of a column is missing.
-
-    Args:
-        path: the file.
-        what: what the values are, in a word.
-        values: each with its line.
-        where: what the numbers count.
-
-    Raises:
-        UserError: some are, by their lines.
-
-    """
-    missing = [f"{where} {line} ({value or 'empty'})" for line, value in values if not value or value in MISSING]
-    if missing:
-        raise UserError(
-            f"{path}: there is no {what} in {shorten(missing)}. Fill it in or remove the {where}; what is really "
-            "called so needs another name."
-        )
 
 
 def shorten(words: Sequence[str], separator: str = ", ") -> str:

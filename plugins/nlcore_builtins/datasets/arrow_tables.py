@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from nlcore import UserError
-from nlcore.toolbox import ImageFile, UnreadableError
+from nlcore.toolbox import ImageFile, UnreadableError, refuse_missing
 from nlcore_builtins.datasets.decoding import Item
-from nlcore_builtins.tables import refuse_missing, shorten
+from nlcore_builtins.tables import shorten
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,16 +10,16 @@ Paths are relative to the CSV's folder. Other columns are passed over. Labels ar
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from nlcore import UserError, parameter
 from nlcore.contracts import Data, DatasetContext
+from nlcore.toolbox import path_in_table, refuse_missing
 from nlcore_builtins.datasets.decoding import Item
 from nlcore_builtins.datasets.own import OwnImages
-from nlcore_builtins.tables import SEPARATORS, Row, read_rows, refuse_missing, shorten
+from nlcore_builtins.tables import SEPARATORS, Row, read_rows, shorten
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,11 @@ class CsvTable(OwnImages):
             raise UserError(f"{table} lists no images: it has no line after the first.")
         refuse_missing(table, "path", [(row.line, row.fields[paths]) for row in rows])
         refuse_missing(table, "label", [(row.line, row.fields[labels]) for row in rows])
-        items = [_item(table.parent, row.fields[paths], row.fields[labels]) for row in rows]
+        named = [path_in_table(table, row.fields[paths]) for row in rows]
+        items = [
+            Item(table.parent / path, path.as_posix(), row.fields[labels])
+            for path, row in zip(named, rows, strict=True)
+        ]
         _check_unique(table, items, rows)
         turned = sum("\\" in row.fields[paths] and "\\" not in item.id for row, item in zip(rows, items, strict=True))
         if turned:
@@ -122,13 +126,6 @@ def _column(table: Path, columns: Sequence[str], name: str, option: str) -> int:
             f"with --dataset.{option} NAME; --dataset.separator says what stands between fields."
         )
     return found[0]
-
-
-def _item(folder: Path, path: str, label: str) -> Item:
-    """Return an image of the table; backslashes of Windows are read as slashes where there is no file otherwise."""
-    if "\\" in path and not os.path.exists(folder / path):
-        path = path.replace("\\", "/")
-    return Item(folder / path, PurePath(path).as_posix(), label)
 
 
 def _check_unique(table: Path, items: Sequence[Item], rows: Sequence[Row]) -> None:

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nlcore import UserError
-from nlcore.toolbox import read_text
-from nlcore_builtins.tables import read_rows, refuse_missing, shorten
+from nlcore.toolbox import read_text, refuse_missing
+from nlcore_builtins.tables import read_rows, shorten
 
 #: What the columns of a table are called, the first that is there.
 ID_COLUMNS = ("id", "path", "file", "filename", "image", "index")

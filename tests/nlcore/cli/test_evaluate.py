@@ -186,7 +186,7 @@ def test_bad_input_ends_with_a_sentence(nl: Any, mine: nlcore.Result) -> None:
         (("mine", "none"), "none holds no images in folders of classes"),
         (("mine", "torn"), "None of the images of torn can be read"),
         (("mine", "nowhere"), "There is no folder nowhere."),
-        (("mine", "labels.csv"), "labels.csv, line 2: the path or the label is missing"),
+        (("mine", "labels.csv"), "labels.csv: there is no label in line 2 (empty)"),
         (("mine", "new", "--dataset", "digits"), "a folder or a dataset"),
         (("mine", "--dataset", "digits"), "has classes that the model does not know: 0, 1, 2, 3, 4 and 5 more"),
         (("mine", "--dataset", "digit"), "Did you mean 'digits'?"),

@@ -55,6 +55,8 @@ def test_files_come_from_folders_tables_and_stdin(nl: Any, photos: Path, monkeyp
     ]  # fmt: skip
     (photos / "list.csv").write_text("label;path\nx;a.png\n;b.png\n1;c d.png\n1;deep/e.png\n")
     assert nl("predict", "mine", "photos/list.csv").out == whole
+    (photos / "list.csv").write_text("label|path\nx| a.png \n|b.png\n1| c d.png\n1|deep\\e.png\n")
+    assert nl("predict", "mine", "photos/list.csv").out == whole
     from_stdin(monkeypatch, b"photos/a.png\nphotos/b.png\r\n\nphotos/c d.png\nphotos/deep")
     assert nl("predict", "mine", "-").out == whole
     from_stdin(monkeypatch, b"\xef\xbb\xbfphotos\r\n")
@@ -107,7 +109,7 @@ def test_wrong_words_end_with_a_sentence(nl: Any, photos: Path) -> None:
         (("photos", "--json", "--format", "csv"), "--json goes with --format json alone"),
         (("empty.csv",), "empty.csv lists no images"),
         (("other.csv",), "the first line must name the column path"),
-        (("gap.csv",), "gap.csv, line 3: the path is missing"),
+        (("gap.csv",), "gap.csv: there is no path in line 3 (empty)"),
     ):
         done = nl("predict", "mine", *words)
         assert (done.code, done.out) == (2, "")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from nlcore_builtins.datasets.csv_table import CsvTable
 
 from nlcore import UserError
+from nlcore.contracts import DatasetContext
 from nlcore.data.labelled_files import labelled_files
 
 
@@ -28,10 +30,42 @@ def test_a_table_lists_paths_relative_to_its_folder() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "path,label\nin\\1.jpg,cat\nin\\2.jpg,a dog\n",
+        "path|label\nin/1.jpg|cat\nin/2.jpg|a dog\n",
+        "path , label\n in/1.jpg , cat \nin/2.jpg,a dog\n",
+        '"path", "label"\r\n"in/1.jpg", "cat"\r\n"in/2.jpg", "a dog"\r\n',
+        "\n,\npath,label\n\nin/1.jpg,cat\nin/2.jpg,a dog\n",
+    ],
+    ids=["backslashes", "bars", "spaces", "spaces and quotes", "empty lines before"],
+)
+def test_a_table_is_read_as_the_dataset_csv_reads_it(text: str) -> None:
+    touch("new/in/1.jpg", "new/in/2.jpg")
+    Path("new/table.csv").write_text(text, newline="")
+    assert labelled_files(Path("new/table.csv")) == [(Path("new/in/1.jpg"), "cat"), (Path("new/in/2.jpg"), "a dog")]
+    files = CsvTable(train="new/table.csv").files(DatasetContext(Path()))
+    assert [*files] == [Path("new/table.csv"), Path("new/in/1.jpg"), Path("new/in/2.jpg")]
+
+
+def test_a_file_whose_name_has_a_backslash_is_found() -> None:
+    touch("a\\b.jpg")
+    Path("table.csv").write_text("path,label\na\\b.jpg,cat\n")
+    assert labelled_files(Path("table.csv")) == [(Path("a\\b.jpg"), "cat")]
+
+
+def test_a_class_that_is_there_may_be_called_as_what_is_missing() -> None:
+    Path("table.csv").write_text("path,label\n1.jpg,NA\n")
+    assert labelled_files(Path("table.csv"), ("NA", "cat")) == [(Path("1.jpg"), "NA")]
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("path,label\n", "lists no images"),
-        ("path,label\n1.jpg,\n", "line 2: the path or the label is missing"),
+        ("path,label\n1.jpg,\n", r"there is no label in line 2 \(empty\)"),
+        ("path,label\n\n1.jpg,NaN\n", r"there is no label in line 3 \(NaN\)"),
+        ("path,label\n ,cat\n", r"there is no path in line 2 \(empty\)"),
         ("path,label\n1.jpg,cat\n1.jpg,dog\n", "line 3: 1.jpg stands there twice"),
         ("path,class\n1.jpg,cat\n", "wrong: label"),
     ],

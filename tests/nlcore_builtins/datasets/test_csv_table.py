@@ -15,7 +15,6 @@ from fuzzing import FUZZ, refused_or_read
 from hypothesis import given
 from hypothesis import strategies as some
 from nlcore_builtins.datasets.csv_table import CsvTable
-from nlcore_builtins.tables import MISSING
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -23,6 +22,7 @@ import nlcore
 from nlcore import UserError
 from nlcore.checks import dataset as checks
 from nlcore.contracts import Data, DatasetContext
+from nlcore.data.tables import MISSING
 
 
 def pixels(number: int) -> NDArray[np.uint8]:
