@@ -86,7 +86,12 @@ def evaluate(
             check_output(path, "a picture", (".png",))
     given = {"dataset": dataset, "data_dir": data_dir, "no_download": no_download or None}
     layer = {**{name: value for name, value in given.items() if value is not None}, **ctx.obj}
-    if place is not None and (labels is not None or any(name.partition(".")[0] == "dataset" for name in layer)):
+    if place is not None and labels is not None:
+        raise click.UsageError(
+            f"--labels {labels}: gives labels to a dataset's test images, by their ids. For the images of {place} list "
+            f"them in a CSV with the columns path and label, and name it in the place of {place}: nl evaluate {run} CSV"
+        )
+    if place is not None and any(name.partition(".")[0] == "dataset" for name in layer):
         raise click.UsageError("Give a folder or a dataset to measure on, not both.")
     if place is not None and not place.exists():
         raise UserError(f"There is no folder {place}.")

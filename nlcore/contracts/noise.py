@@ -41,6 +41,7 @@ class NoiseContext:
         classes: the names of the K classes.
         directory: the folder for data files.
         source: where datasets may look, for those that need another one.
+        part: of the data that the samples are, for messages: ``training`` or ``test``.
 
     """
 
@@ -49,6 +50,7 @@ class NoiseContext:
     classes: tuple[str, ...]
     directory: Path | None = None
     source: DatasetContext | None = None
+    part: str = "training"
 
 
 class NoiseModel(Protocol):

@@ -163,7 +163,7 @@ def evaluate_dataset(
         test = data.test
         store, against, clean = as_store(test.images), test.labels, test.clean
         if labels is not None:
-            context = NoiseContext(test.ids, store, tuple(data.classes), source.directory, source)
+            context = NoiseContext(test.ids, store, tuple(data.classes), source.directory, source, "test")
             other = experiment["noise"].create()
             against = other.corrupt(against.copy(), len(data.classes), np.random.default_rng(0), context)
         what = f"test set of {called(experiment['dataset'])}"

@@ -80,10 +80,11 @@ def _only_ours(path: Path, entries: Sequence[Entry], positions: dict[str, int], 
     if not entries:
         raise UserError(f"{path} holds no labels.")
     if not ours:
+        tested = data.part == "test"
+        other = "training images, which are not measured on" if tested else "test images, which keep theirs"
         raise UserError(
-            f"{path} has no label of any of the {len(positions):,} training samples: is it for another dataset, or "
-            f"for test images, which keep theirs? Its ids are {entries[0].id!r}, ..., those of the samples "
-            f"{next(iter(positions), '')!r}, ..."
+            f"{path} has no label of any of the {len(positions):,} {data.part} samples: is it for another dataset, or "
+            f"for {other}? Its ids are {entries[0].id!r}, ..., those of the samples {next(iter(positions), '')!r}, ..."
         )
     if len(ours) < len(positions):
         others = [entry.id for entry in entries if entry.id not in positions]

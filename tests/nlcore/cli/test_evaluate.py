@@ -177,6 +177,7 @@ def test_bad_input_ends_with_a_sentence(nl: Any, mine: nlcore.Result) -> None:
     Path("torn/class1").mkdir(parents=True)
     Path("torn/class1/1.png").write_text("no image")
     Path("labels.csv").write_text("path,label\nnew/class0/00.png,\n")
+    Path("ids.csv").write_text("id,label\n1000,class0\n")
     Path("alone").mkdir()
     for name in ("weights.safetensors", "model.json"):
         shutil.copy(mine.run_dir / name, Path("alone") / name)
@@ -188,6 +189,8 @@ def test_bad_input_ends_with_a_sentence(nl: Any, mine: nlcore.Result) -> None:
         (("mine", "nowhere"), "There is no folder nowhere."),
         (("mine", "labels.csv"), "labels.csv: there is no label in line 2 (empty)"),
         (("mine", "new", "--dataset", "digits"), "a folder or a dataset"),
+        (("mine", "new", "--labels", "labels.csv"), "and name it in the place of new: nl evaluate mine CSV"),
+        (("mine", "--labels", "ids.csv"), "of the 48 test samples: is it for another dataset, or for training images"),
         (("mine", "--dataset", "digits"), "has classes that the model does not know: 0, 1, 2, 3, 4 and 5 more"),
         (("mine", "--dataset", "digit"), "Did you mean 'digits'?"),
         (("mine", "--dataset.size", "3"), "size"),
