@@ -112,7 +112,7 @@ def read_weights(
         kind: what they are for.
 
     Raises:
-        UserError: unreadable, or no tensors by name.
+        UserError: unreadable, no tensors by name, or numbers among them that are not finite.
 
     """
     from safetensors.torch import load_file
@@ -128,6 +128,12 @@ def read_weights(
     tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
         raise UserError(f"{kind.setting} = {path}: holds no tensors by name.")
+    broken = [key for key, value in tensors.items() if not _is_finite(value)]
+    if broken:  # nothing would be learnt from them
+        raise UserError(
+            f"{kind.setting} = {path}: holds NaN or infinite values in {some(broken)}. Fetch it again, or give the "
+            "weights of a training that did not diverge."
+        )
     return kind(path, tensors, report)
 
 
@@ -139,6 +145,12 @@ def _torch_file(path: Path) -> Mapping[Any, Any]:
     if not isinstance(content, Mapping):
         raise _OtherContentError(f"it holds a {type(content).__name__}, not a state_dict.")
     return content
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    if not tensor.is_floating_point() or tensor.layout != torch.strided:
+        return True
+    return bool(tensor.double().isfinite().all())  # of 8 bits themselves torch does not tell
 
 
 def _but_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -25,6 +25,7 @@ from nlcore.runs.terminal import Terminal
 from nlcore.testing.same import equal
 from nlcore.training.build import build, load_data
 from nlcore.training.initial import InitialWeights, read_weights
+from nlcore.training.pretrained import PretrainedWeights
 
 
 def started(**changes: Any) -> tuple[dict[str, dict[str, Tensor]], list[str]]:
@@ -177,6 +178,26 @@ def test_a_file_that_was_cut_off_is_refused(ending: str, share: float, tmp_path:
     file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
     with pytest.raises(nlcore.UserError, match=rf"init = .*weights\.{ending}: cannot be read as weights"):
         read_weights(file, print)
+
+
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.float8_e5m2])
+def test_weights_that_are_not_finite_are_refused(dtype: torch.dtype, value: float, ending: str, tmp_path: Path) -> None:
+    file = tmp_path / f"weights.{ending}"
+    tensors = {"head.weight": torch.zeros(2, 3), "layers.0.weight": torch.tensor([1.0, value]).to(dtype)}
+    save_file(tensors, file) if ending == "safetensors" else torch.save(tensors, file)
+    for kind, setting in ((InitialWeights, "init"), (PretrainedWeights, r"architecture\.pretrained")):
+        with pytest.raises(
+            nlcore.UserError, match=rf"{setting} = .*: holds NaN or infinite values in layers\.0\.weight\."
+        ):
+            read_weights(file, print, kind)
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float16, torch.float64, torch.int64])
+def test_finite_weights_of_any_type_are_read(dtype: torch.dtype, tmp_path: Path) -> None:
+    save_file({"head.weight": torch.full((2, 3), 64).to(dtype)}, tmp_path / "weights.safetensors")
+    read_weights(tmp_path / "weights.safetensors", print)
 
 
 @FUZZ
