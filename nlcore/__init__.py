@@ -13,6 +13,7 @@ Importing nlcore does not import torch.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from nlcore.api import audit, create, dataset, load, resume, run, samples, sweep, use_plugin
@@ -34,6 +35,12 @@ else:
 
         return getattr(label_issues, name)
 
+
+# Where another program needs a core, too, a thread that waits for its team spins for about a millisecond, on the core
+# that the team's last thread needs, thousands of times a step. libgomp reads this when torch is imported; what the user
+# says of it stays.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 __all__ = [
     "NLCORE_API",

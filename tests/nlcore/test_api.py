@@ -45,6 +45,19 @@ def test_what_is_heavy_would_be_noticed() -> None:
     assert imported("import numpy, PIL") == {"numpy", "PIL"}
 
 
+@pytest.mark.parametrize(
+    ("given", "count"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")],
+)
+def test_threads_that_wait_leave_their_core_to_others(given: dict[str, str], count: str) -> None:
+    code = "import nlcore, os; print(os.environ.get('GOMP_SPINCOUNT'))"
+    rest = {key: value for key, value in os.environ.items() if key not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**rest, **given}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == count
+
+
 def test_the_package_has_what_it_says() -> None:
     assert all(hasattr(nlcore, name) for name in nlcore.__all__)
     assert {"run", "load", "create", "Result", "Component", "hookimpl", "parameter", "UserError"} <= set(nlcore.__all__)
