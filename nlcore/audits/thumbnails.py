@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlcore.data.image_files import Background, UnreadableError, read_image
+from nlcore.data.image_warnings import dropped_warnings, reading
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,7 +96,8 @@ def file_thumbnail(path: Path, background: Background = "white") -> Thumbnail:
     width, height = image_size(path)
     scale = min(1.0, LONGEST / max(width, height))
     shape = (3, max(1, round(height * scale)), max(1, round(width * scale)))
-    return thumbnail(read_image(path, shape, background))
+    with dropped_warnings:  # they were told when the images were looked at
+        return thumbnail(read_image(path, shape, background))
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -109,14 +111,15 @@ def image_size(path: Path) -> tuple[int, int]:
     from PIL import ExifTags, Image, UnidentifiedImageError
 
     try:
-        try:
-            opened = Image.open(path)
-        except UnidentifiedImageError:
-            read_image(path, (3, 1, 1))  # knows HEIC, which Pillow does afterwards
-            opened = Image.open(path)
-        with opened as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-            return image.size[::-1] if turned else image.size
+        with dropped_warnings, reading(path):
+            try:
+                opened = Image.open(path)
+            except UnidentifiedImageError:
+                read_image(path, (3, 1, 1))  # knows HEIC, which Pillow does afterwards
+                opened = Image.open(path)
+            with opened as image:
+                turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+                return image.size[::-1] if turned else image.size
     except (UnreadableError, MemoryError):
         raise
     except OSError as error:

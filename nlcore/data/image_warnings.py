@@ -14,11 +14,11 @@ _thread = threading.local()  # .path: the file that this thread reads
 @contextlib.contextmanager
 def reading(path: object) -> Iterator[None]:
     """Say which file, or image within one, this thread reads inside."""
-    _thread.path = path
+    before, _thread.path = _path(), path
     try:
         yield
     finally:
-        _thread.path = None
+        _thread.path = before
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from nlcore.contracts import Labels, Strategy
 from nlcore.data.image_files import UnreadableError, read_image
+from nlcore.data.image_warnings import dropped_warnings
 from nlcore.data.run_data import LabelledImages, TrainingData
 from nlcore.data.views import Normalise
 from nlcore.errors import UserError
@@ -155,7 +156,8 @@ class TrainedModel:
             UnreadableError: it is no image that can be read.
 
         """
-        return self._read(path, self.image_shape)
+        with dropped_warnings:  # as of a large image: it is read all the same, and what is not is said by its name
+            return self._read(path, self.image_shape)
 
     def _read_or_reason(self, path: Path) -> NDArray[np.uint8] | UnreadableError:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,17 @@ def test_whatever_the_image_the_bytes_are_few(size: tuple[int, int]) -> None:
     pixels(one)
     assert len(one.content) <= MOST_BYTES
     assert max(one.width, one.height) <= LONGEST
+
+
+def test_what_pillow_warns_of_was_told_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    warnings.simplefilter("always")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    Image.fromarray(noise(36, 30)).save(tmp_path / "large.png")
+    assert image_size(tmp_path / "large.png") == (30, 36)
+    assert file_thumbnail(tmp_path / "large.png").height == 36
+    assert not recwarn.list
 
 
 def test_a_grey_photo_stays_grey() -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from nlcore.data.image_files import read_image
-from nlcore.data.image_warnings import collected_warnings, dropped_warnings
+from nlcore.data.image_warnings import collected_warnings, dropped_warnings, reading
 
 
 @pytest.fixture
@@ -31,6 +31,13 @@ def test_warnings_are_kept_by_file_and_not_printed(large: Path, capfd: pytest.Ca
     assert list(found) == [large]
     assert "1296 pixels" in found[large]
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_that_is_read_within_the_reading_of_another_ends_it_not(large: Path) -> None:
+    with collected_warnings() as found, reading("outer"):
+        read_image(large, (3, 8, 8))
+        warnings.warn("of the outer one", UserWarning, stacklevel=1)
+    assert [*found] == [large, "outer"]
 
 
 def test_warnings_are_dropped_in_several_threads_until_the_last_is_done(

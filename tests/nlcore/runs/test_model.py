@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,20 @@ def test_files_that_are_no_images_are_named_and_left_out(model: TrainedModel, tm
     assert "more than 8 bits" in why[deep]
     with pytest.raises(nlcore.UserError, match=r"text\.png cannot be read as an image"):
         list(model.predict_files([good, text]))
+
+
+def test_of_files_that_are_read_nothing_is_warned(
+    model: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Pillow warns of large ones, without a name."""
+    warnings.simplefilter("always")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    for name in ("one.png", "two.png"):
+        Image.new("L", (36, 36)).save(tmp_path / name)
+    paths = [tmp_path / "one.png", tmp_path / "two.png"]
+    assert [path for path, _ in model.predict_files(paths)] == paths
+    assert model.read(paths[0]).shape == (8, 8, 1)
+    assert not recwarn.list
 
 
 def test_files_are_read_as_results_are_asked_for(model: TrainedModel, tmp_path: Path) -> None:
