@@ -2,8 +2,8 @@
 Protocols: presets that are a paper's setting, with the figure that was published for it.
 
 A file for each is beside this module, named METHOD-DATASET-NOISE, or METHOD-DATASET where all noise is the data's own.
-Where a paper's setting cannot be had as it was, the file says so; what a method itself does otherwise stands in its
-docstring (``nl show NAME``).
+Where a paper's setting cannot be had as it was, the file says so; what a method itself does otherwise stands on
+top of its module.
 """
 
 from __future__ import annotations
