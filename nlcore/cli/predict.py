@@ -28,6 +28,9 @@ Found: TypeAlias = tuple[Path, Sequence[tuple[str, float]]]
 
 _STDIN = Path("-")
 
+#: What would end a field or a line that is separated by tabs.
+_ESCAPED = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
 
 @click.command()
 @click.argument("run")
@@ -107,7 +110,8 @@ def _best(classes: Sequence[str], row: NDArray[np.float32], count: int) -> list[
 
 def _print_tsv(results: Iterable[Found]) -> None:
     for file, best in results:
-        click.echo("\t".join([str(file), *(cell for name, share in best for cell in (name, f"{share:.4f}"))]))
+        cells = [str(file), *(cell for name, share in best for cell in (name, f"{share:.4f}"))]
+        click.echo("\t".join(cell.translate(_ESCAPED) for cell in cells))
 
 
 def _print_csv(results: Iterable[Found], top: int) -> None:

@@ -83,6 +83,18 @@ def test_csv_and_json_hold_the_most_probable_classes(nl: Any, photos: Path) -> N
 
 
 @pytest.mark.slow
+def test_a_name_with_tabs_and_line_ends_stays_one_field(nl: Any, photos: Path) -> None:
+    strange = "photos/a\tb\nc\rd.png"
+    (photos / "a.png").rename(strange)
+    done = nl("predict", "mine", strange, "photos/b.png")
+    assert [line.split("\t")[0] for line in done.out.split("\n")] == [r"photos/a\tb\nc\rd.png", "photos/b.png", ""]
+    assert {len(line.split("\t")) for line in done.out.splitlines()} == {3}
+    rows = list(csv.reader(io.StringIO(nl("predict", "mine", strange, "--format", "csv").out, newline="")))
+    assert rows[1][0] == strange
+    assert json.loads(nl("predict", "mine", strange, "--json").out)["path"] == strange
+
+
+@pytest.mark.slow
 def test_what_a_list_names_and_is_not_there_is_told_in_its_turn(
     nl: Any, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
