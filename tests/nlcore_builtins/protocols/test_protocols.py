@@ -89,7 +89,7 @@ def test_it_cites_a_figure_with_its_source(name: str) -> None:
 
 
 #: What single settings are in the papers and their released code: a name's beginning or all of it, then their values.
-PUBLISHED = {
+PUBLISHED: dict[str, dict[str, object]] = {
     "vol_min_net-cifar100n-fine": {"loss.first": -4.5},  # main.py: T_ii is .48 for 100 classes, too
     "augdesc-cifar10-sym20": {"epochs": 300, "milestone": 150, "strategy.lambda_u": 0.0},  # presets.json
     "augdesc-cifar10-sym50": {"epochs": 300, "milestone": 150, "strategy.lambda_u": 25.0},
