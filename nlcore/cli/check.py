@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nlcore.cli.options import given_parameters
 from nlcore.errors import UserError, plural
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def check(target: str, data_dir: str | None, as_json: bool, parameters: tuple[st
     parameters given here, as in 'nl check strategy:mine --strategy.warm_up 1'. Ends with 1 where a check failed, with 0
     otherwise.
     """
-    given = _parameters(target, parameters)
+    given = given_parameters(target.partition(":")[0], target, parameters)
     if data_dir is not None:
         os.environ["NL_DATA_DIR"] = data_dir
     if target.endswith(".py"):
@@ -53,19 +54,6 @@ def check(target: str, data_dir: str | None, as_json: bool, parameters: tuple[st
         components = plural(len({outcome.component for outcome in outcomes}), "component")
         click.echo(f"{target}: {components}, {_in_words(outcomes)}")
     return 1 if _counts(outcomes)["failed"] else 0
-
-
-def _parameters(target: str, words: tuple[str, ...]) -> dict[str, object]:
-    """Return the parameters that are given for a component, by name."""
-    kind = target.partition(":")[0]
-    prefix, rest = f"--{kind}.", list(words)
-    given: dict[str, object] = {}
-    while rest:
-        word, equals, value = rest.pop(0).partition("=")
-        if not word.startswith(prefix):
-            raise click.UsageError(f"{word}: a parameter of {target} is given as {prefix}NAME VALUE.")
-        given[word.removeprefix(prefix).replace("-", "_")] = value if equals else rest.pop(0) if rest else "true"
-    return given
 
 
 def _load_file(path: Path) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from nlcore.cli.options import given_parameters
 from nlcore.host.registry import registry
 
 SHOWN_CLASSES = 20  # a matrix of more is only in the file
 
 
-@click.command()
+@click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("run")
 @click.option("--estimator", "names", multiple=True, help="one by name, may be repeated  [default: all]")
 @click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="parts, each held out once")
@@ -21,6 +22,7 @@ SHOWN_CLASSES = 20  # a matrix of more is only in the file
 @click.option("--runs-dir", default="runs", show_default=True, help="folder that RUN is looked up in")
 @click.option("--json", "as_json", is_flag=True, help="as one line of JSON on stdout")
 @click.option("--quiet", is_flag=True, help="print nothing on stderr but errors")
+@click.argument("parameters", nargs=-1, type=click.UNPROCESSED, metavar="[--estimator.PARAMETER VALUE]...")
 def estimate(
     run: str,
     names: tuple[str, ...],
@@ -30,6 +32,7 @@ def estimate(
     runs_dir: str,
     as_json: bool,
     quiet: bool,
+    parameters: tuple[str, ...],
 ) -> int:
     """
     Estimate the noise rate and the transition matrix of a run's labels, without their truth.
@@ -37,7 +40,8 @@ def estimate(
     RUN is its name as 'nl table' shows it, or its directory. Its training set is cut into parts; each is predicted by a
     network that has learnt the others, with the run's architecture and settings and cross-entropy. From these
     predictions each estimator finds its figure, under the assumption that stands beside it. They are kept as
-    estimate.json in the run's directory.
+    estimate.json in the run's directory. An estimator that is named alone takes its parameters, as in
+    'nl estimate RUN --estimator anchors --estimator.percentile 100'; 'nl show anchors' lists them.
     """
     from nlcore.rundir.find import find_run
     from nlcore.runs.estimation import estimate_run
@@ -45,7 +49,10 @@ def estimate(
 
     kind = "estimator"
     entries = [registry().find(kind, name) for name in names] or list(registry().of_kind(kind))
-    found = estimate_run(find_run(run, runs_dir), entries, folds, epochs, data_dir, Terminal(quiet))
+    given = given_parameters(kind, names[0] if names else "an estimator", parameters)
+    if given and len(entries) > 1:
+        raise click.UsageError("--estimator.PARAMETER is for one estimator: name it alone, as in --estimator anchors.")
+    found = estimate_run(find_run(run, runs_dir), entries, given, folds, epochs, data_dir, Terminal(quiet))
     if as_json:
         click.echo(json.dumps(found))
         return 0

@@ -117,3 +117,26 @@ def help_row(name: str, item: Parameter, value: object) -> tuple[str, str]:
 def with_default(text: str, value: object) -> str:
     """Return a help text with the value that holds."""
     return text if value is None else f"{text}  [{show_value(value)}]"
+
+
+def given_parameters(kind: str, whose: str, words: Sequence[str]) -> dict[str, object]:
+    """
+    Return the parameters that are given for one component, by name.
+
+    Args:
+        kind: its kind.
+        whose: what it is called in a message.
+        words: ``--KIND.NAME VALUE`` or ``--KIND.NAME=VALUE``, one after the other; without a value it is ``true``.
+
+    Raises:
+        click.UsageError: another option.
+
+    """
+    prefix, rest = f"--{kind}.", list(words)
+    given: dict[str, object] = {}
+    while rest:
+        word, equals, value = rest.pop(0).partition("=")
+        if not word.startswith(prefix):
+            raise click.UsageError(f"{word}: a parameter of {whose} is given as {prefix}NAME VALUE.")
+        given[word.removeprefix(prefix).replace("-", "_")] = value if equals else rest.pop(0) if rest else "true"
+    return given

@@ -12,6 +12,9 @@ from nlcore.host.hookspecs import KINDS, component_kinds
 from nlcore.host.registry import Entry, Registry, registry
 from nlcore.parameters import show_value
 
+#: Kinds whose parameters no command takes.
+_IN_PYTHON = ("detector",)
+
 
 @click.command()
 @click.argument("words", nargs=-1, required=True, metavar="[KIND] NAME")
@@ -36,8 +39,12 @@ def show(words: tuple[str, ...], cite: bool) -> None:
 
         click.echo()
         slot = KINDS[entry.kind].slots[0].name if KINDS[entry.kind].slots else entry.kind
-        rows = [(f"--{slot}.{i.name}", show_value(i.default), i.allowed, i.help) for i in parameters.values()]
+        option = "" if entry.kind in _IN_PYTHON else f"--{slot}."
+        rows = [(f"{option}{i.name}", show_value(i.default), i.allowed, i.help) for i in parameters.values()]
         print_table(("parameter", "default", "allowed", "meaning"), rows)
+        if not option:
+            made = f'"{entry.kind}", "{known.display_name(entry)}", {next(iter(parameters))}=...'
+            click.echo(f"\nin Python: nlcore.create({made})")
     click.echo()
     if entry.component.paper:
         click.echo(f"paper:  {entry.component.paper}")

@@ -27,7 +27,13 @@ FOLDS, ESTIMATOR = 3, "confident_joint"
 
 
 def estimate_run(
-    path: Path, entries: Sequence[Entry], folds: int, epochs: int | None, data_dir: str | None, terminal: Terminal
+    path: Path,
+    entries: Sequence[Entry],
+    given: Mapping[str, object],
+    folds: int,
+    epochs: int | None,
+    data_dir: str | None,
+    terminal: Terminal,
 ) -> dict[str, Any]:
     """
     Return what estimators find for the labels of a run, as JSON values; it is kept as ``estimate.json`` too.
@@ -35,15 +41,17 @@ def estimate_run(
     Args:
         path: the run directory.
         entries: the estimators.
+        given: parameters of theirs.
         folds: how many parts the training set is cut into.
         epochs: of the networks; None for `warm_up_epochs`.
         data_dir: where the data lie, if no longer where the run says.
         terminal: follows.
 
     Raises:
-        UserError: no run, or its data are not there.
+        UserError: no run, its data are not there, or a parameter that an estimator does not take.
 
     """
+    made = {entry: registry().create(entry.kind, registry().display_name(entry), given) for entry in entries}
     directory = RunDirectory(path)
     environment = directory.read_json("environment.json")
     places = {"data_dir": data_dir or environment["data_dir"], "runs_dir": str(path.parent), "name": path.name}
@@ -52,7 +60,7 @@ def estimate_run(
         data = load_data(experiment, terminal.line, terminal.progress_of)
         count = epochs or warm_up_epochs(len(data.train), folds, experiment.settings)
         evidence = out_of_sample(experiment, data, folds, count, terminal.progress_of)
-        estimates = [_estimated(entry, evidence) for entry in entries]
+        estimates = [_estimated(registry().display_name(entry), one, evidence) for entry, one in made.items()]
     agreement = float(np.mean(evidence.probabilities.argmax(1) == evidence.given))
     true = data.truth.train
     found = {
@@ -96,14 +104,12 @@ def estimating(
     return estimate
 
 
-def _estimated(entry: Entry, evidence: Evidence) -> dict[str, Any]:
-    known = registry()
-    component: Estimator = known.create(entry.kind, known.display_name(entry))
+def _estimated(name: str, component: Estimator, evidence: Evidence) -> dict[str, Any]:
     found: Estimate = component.estimate(evidence)
     rate = None if found.rate is None or not math.isfinite(found.rate) else float(found.rate)
     matrix = None if found.transition is None else np.asarray(found.transition).round(6).tolist()
     return {
-        "name": known.display_name(entry),
+        "name": name,
         "rate": rate,
         "transition": matrix,
         "note": found.note,

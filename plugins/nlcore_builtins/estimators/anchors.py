@@ -32,12 +32,23 @@ class Anchors:
         "calibrated; one that is too sure gives too small a rate"
     )
 
-    percentile: float = parameter(97.0, "where the anchor stands among all samples by p_i", range="[0, 100]")
+    percentile: float | None = parameter(
+        None,
+        "where the anchor stands among all samples by p_i; none: 97, or 100, the largest, for more than 33 classes",
+        range="[0, 100]",
+    )
 
     def estimate(self, evidence: Evidence) -> Estimate:
         """Return rate and matrix."""
-        T = anchor_rows(evidence.probabilities, self.percentile)
+        T = anchor_rows(evidence.probabilities, usual(self.percentile, evidence.num_classes))
         return Estimate(rate_of(T, evidence), T)
+
+
+def usual(percentile: float | None, num_classes: int) -> float:
+    """Return a percentile, the authors' where none is given: of many classes each has less than 3 % of the samples."""
+    if percentile is not None:
+        return percentile
+    return 97.0 if num_classes <= 33 else 100.0
 
 
 def anchor_rows(p: NDArray[np.float64], percentile: float) -> NDArray[np.float64]:

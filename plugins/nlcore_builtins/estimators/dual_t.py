@@ -17,7 +17,7 @@ import numpy as np
 
 from nlcore import parameter
 from nlcore.contracts import Estimate, Evidence
-from nlcore_builtins.estimators.anchors import anchor_rows, rate_of
+from nlcore_builtins.estimators.anchors import anchor_rows, rate_of, usual
 
 
 @dataclass
@@ -33,7 +33,11 @@ class DualT:
         "the rate comes out far too high"
     )
 
-    percentile: float = parameter(97.0, "where the anchor stands among all samples by p_i", range="[0, 100]")
+    percentile: float | None = parameter(
+        None,
+        "where the anchor stands among all samples by p_i; none: 97, or 100, the largest, for more than 33 classes",
+        range="[0, 100]",
+    )
 
     def estimate(self, evidence: Evidence) -> Estimate:
         """Return rate and matrix."""
@@ -42,6 +46,6 @@ class DualT:
         np.add.at(counts, (p.argmax(1), evidence.given), 1)
         never = counts.sum(1) == 0
         counts[never, never.nonzero()[0]] = 1
-        T = anchor_rows(p, self.percentile) @ (counts / counts.sum(1, keepdims=True))
+        T = anchor_rows(p, usual(self.percentile, K)) @ (counts / counts.sum(1, keepdims=True))
         note = f"{int(never.sum())} of {K} classes are never predicted" if never.any() else ""
         return Estimate(rate_of(T, evidence), T, note)

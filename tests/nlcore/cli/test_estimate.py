@@ -41,6 +41,10 @@ def test_says_what_each_estimator_finds_and_assumes(nl: Any, tiny: tuple[str, ..
         (("mine", "--estimator", "anchor"), "Did you mean 'anchors'"),
         (("mine", "--folds", "1"), "--folds"),
         (("mine", "--epochs", "0"), "--epochs"),
+        (("mine", "--estimator", "anchors", "--estimator.percent", "9"), "has no parameter 'percent'"),
+        (("mine", "--estimator", "anchors", "--estimator.percentile", "101"), "[0, 100]"),
+        (("mine", "--estimator.percentile", "100"), "name it alone"),
+        (("mine", "--fold", "2"), "--estimator.NAME VALUE"),
     ],
 )
 def test_wrong_input(nl: Any, tiny: tuple[str, ...], words: tuple[str, ...], said: str) -> None:
@@ -48,6 +52,19 @@ def test_wrong_input(nl: Any, tiny: tuple[str, ...], words: tuple[str, ...], sai
     refused = nl("estimate", *words)
     assert refused.code == 2
     assert said in refused.err
+
+
+@pytest.mark.slow
+def test_an_estimator_takes_its_parameters(nl: Any, tiny: tuple[str, ...]) -> None:
+    nl("run", *tiny, "--epochs", "1", "--name", "mine")
+
+    def rate(*words: str) -> float:
+        done = nl("estimate", "mine", "--folds", "2", "--epochs", "1", "--estimator", "agreement", *words, "--json")
+        return float(done.json["estimates"][0]["rate"])
+
+    agreed = 1 - rate()  # a = A (1 − r) + (1 − A) r / 9
+    assert rate("--estimator.accuracy", "0.9") == pytest.approx((0.9 - agreed) / (0.9 - 0.1 / 9), abs=1e-6)
+    assert rate("--estimator.accuracy=1.0") == pytest.approx(1 - agreed, abs=1e-6)
 
 
 AUTO: dict[str, Any] = {**TINY, "strategy": "co_teaching", "strategy.forget_rate": "auto", "quiet": True}

@@ -102,6 +102,19 @@ def test_agreement_is_exact_for_a_known_accuracy_and_bounds_the_rate_without(
     assert estimate("agreement", of_clean, accuracy=truly).rate == pytest.approx(known.rate, abs=0.01)
 
 
+@pytest.mark.parametrize("name", ["anchors", "dual_t"])
+@pytest.mark.parametrize(("classes", "percentile"), [(10, 97.0), (100, 100.0)])
+def test_of_many_classes_the_most_likely_sample_is_the_anchor(name: str, classes: int, percentile: float) -> None:
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.full(classes, 0.1), 1_000)
+    evidence = Evidence(rng.integers(0, classes, 1_000), p)
+    found, wanted = estimate(name, evidence).transition, estimate(name, evidence, percentile=percentile).transition
+    other = estimate(name, evidence, percentile=197.0 - percentile).transition
+    assert found is not None
+    assert np.array_equal(found, np.asarray(wanted))
+    assert not np.array_equal(found, np.asarray(other))
+
+
 def test_dual_t_is_the_anchors_times_the_counts() -> None:
     known = simulate("symmetric", 0.5, 0.9)
     counts = np.zeros((K, K))
