@@ -2,12 +2,14 @@
 The table of strategies in ``docs/strategies.md``, made from the components themselves.
 
 What a strategy costs is counted: on the conformance suite's tiny problem, with every image that goes through a network
-in its last phase, a forward and backward pass counting 1 and a forward pass alone 1/3, over the number of samples.
+in its last phase, a forward and backward pass counting 1 and a forward pass alone 1/3, over the number of samples. What
+it keeps of each image is counted there, too: of its tensors those that have an entry for each sample, or K.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import cog
@@ -27,15 +29,16 @@ def table() -> None:
     known = registry()
     losses = [known.create("loss", entry.name) for entry in known.of_kind("loss")]
     lines = [
-        "| strategy | paper | networks | views | cost | losses | opinions | captured |",
-        "|---|---|---|---|---|---|---|---|",
+        "| strategy | paper | networks | views | rate | cost | bytes an image | losses | opinions | captured |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [f"| {' | '.join(_row(entry, losses))} |" for entry in known.of_kind("strategy")]
     cog.outl("\n".join(lines))
 
 
 def _row(entry: Entry, losses: list[Any]) -> list[str]:
-    cls = registry().load(entry)
+    known = registry()
+    cls = known.load(entry)
     params = next(iter(getattr(cls, "checked_with", ({},))))
     taken = [loss for loss in losses if not refusal(loss, cls(**params))]
     run = TinyRun(cls(**params), EPOCHS)
@@ -47,7 +50,9 @@ def _row(entry: Entry, losses: list[Any]) -> list[str]:
         f"[paper]({paper})" if (paper := entry.component.paper).startswith("http") else paper,
         str(networks) + (f" and {len(run.ctx.teachers)} averages" if run.ctx.teachers else ""),
         ", ".join(views),
+        ", ".join(f"`{name}`" for name, item in known.signature(entry)[1].items() if "auto" in item.keywords),
         f"{cost:.1f}",
+        _memory(run),
         "all"
         if len(taken) == len(losses)
         else "cross_entropy"
@@ -59,6 +64,26 @@ def _row(entry: Entry, losses: list[Any]) -> list[str]:
 
 
 _OPINIONS = (("clean_probability", "which are right"), ("suggested_labels", "which label"))
+
+
+def _memory(run: TinyRun) -> str:
+    """Return how many bytes of each image are kept beside networks and losses: ``24 + 8 K``."""
+    N, K = run.ctx.num_samples, run.ctx.num_classes
+    fixed = of_class = 0
+    for tensor in _tensors(vars(run.strategy)):
+        if tensor.numel() % (N * K) == 0 and K in tensor.shape:
+            of_class += tensor.numel() // (N * K) * tensor.element_size()
+        elif N in tensor.shape:
+            fixed += tensor.numel() // N * tensor.element_size()
+    return " + ".join([str(fixed)] * bool(fixed) + [f"{of_class} K"] * bool(of_class)) or "0"
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(one)
 
 
 def _cost(run: TinyRun) -> tuple[float, list[str]]:
