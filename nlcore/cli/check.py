@@ -39,9 +39,13 @@ def check(target: str, data_dir: str | None, as_json: bool, parameters: tuple[st
         _load_file(Path(target))
     from nlcore.checks import run_checks
     from nlcore.checks.suite import find
+    from nlcore.host.registry import registry
 
+    entries = find(target)
+    if given:
+        registry().create(entries[0].kind, registry().display_name(entries[0]), given)  # a slip is one sentence
     outcomes = []
-    for entry in find(target):
+    for entry in entries:
         of_entry = run_checks([entry], given)
         outcomes += of_entry
         if not as_json:  # one by one: some take a while

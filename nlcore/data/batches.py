@@ -149,7 +149,10 @@ class TrainingBatches:
         indices = self._drawn(of.source, number, random) if of.indices is None else of.indices.cpu()
         if len(indices) and not (indices.min() >= 0 and indices.max() < count):
             kind = "training samples" if of.source == "train" else "trusted ones"
-            raise ValueError(f"Pass: indices from {indices.min()} to {indices.max()}; there are {count} {kind}.")
+            raise RunError(
+                f"The strategy asks for samples {indices.min()} to {indices.max()} (Pass.indices), and there are "
+                f"{count} {kind}, from 0 on."
+            )
         if of.shuffle:
             indices = indices[torch.randperm(len(indices), generator=random)]
         indices = indices[:number]

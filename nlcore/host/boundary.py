@@ -35,8 +35,9 @@ def attributed(entries: Iterable[Entry]) -> Iterator[None]:
         if found is None or os.environ.get("NL_STRICT", "") == "1":
             raise
         entry, method = found
+        whence = "a single file" if entry.version == "file" else f"version {entry.version}"
         raise ComponentError(
-            f"The {entry.kind} {entry.full_name} (version {entry.version}) failed in {method}: {reason(error)}."
+            f"The {entry.kind} {entry.full_name} ({whence}) failed in {method}: {reason(error).removesuffix('.')}."
         ) from error
 
 

@@ -215,7 +215,13 @@ class RunDirectory:
         return self.read_json("summary.json")
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return the rows of ``metrics.jsonl``; a torn last line does not count."""
+        """
+        Return the rows of ``metrics.jsonl``; a torn last line does not count.
+
+        Raises:
+            UserError: it is not what a run writes.
+
+        """
         path = self.path / "metrics.jsonl"
         rows = []
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
@@ -223,6 +229,8 @@ class RunDirectory:
                 rows.append(json.loads(line))
             except json.JSONDecodeError:
                 break
+        if not all(map(_is_epoch, rows)):
+            raise UserError(f"{path} is not what a run writes.")
         return rows
 
     def read_json(self, name: str) -> dict[str, Any]:
@@ -244,3 +252,10 @@ class RunDirectory:
         if not isinstance(content, dict):
             raise UserError(f"{self.path / name} is not what a run writes.")
         return content
+
+
+def _is_epoch(row: object) -> bool:
+    """Return whether this is what was measured in an epoch: its number, and numbers by name."""
+    if not isinstance(row, dict) or not isinstance(row.get("epoch"), int):
+        return False
+    return all(value is None or isinstance(value, int | float) for value in row.values())

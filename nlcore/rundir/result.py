@@ -154,7 +154,8 @@ class Result:
         never = [str(one["name"]) for one in known if one["accuracy"] == 0]
         if never:
             more = f" and {len(never) - 5} more" if len(never) > 5 else ""
-            way_out = "try --sampling balanced, or more epochs" if self.sampling == "shuffled" else "try more epochs"
+            rare = self.sampling == "shuffled" and max(counts) > 1.5 * min(counts)
+            way_out = "try --sampling balanced, or more epochs" if rare else "try more epochs"
             lines.append(f"never right: {', '.join(never[:5])}{more} (on none of their test images; {way_out})")
         return lines
 
@@ -190,7 +191,7 @@ class Result:
         return curves_figure(self.metrics, self)
 
     @classmethod
-    def read(cls, path: Path) -> Result:
+    def read(cls, path: Path | str) -> Result:
         """
         Return the result that a run directory holds.
 
@@ -198,6 +199,7 @@ class Result:
             UserError: it is no run.
 
         """
+        path = Path(path)
         summary = RunDirectory(path).summary()
         names = {item.name for item in dataclasses.fields(cls)}
         try:
@@ -206,7 +208,8 @@ class Result:
             more |= {name: tuple(summary.get(name, ())) for name in ("oracles", "per_class", "confusion")}
             result = cls(**{key: value for key, value in summary.items() if key in names} | more)
             result.lines()
-            if not (isinstance(result.epochs, int) and isinstance(result.status, str)):
+            numbers = (result.epochs, result.seed, result.noise_seed)
+            if not (all(isinstance(value, int) for value in numbers) and isinstance(result.status, str)):
                 raise TypeError
             if result.preset and not isinstance(result.preset["name"], str):
                 raise TypeError

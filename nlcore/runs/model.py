@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -109,7 +110,10 @@ class TrainedModel:
         return self._strategy.predict(images).float().softmax(1)
 
     def predict_files(
-        self, paths: Iterable[Path], unreadable: Callable[[Path, str], None] | None = None, batch_size: int = 64
+        self,
+        paths: Iterable[Path | str],
+        unreadable: Callable[[Path, str], None] | None = None,
+        batch_size: int = 64,
     ) -> Iterator[tuple[Path, NDArray[np.float32]]]:
         """
         Yield each image file with its class probabilities, float32 (K,), in the order of `paths`.
@@ -118,14 +122,16 @@ class TrainedModel:
         of files needs the memory of a few batches. Each image is converted and resized to fit the model.
 
         Args:
-            paths: the files.
+            paths: the files, any number of them.
             unreadable: is called with a file that is no readable image and the reason, and the file is left out.
             batch_size: how many are predicted together.
 
         Raises:
-            UserError: a file is no readable image, where no `unreadable` is given.
+            UserError: a file is no readable image, where no `unreadable` is given; or one path in place of several.
 
         """
+        if isinstance(paths, str | os.PathLike):
+            raise UserError(f"predict_files takes several paths: give a list, as in predict_files([{str(paths)!r}]).")
         readers = min(available_cpus(), _MOST_READERS)
         pool = ThreadPoolExecutor(readers, "read")
         with contextlib.ExitStack() as stack:
@@ -133,7 +139,7 @@ class TrainedModel:
             stack.enter_context(keeping_memory(self._device))
             named: list[Path] = []
             images: list[NDArray[np.uint8]] = []
-            for path, read in _ahead(pool, self._read_or_reason, paths, batch_size + 2 * readers):
+            for path, read in _ahead(pool, self._read_or_reason, map(Path, paths), batch_size + 2 * readers):
                 image = read.result()
                 if isinstance(image, UnreadableError):
                     if unreadable is None:

@@ -31,6 +31,7 @@ COMMON: Mapping[str, Any] = {
     "lr": 0.1,
 }
 ASYMMETRIC = {"noise": "asymmetric", "noise.rate": 0.4}
+GJS_VIEWS = {"augmentation": "crop_flip+randaugment+cutout", "augmentation.n": 1, "augmentation.m": 3}  # the authors'
 ADAM = {"optimizer": "adam", "lr": 1e-3}
 
 
@@ -70,6 +71,18 @@ def _above(name: str, points: int, settings: Mapping[str, Any]) -> Gate:
         f"last ≥ that of {name} + {points} points",
         lambda own, others: own["last"] >= others[name]["last"] + points / 100,
         (name,),
+    )
+
+
+def _robust(settings: Mapping[str, Any]) -> Gate:
+    return Gate(
+        settings,
+        "best ≥ that of cross_entropy + 1 point, last ≥ its last + 5 points",
+        lambda own, others: (
+            own["best"] >= others["cross_entropy"]["best"] + 0.01
+            and own["last"] >= others["cross_entropy"]["last"] + 0.05
+        ),
+        ("cross_entropy",),
     )
 
 
@@ -121,11 +134,11 @@ GATES: Mapping[str, Gate] = {
         ("mixup",),
     ),
     "co_teaching": _above("cross_entropy", 10, {**COMMON, "strategy": "co_teaching", **ADAM}),
-    "co_teaching_plus": _pair(short("co_teaching_plus-cifar10-sym50", 300, 100)),
+    "co_teaching_plus": _pair({**short("co_teaching_plus-cifar10-sym50", 300, 100), **ADAM}),
     "jocor": _pair({**COMMON, "strategy": "jocor", **ADAM}),
-    "sam": _above("cross_entropy", 5, {**COMMON, "optimizer": "sam"}),
-    "ncr": _above("cross_entropy", 5, {**COMMON, "strategy": "ncr"}),
-    "gjs": _above("cross_entropy", 5, {**COMMON, "loss": "gjs"}),
+    "sam": _robust({**COMMON, "optimizer": "sam"}),
+    "ncr": _robust({**COMMON, "strategy": "ncr"}),
+    "gjs": _robust({**COMMON, "loss": "gjs", **GJS_VIEWS}),
     "cross_entropy-asym40": Gate(
         {**COMMON, **ASYMMETRIC}, "last ≤ best − 2 points", lambda own, others: own["last"] <= own["best"] - 0.02
     ),

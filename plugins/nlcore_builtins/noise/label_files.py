@@ -68,7 +68,10 @@ def _read_npz(path: Path, classes: Sequence[str], ids: Collection[str]) -> list[
         raise UserError(f"{path} cannot be read as a run's labels (ids and given): {error}.") from None
     fits = samples.ndim == 1 and samples.shape == given.shape
     if not fits or samples.dtype.kind not in "iuU" or given.dtype.kind not in "iuU":
-        raise UserError(f"{path}: ids and given do not fit each other.")
+        raise UserError(
+            f"{path}: ids and given must be of the same length, and whole numbers or text; these are {samples.dtype} "
+            f"of shape {samples.shape} and {given.dtype} of shape {given.shape}."
+        )
     if theirs != tuple(classes):
         raise UserError(
             f"{path} holds labels of other classes ({shorten([*map(str, theirs)])}): is it for another dataset?"
@@ -102,7 +105,7 @@ def _read_csv(path: Path, classes: Sequence[str], ids: Collection[str]) -> list[
 
 def _read_json(path: Path, classes: Sequence[str], ids: Collection[str]) -> list[Entry]:
     try:
-        content: Any = json.loads(read_text(path))
+        content: Any = json.loads(read_text(path), object_pairs_hook=_without_repeats)
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be read as JSON: {error}.") from None
     pairs = (
@@ -113,7 +116,27 @@ def _read_json(path: Path, classes: Sequence[str], ids: Collection[str]) -> list
             f"{path}: expected a list of labels, one for each training image, or an object of labels by id. Labels are "
             "whole numbers or names of classes."
         )
+    if isinstance(content, list):
+        _reaches_all(path, len(content), ids)
     return [Entry(f"label of {sample!r}", _known(str(sample), ids), label) for sample, label in pairs]
+
+
+def _reaches_all(path: Path, count: int, ids: Collection[str]) -> None:
+    """Check that a list has a label for each image of the data set, not for these samples alone: positions are ids."""
+    last = max((int(sample) for sample in ids if sample.isdecimal()), default=-1)
+    if count <= last:
+        raise UserError(
+            f"{path}: a list has a label for every image of the data set in its own order, here up to number {last:,}, "
+            f'and this one has {count:,}. Give labels by id: {{"{last}": 0}}, or a CSV with the columns id and label.'
+        )
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the id {next(name for name in names if names.count(name) > 1)!r} appears twice")
+    return found
 
 
 def _known(sample: str, ids: Collection[str]) -> str:

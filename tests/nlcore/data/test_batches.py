@@ -18,6 +18,7 @@ from nlcore.contracts import Batch, Pass, StrategyContext
 from nlcore.data.batches import TrainingBatches
 from nlcore.data.run_data import RunData
 from nlcore.data.views import View
+from nlcore.errors import RunError
 from nlcore.host.registry import registry
 
 CPU = torch.device("cpu")
@@ -265,7 +266,7 @@ def test_no_view_of_another_name_is_known() -> None:
 
 @pytest.mark.parametrize("wrong", [-1, 40])
 def test_a_position_that_is_none_is_refused(wrong: int) -> None:
-    with pytest.raises(ValueError, match=r"indices from .* to .*; there are 40 training samples"):
+    with pytest.raises(RunError, match=r"asks for samples .* to .*, and there are 40 training samples"):
         list(make_batches(40).iterate(Pass(indices=torch.tensor([3, wrong])), 1, "0"))
 
 

@@ -107,6 +107,28 @@ def test_balancing_classes_is_no_advice_where_they_are_balanced_or_the_method_ch
     assert "never right: b (on none of their test images; try more epochs)" in Result.read(tmp_path).lines()
 
 
+def test_more_epochs_are_the_advice_where_classes_are_of_one_size(tmp_path: Path) -> None:
+    classes = per_class(("a", "b"), np.array([[4, 1], [4, 0]]))
+    lines = made(tmp_path, per_class=classes).lines()
+    assert "never right: b (on none of their test images; try more epochs)" in lines
+
+
+@pytest.mark.parametrize("key", ["seed", "noise_seed", "epochs"])
+def test_a_summary_without_a_number_is_not_what_a_run_writes(key: str, tmp_path: Path) -> None:
+    RunDirectory(tmp_path).write_json("summary.json", {**made(tmp_path).to_json(), key: None})
+    with pytest.raises(nlcore.UserError, match="is not what a run writes"):
+        Result.read(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "row", ['{"epoch": "a", "test_accuracy": 0.5}', '{"epoch": 1, "test_accuracy": "b"}', "[]", "3"]
+)
+def test_metrics_that_no_run_writes_are_refused(row: str, tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text(f'{{"epoch": 1, "test_accuracy": 0.5}}\n{row}\n')
+    with pytest.raises(nlcore.UserError, match="is not what a run writes"):
+        RunDirectory(tmp_path).metrics()
+
+
 def test_the_components_stand_beside_the_rest_in_json(tmp_path: Path) -> None:
     content = made(tmp_path).to_json()
     assert (content["loss"], content["dataset"]) == ("l", "d")

@@ -210,6 +210,15 @@ def test_files_of_another_size_are_resized(model: TrainedModel, tmp_path: Path) 
     )
 
 
+def test_paths_may_be_text(model: TrainedModel, tmp_path: Path) -> None:
+    Image.new("L", (8, 8), 128).save(tmp_path / "one.png")
+    ((path, found),) = model.predict_files([str(tmp_path / "one.png")])
+    assert path == tmp_path / "one.png"
+    np.testing.assert_allclose(found[None], model.predict(np.full((1, 8, 8, 1), 128, np.uint8)), atol=1e-6)
+    with pytest.raises(nlcore.UserError, match="takes several paths"):
+        next(model.predict_files(str(path)))
+
+
 def test_files_that_are_no_images_are_named_and_left_out(model: TrainedModel, tmp_path: Path) -> None:
     good, text, missing, torn = (tmp_path / name for name in ("good.png", "text.png", "missing.png", "torn.png"))
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)).save(good)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from fuzzing import FUZZ, refused_or_read
+from helpers import TINY
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -159,6 +160,8 @@ def test_ids_may_be_words(tmp_path: Path) -> None:
         ("broken.json", "[1, 2", "JSON"),
         ("deep.json", "[" * 100_000, "JSON"),
         ("huge.json", "[0, 1, 99999999999999999999, 0, 1]", "outside 0..2"),
+        ("short.json", "[0, 1, 2]", "here up to number 4, and this one has 3"),
+        ("repeated.json", '{"0": 1, "0": 2}', "the id '0' appears twice"),
         ("broken.npz", "no archive", "ids and given"),
         ("labels.txt", "1\n", ".npz, .csv, .json, .pt"),
     ],
@@ -169,6 +172,20 @@ def test_files_that_do_not_fit(name: str, content: str, said: str, tmp_path: Pat
         stored(tmp_path / name)
     assert said in str(error.value)
     assert name in str(error.value)
+
+
+def test_labels_of_another_type_are_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "floats.npz", ids=np.arange(5), given=np.zeros(5))
+    with pytest.raises(nlcore.UserError, match=r"whole numbers or text; these are int64 of shape .* and float64"):
+        stored(tmp_path / "floats.npz")
+
+
+@pytest.mark.slow
+def test_a_list_for_the_training_images_alone_is_refused(tmp_path: Path) -> None:
+    labels = [int(label) for label in nlcore.dataset("digits").train.labels]
+    (tmp_path / "list.json").write_text(json.dumps(labels))
+    with pytest.raises(nlcore.UserError, match=r"a list has a label for every image of the data set.* has 1,442"):
+        nlcore.run(**TINY, labels=tmp_path / "list.json")
 
 
 def test_a_pickle_in_an_npz_is_not_read(tmp_path: Path) -> None:
