@@ -40,6 +40,7 @@ from nlcore.training.pretrained import initial_weights, normalised_for, say_smal
 from nlcore.training.processes import ALONE, Processes
 from nlcore.training.threads import choose_threads
 from nlcore.training.trainer import Trainer
+from nlcore.training.unsaved import say_unsaved
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ def wire(
     )
     with using_threads(hardware.threads):
         components.strategy.setup(wrap(ctx))
+    say_unsaved(components.strategy, ctx)
     if settings.freeze and initial is not None:
         refuse_drawn(initial.drawn)
     if getattr(components.strategy, "asks_for_strong", False) and batches.strong_is_weak:

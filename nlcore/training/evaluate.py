@@ -124,9 +124,18 @@ class Evaluator:
         index = torch.from_numpy(np.arange(len(images)) if positions is None else positions)
         plain = images.plain(index, self._size(images))
         with self._ctx.evaluating():
-            classes = in_batches(lambda batch: self._strategy.predict(batch).argmax(1), plain)
+            classes = in_batches(lambda batch: self._logits(batch).argmax(1), plain)
         found: Labels = classes.cpu().numpy()
         return found
+
+    def _logits(self, batch: Tensor) -> Tensor:
+        logits = self._strategy.predict(batch)
+        if logits.shape != (len(batch), self._data.num_classes):
+            raise RunError(
+                f"The strategy {type(self._strategy).__name__} predicts a tensor of shape {tuple(logits.shape)}; "
+                f"predict must return logits (B, K), here ({len(batch)}, {self._data.num_classes})."
+            )
+        return logits
 
     def _size(self, images: DeviceImages) -> int:
         return at_once(2_000 if self._ctx.device.type == "cuda" else 500, images.values)

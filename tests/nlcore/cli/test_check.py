@@ -79,6 +79,9 @@ def test_wrong_usage(nl: Any, monkeypatch: Any, tmp_path: Path) -> None:
     assert unknown.code == 2
     assert "Did you mean 'nlcore'" in unknown.err
     assert nl("check", "loss:gcee").code == 2
+    slip = nl("check", "strategy:mixup", "--strategy.zz", "1")
+    assert (slip.code, slip.out) == (2, "")
+    assert "has no parameter 'zz'" in slip.err
     assert nl("check", "no_such_file.py").code == 2
     install_plugin(monkeypatch, tmp_path, "failing", plugin_source(nl_losses={"x": "a:B"}) + "\n1 / 0\n")
     failed = nl("check", "failing")
