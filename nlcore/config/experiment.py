@@ -15,6 +15,7 @@ from nlcore.config.initial import ids_file, weights_file
 from nlcore.config.losses import of_single_views, said_of_waiting
 from nlcore.config.recipe import Overrides, asked_data_dir, check_names, note_of_preset, read_preset, without_none
 from nlcore.config.scale import asked_scale, shortened
+from nlcore.config.schedules import said_of_schedule
 from nlcore.config.settings import PROCESSES, Storage, TrainingSettings, data_directory
 from nlcore.errors import ParameterError, UserError
 from nlcore.host.discovery import Entry
@@ -152,6 +153,7 @@ def _checked(layers: Sequence[Overrides]) -> Experiment:
     notes += said_of_frozen(experiment.selections, experiment.settings)
     notes += said_of_balanced(experiment["strategy"], experiment.settings)
     notes += said_of_waiting(experiment["loss"], experiment.settings)
+    notes += said_of_schedule(experiment.settings)
     _refuse(experiment.selections)
     refuse_frozen(experiment.selections, experiment.settings)
     return replace(experiment, notes=notes)

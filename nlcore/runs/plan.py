@@ -8,6 +8,7 @@ from nlcore.config.balanced import when_unbalanced
 from nlcore.config.experiment import Experiment
 from nlcore.config.frozen import frozen_epochs
 from nlcore.config.published import published_or_none
+from nlcore.config.schedules import schedule_in_words
 from nlcore.data.run_data import RunData
 from nlcore.errors import plural
 from nlcore.host.hookspecs import slots
@@ -114,7 +115,7 @@ def _training_in_words(experiment: Experiment, steps: int) -> str:
     rates = ", ".join(
         f"{key} {value}" for key, value in optimizer.params.items() if key in _ALWAYS or key in optimizer.changed
     )
-    parts.append(f"{optimizer.name} with {rates.replace('_', ' ')} ({settings.lr_schedule.replace('_', ' ')})")
+    parts.append(f"{optimizer.name} with {rates.replace('_', ' ')} ({schedule_in_words(settings)})")
     if settings.freeze:
         whole = frozen_epochs(settings) == settings.epochs
         parts.append("the head alone" if whole else f"the head alone in the first {settings.freeze}")
