@@ -58,11 +58,21 @@ def counted() -> None:
 def compatibility_table() -> None:
     """Write the pairs of loss and strategy that refuse each other, with the reason."""
     os.environ["NL_PLUGINS"] = "nlcore"
-    rows = [f"| `{loss}` | `{strategy}` | {reason} |" for loss, strategy, reason in compatibility()]
-    if not rows:
-        cog.outl("Every built-in loss runs under every built-in strategy.")
-        return
-    cog.outl("\n".join(["| loss | strategy | why not |", "|---|---|---|", *rows]))
+    losses = [entry.name for entry in registry().of_kind("loss")]
+    refused: dict[tuple[str, str], list[str]] = {}
+    for loss, strategy, reason in compatibility():
+        refused.setdefault((strategy, reason), []).append(loss)
+    together: dict[tuple[str, str], list[str]] = {}
+    for (strategy, reason), those in refused.items():
+        others = [loss for loss in losses if loss not in those]
+        words = f"all but {_named(others)}" if len(others) < len(those) else _named(those)
+        together.setdefault((words, reason), []).append(strategy)
+    rows = [f"| {_named(strategies)} | {words} | {reason} |" for (words, reason), strategies in together.items()]
+    cog.outl("\n".join(["| strategy | losses | why not |", "|---|---|---|", *sorted(rows)]))
+
+
+def _named(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def compatibility() -> list[tuple[str, str, str]]:
