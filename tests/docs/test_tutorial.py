@@ -132,3 +132,19 @@ def test_the_edited_loss_is_listed_shown_and_trained() -> None:
     tiny = "--strategy mixup --architecture.width 4 --epochs 1 --threads 1 --precision fp32 --quiet"
     result = CliRunner().invoke(cli, [*words.split()[1:], *tiny.split()], catch_exceptions=False)
     assert result.exit_code == 0, result.output
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("installed")
+def test_the_table_has_the_columns_that_the_page_shows() -> None:
+    shown = CONSOLE[CONSOLE.index("$ nl table") :].splitlines()[1:8]
+    trained = [command for command in COMMANDS if command.startswith("nl run --dataset digits")]
+    assert len(trained) == 3
+    for command in trained:
+        CliRunner().invoke(cli, [*command.split()[1:], "--epochs", "1", "--quiet"], prog_name="nl")
+    printed = nl("nl table").splitlines()
+    titles = next(line for line in printed if line.startswith("run "))
+    assert titles.split() == shown[3].split()
+    assert len(printed) - printed.index(titles) == len(shown) - shown.index(shown[3]) == 4
+    words = " ".join(printed[: printed.index("")]).replace("epochs 1", "epochs 20").split()
+    assert words == " ".join(shown[:2]).split()
