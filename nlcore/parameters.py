@@ -18,6 +18,7 @@ import inspect
 import math
 import numbers
 import os
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -83,6 +84,8 @@ def parameter(
 #: Stands for a value that nobody gave, where None is a value.
 UNSAID: Any = object()
 
+_SEVERAL = re.compile(r"[\d.e]+([,-][\d.e]+)+")  # 0.1,0.2 or 1-3
+
 
 @dataclasses.dataclass(frozen=True)
 class Parameter:
@@ -144,6 +147,8 @@ class Parameter:
         try:
             result = _READERS[self.type](value)
         except (ValueError, TypeError, OverflowError):
+            if self.type in (int, float) and isinstance(value, str) and _SEVERAL.fullmatch(value):
+                raise ParameterError(f"{wrong} Several values are for nl sweep.") from None
             raise wrong from None
         if (self.choices and result not in self.choices) or (self.interval and result not in self.interval):
             raise wrong

@@ -53,6 +53,10 @@ def text_of(path: Path, what: str) -> str:
         return read_text(path)
     except FileNotFoundError:
         raise UserError(f"There is no {what} {path}.") from None
+    except UnicodeDecodeError:
+        raise UserError(f"The {what} {path} is not text in UTF-8 or UTF-16. Save it as UTF-8.") from None
+    except IsADirectoryError:
+        raise UserError(f"{path} is a folder; a {what} is a file. 'nl resume' goes on with a run's folder.") from None
     except (OSError, ValueError) as error:
         raise UserError(f"The {what} {path} cannot be read: {error}.") from None
 
@@ -117,6 +121,8 @@ def flat_recipe(content: Mapping[str, object]) -> dict[str, object]:
         if isinstance(value, dict):
             if name == "published":  # what a preset reports, no setting
                 continue
+            if name == "grid":
+                raise UserError("the table [grid] is for studies: nl sweep FILE.")
             if name not in slots():
                 raise UserError(f"there is no table [{key}].{did_you_mean(name, slots())} Tables are {_tables()}.")
             layer |= dict(_table(name, value))

@@ -426,3 +426,12 @@ def test_an_experiment_creates_its_components() -> None:
     experiment = resolve({"loss": "gce", "loss.q": 0.3})
     assert experiment["loss"].create().q == 0.3
     assert experiment["loss"].create() is not experiment["loss"].create()  # one instance for each network
+
+
+@pytest.mark.parametrize("several", ["1-3", "1,2", "1,2,3"])
+def test_several_values_are_for_a_sweep(several: str) -> None:
+    with pytest.raises(ParameterError, match=r"seed = .*: must be a whole number .* Several values are for nl sweep\."):
+        resolve({"seed": several})
+    with pytest.raises(ParameterError) as refused:
+        resolve({"seed": "one"})
+    assert "sweep" not in str(refused.value)

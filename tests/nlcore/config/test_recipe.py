@@ -90,6 +90,7 @@ def test_paths_are_relative_to_the_recipe(tmp_path: Path, monkeypatch: pytest.Mo
         ("epochs = " + "[" * 10_000 + "\n", "nested too deeply"),
         ("epochs = " + "9" * 10_000 + "\n", "not valid TOML"),
         ("[schedule]\nlr = 3\n", r"no table \[schedule\]"),
+        ("[grid]\nloss = ['gce', 'mae']\n", "is for studies: nl sweep FILE"),
     ],
 )
 def test_a_recipe_that_is_wrong_is_named(text: str, said: str, recipe: Callable[[str], Path]) -> None:
@@ -103,10 +104,10 @@ def test_a_recipe_that_is_wrong_is_named(text: str, said: str, recipe: Callable[
 def test_a_recipe_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(nlcore.UserError, match=r"There is no recipe .*missing\.toml"):
         read_recipe(tmp_path / "missing.toml")
-    with pytest.raises(nlcore.UserError, match="cannot be read"):
+    with pytest.raises(nlcore.UserError, match="is a folder; a recipe is a file"):
         read_recipe(tmp_path)
     (tmp_path / "latin.toml").write_bytes('name = "café"\n'.encode("latin-1"))
-    with pytest.raises(nlcore.UserError, match=r"latin\.toml cannot be read"):
+    with pytest.raises(nlcore.UserError, match=r"latin\.toml is not text in UTF-8 or UTF-16\. Save it as UTF-8"):
         read_recipe(tmp_path / "latin.toml")
 
 
