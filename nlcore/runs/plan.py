@@ -28,7 +28,8 @@ def plan(experiment: Experiment, data: RunData, trainer: Trainer, run_dir: str) 
         "data": _data_in_words(experiment, data),
         "classes": _classes_in_words(data),
         "noise": f"{experiment['noise']}, noise seed {settings.noise_seed}: {data.noise_in_words}",
-        "augmentation": str(experiment["augmentation"]) + (f"; strong: {strong}" if shown else ""),
+        "augmentation": str(experiment["augmentation"])
+        + (f"; strong{'' if asked_for else ', if the strategy asks for it'}: {strong}" if shown else ""),
         "architecture": f"{experiment['architecture']}: {several}{trainer.num_weights:,} weights"
         + (f", starting from {settings.init}" if settings.init else ""),
         "loss": str(experiment["loss"]),
