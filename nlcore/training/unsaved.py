@@ -13,7 +13,11 @@ from nlcore.training.context import Context
 def say_unsaved(strategy: Any, ctx: Context) -> None:
     """Say which networks a strategy holds that the context has not made: they are not in the weights of the run."""
     known = {id(parameter) for module in ctx.saved.values() for parameter in module.parameters()}
-    names = [name for name, module in _modules(vars(strategy)) if not known.issuperset(map(id, module.parameters()))]
+    names = [
+        name
+        for name, module in _modules(getattr(strategy, "__dict__", {}))
+        if not known.issuperset(map(id, module.parameters()))
+    ]
     if names:
         ctx.report(
             f"The strategy keeps a network of its own ({', '.join(names)}), which is not saved: a model that is loaded "
