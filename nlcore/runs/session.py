@@ -171,7 +171,7 @@ class Session(Observer):
             self.directory.write_confusion(self.data.classes, confusion)
         ece = calibration(final.probabilities, self.data.test.labels).ece
         found: dict[str, Any] = {"memorisation": final.memorisation, "per_class": classes}
-        found["confusion"] = confusion.tolist() if len(classes) <= MOST_CLASSES else ()
+        found["confusion"] = tuple(confusion.tolist()) if len(classes) <= MOST_CLASSES else ()
         found["ece"] = ece if math.isfinite(ece) else None
         result = self._result("done", **found)
         with self._never_losing_the_run("curves.png"):
