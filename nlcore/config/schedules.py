@@ -16,7 +16,7 @@ def schedule_in_words(settings: TrainingSettings) -> str:
     if settings.lr_schedule == "step":
         words += f" at {settings.lr_milestones.replace(',', ', ')} of the run"
     if settings.lr_warmup:
-        words += f", after {settings.lr_warmup:g} epochs of warm-up"
+        words += f", after {_warm_up(settings)} of warm-up"
     return words
 
 
@@ -34,7 +34,12 @@ def said_of_schedule(settings: TrainingSettings) -> tuple[str, ...]:
         )
     if settings.lr_warmup >= settings.epochs and settings.lr_warmup > 0:
         said.append(
-            f"The learning rate rises for {settings.lr_warmup:g} epochs (lr_warmup), and this run has "
+            f"The learning rate rises for {_warm_up(settings)} (lr_warmup), and this run has "
             f"{plural(settings.epochs, 'epoch')}: it never reaches its value"
         )
     return tuple(said)
+
+
+def _warm_up(settings: TrainingSettings) -> str:
+    """Return its length, which may be a part of an epoch."""
+    return f"{settings.lr_warmup:g} {'epoch' if settings.lr_warmup == 1 else 'epochs'}"

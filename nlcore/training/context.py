@@ -50,7 +50,6 @@ class Context:
         self.epochs = settings.epochs
         self.given_labels = batches.given if batches else torch.from_numpy(data.given).to(hardware.device)
         told = np.empty(0, np.int64) if data.trusted is None else data.trusted.labels
-        self.asked_trusted = False  # whether the strategy has asked for what is trusted
         self.average: WeightEMA | None = None  # of the weights, where there is one
         self._trusted = torch.from_numpy(told).to(hardware.device)
         self.device = hardware.device
@@ -79,8 +78,7 @@ class Context:
     @property
     def trusted_labels(self) -> Tensor:
         """The true labels of the images that are set apart, int64 (M,). Asking marks the run as an oracle."""
-        self.asked_trusted = True
-        if len(self._trusted) and self._told_of_trusted not in self.oracles:
+        if len(self._trusted) and not self.asked_trusted:
             self.oracles.append(self._told_of_trusted)
         return self._trusted
 
@@ -88,6 +86,11 @@ class Context:
     def num_trusted(self) -> int:
         """How many images are set apart with their true labels. Asking marks the run as an oracle."""
         return len(self.trusted_labels)
+
+    @property
+    def asked_trusted(self) -> bool:
+        """Whether the strategy has asked for what is trusted."""
+        return self._told_of_trusted in self.oracles
 
     @property
     def _told_of_trusted(self) -> str:

@@ -18,6 +18,7 @@ from nlcore.config.settings import TrainingSettings
         ({"lr_schedule": "cosine"}, "cosine"),
         ({"lr_schedule": "cosine", "lr_min": 0.001, "lr_warmup": 5.0}, "cosine to 0.001, after 5 epochs of warm-up"),
         ({"lr_schedule": "linear", "lr_min": 0.01}, "linear to 0.01"),
+        ({"lr_schedule": "linear", "lr_warmup": 1.0}, "linear, after 1 epoch of warm-up"),
         ({"lr_schedule": "step"}, "step at 0.5, 0.75 of the run"),
         ({"lr_schedule": "one_cycle", "lr_warmup": 0.5}, "one cycle, after 0.5 epochs of warm-up"),
     ],
